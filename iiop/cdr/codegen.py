@@ -1,0 +1,158 @@
+"""What both generators of the compiled engine share: positions known before running, and the text of a function.
+
+Alignment is computed while code is generated, not while it runs: a `Phase` says what is known of a position. Fixed-size fields
+whose distance is known are collected into one run, read or written by one precompiled `struct.Struct`, padding included as `x`.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import struct
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from iiop.cdr.types import Boolean, ByteOrder, CDRType, Char, Primitive
+
+__all__ = ["Generator", "Phase", "Refused"]
+
+
+class Refused(Exception):
+    """Tell that something is wrong; the construct engine knows what."""
+
+
+class Phase(NamedTuple):
+    """Know that a position is congruent to `residue` modulo `modulus` (1, 2, 4 or 8)."""
+
+    modulus: int
+    residue: int
+
+    @classmethod
+    def at(cls, position: int) -> Phase:
+        """Know a position exactly, which here means modulo 8."""
+        return cls(8, position % 8)
+
+    def after(self, octets: int) -> Phase:
+        return Phase(self.modulus, (self.residue + octets) % self.modulus)
+
+    def meet(self, other: Phase) -> Phase:
+        """Return what is known of a position that can be reached in two ways."""
+        modulus = min(self.modulus, other.modulus)
+        while self.residue % modulus != other.residue % modulus:
+            modulus //= 2
+        return Phase(modulus, self.residue % modulus)
+
+
+UNKNOWN = Phase(1, 0)
+
+
+class Generator:
+    """Write the body of one function, and keep the objects that it names.
+
+    `phase` is that of the position behind the pending run; the position the generated code has in hand lags by `run_size`.
+    """
+
+    def __init__(self, order: ByteOrder, phase: Phase) -> None:
+        self.order = order
+        self.phase = phase
+        self.lines: list[str] = []
+        self.indent = 1
+        self.names: dict[str, Any] = {"Refused": Refused}
+        self.run_format = ""
+        self.run_size = 0
+        self.run_items: list[str] = []
+        self._numbers = itertools.count()
+
+    def emit(self, line: str) -> None:
+        self.lines.append("    " * self.indent + line)
+
+    def fresh(self, prefix: str = "v") -> str:
+        """Return a name not used so far."""
+        return f"{prefix}{next(self._numbers)}"
+
+    def keep(self, prefix: str, value: Any) -> str:
+        """Give an object a name that the generated code can use."""
+        for name, known in self.names.items():
+            if known is value:
+                return name
+        name = self.fresh(prefix)
+        self.names[name] = value
+        return name
+
+    def constant(self, value: Any) -> str:
+        """Return an expression for a value of a declaration."""
+        return repr(value) if type(value) in (int, bool, str) else self.keep("constant", value)
+
+    def align(self, alignment: int) -> int:
+        """Return the padding octets to put into the run before a field of that alignment.
+
+        Where the position is not known well enough, close the run and write code that aligns.
+        """
+        if self.phase.modulus < alignment:
+            self.flush()
+            self.emit(self.dynamic_alignment(alignment))
+            self.phase = Phase(alignment, 0)
+        return -self.phase.residue % alignment
+
+    def add_to_run(self, format: str, size: int, alignment: int, item: str) -> None:
+        """Put a fixed-size field into the run; `item` receives or gives its value."""
+        padding = self.align(alignment)
+        self.run_format += "x" * padding + format
+        self.run_size += padding + size
+        self.run_items.append(item)
+        self.phase = self.phase.after(padding + size)
+
+    def take_run(self) -> tuple[struct.Struct, list[str], int]:
+        """Return and clear the pending run."""
+        run = _struct("><"[self.order] + self.run_format), self.run_items, self.run_size
+        self.run_format, self.run_items, self.run_size = "", [], 0
+        return run
+
+    def loop_phase(self, turn: Callable[[Any], None]) -> Phase:
+        """Return the phase that holds before the first and after every turn of a loop."""
+        phase = self.phase
+        while True:
+            trial = type(self)(self.order, phase)
+            turn(trial)
+            trial.flush()
+            known = phase.meet(trial.phase)
+            if known == phase:
+                return phase
+            phase = known
+
+    def dynamic_alignment(self, alignment: int) -> str:
+        """Return the line that aligns where the position is not known beforehand."""
+        raise NotImplementedError
+
+    def flush(self) -> None:
+        """Write the code of the pending run."""
+        raise NotImplementedError
+
+    def function(self, head: str) -> Callable[..., Any]:
+        """Compile the lines under a `def run(...)` line; the text is kept as attribute `source` of the function."""
+        source = "\n".join([head, *self.lines, ""])
+        exec(compile(source, f"<cdr {self.order.name.lower()}>", "exec"), self.names)
+        made: Callable[..., Any] = self.names["run"]
+        made.source = source  # type: ignore[attr-defined]
+        return made
+
+
+@functools.cache
+def _struct(format: str) -> struct.Struct:
+    return struct.Struct(format)
+
+
+def identifier(name: str) -> str:
+    """Return the name if it may stand in generated code.
+
+    Raises:
+        TypeError: it is no identifier.
+    """
+    if not name.isidentifier():
+        raise TypeError(f"{name!r} is no identifier")
+    return name
+
+
+def is_bulk(declared: CDRType) -> bool:
+    """Tell whether many values of the type are one `struct` call: numbers only."""
+    return isinstance(declared, Primitive) and declared is not Boolean and declared is not Char

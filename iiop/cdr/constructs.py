@@ -1,0 +1,483 @@
+"""The construct engine: a declaration becomes `construct` objects, one set per byte order.
+
+It is slow and it knows everything: the path of every field, the offset of every octet. It explains (annotated dumps), it is the
+oracle the compiled engine is tested against, and it words every refusal, for the compiled engine only notices that something is
+wrong and asks here what. It must not know messages, references or sockets.
+
+Of construct only `Construct`, `Struct` and `Renamed` are used: its `Aligned`, `Prefixed`, `PascalString` and the like pad after
+the field or count offsets from two origins. Alignment here is counted from the first octet of the stream, and an encapsulation
+opens a stream of its own.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import struct
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import construct
+
+from iiop.cdr import types as t
+from iiop.cdr.types import ByteOrder, CDRType
+from iiop.exceptions.errors import CodecError, DecodeError, EncodeError, LimitExceeded, TruncatedError
+from iiop.limits import DEFAULT_LIMITS, Limits
+
+__all__ = ["Explained", "Input", "build", "construct_of", "parse"]
+
+EXCERPT = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Describe octets of one field: where they are, and what they say.
+
+    Attributes:
+        offset: octets from the start of the outermost stream.
+        length: octets, padding before the field not included.
+        path: as `profiles[0].host`.
+        type: IDL spelling of the type.
+        value: decoded.
+    """
+
+    offset: int
+    length: int
+    path: str
+    type: str
+    value: Any
+
+
+@dataclass
+class Input:
+    """Hold the octets being parsed, where they start in the outermost stream, and what was recognised so far."""
+
+    octets: bytes
+    limits: Limits = DEFAULT_LIMITS
+    start: int = 0
+    base: int = 0
+    trace: list[Explained] | None = None
+    stream: _Stream = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.stream = _Stream(self.octets)
+        self.stream.seek(self.start)
+        self.stream.input = self
+
+    def inner(self, octets: bytes, offset: int) -> Input:
+        """Open an encapsulation whose first octet is at `offset` of this stream."""
+        return Input(octets, self.limits, 0, self.base + offset, self.trace)
+
+    def fail(self, reason: str, path: str, offset: int, kind: type[DecodeError] = DecodeError) -> NoReturn:
+        raise kind(
+            reason,
+            path=_readable(path),
+            offset=self.base + offset,
+            excerpt=self.octets[max(0, offset) : offset + EXCERPT],
+        )
+
+    def check(self, limit: str, value: int, path: str, offset: int) -> None:
+        """Refuse `value` where it is beyond the limit of that name."""
+        most = getattr(self.limits, limit)
+        if value > most:
+            raise LimitExceeded(
+                f"{value} exceeds the limit {limit}={most}",
+                limit=limit,
+                value=value,
+                path=_readable(path),
+                offset=self.base + offset,
+                excerpt=self.octets[offset : offset + EXCERPT],
+            )
+
+    def note(self, offset: int, path: str, kind: str, value: Any) -> None:
+        if self.trace is not None:
+            length = self.stream.tell() - offset
+            self.trace.append(Explained(self.base + offset, length, _readable(path), kind, value))
+
+
+class _Stream(io.BytesIO):
+    input: Input
+
+
+def _readable(path: str) -> str:
+    """Turn construct's `(parsing) -> profiles[0] -> host` into `profiles[0].host`."""
+    return ".".join(path.split(" -> ")[1:])
+
+
+def _take(stream: _Stream, count: int, path: str, what: str) -> bytes:
+    at = stream.tell()
+    octets = stream.read(count)
+    if len(octets) < count:
+        stream.input.fail(f"{what} needs {count} octets, {len(octets)} are left", path, at, TruncatedError)
+    return octets
+
+
+def _refuse(reason: str, path: str) -> NoReturn:
+    raise EncodeError(reason, path=_readable(path))
+
+
+class _Primitive(construct.Construct):
+    """Align before the value, then read or write it."""
+
+    def __init__(self, declared: t.Primitive, order: ByteOrder) -> None:
+        super().__init__()
+        self.declared = declared
+        self.struct = struct.Struct("><"[order] + declared.format)
+
+    def _parse(self, stream: _Stream, context: Any, path: str) -> Any:
+        start = stream.tell()
+        stream.seek(start + -start % self.declared.size)
+        at = stream.tell()
+        octets = _take(stream, self.declared.size, path, self.declared.name)
+        value: Any = self.struct.unpack(octets)[0]
+        if self.declared is t.Boolean:
+            if value > 1:
+                stream.input.fail(f"boolean must be 0 or 1, not {value}", path, at)
+            value = value == 1
+        elif self.declared is t.Char:
+            value = value.decode("latin-1")
+        stream.input.note(at, path, self.declared.name, value)
+        return value
+
+    def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
+        value = obj
+        if self.declared is t.Boolean:
+            if obj not in (False, True):
+                _refuse(f"boolean must be True or False, not {obj!r}", path)
+            value = int(obj)
+        elif self.declared is t.Char:
+            if not isinstance(obj, str) or len(obj) != 1:
+                _refuse(f"char must be one character, not {obj!r}", path)
+            value = _latin_1(obj, path)
+        try:
+            octets = self.struct.pack(value)
+        except (struct.error, OverflowError, TypeError) as error:
+            _refuse(f"{obj!r} is no {self.declared.name}: {error}", path)
+        stream.write(bytes(-stream.tell() % self.declared.size) + octets)
+        return obj
+
+
+def _latin_1(text: str, path: str) -> bytes:
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError as error:
+        _refuse(f"character {text[error.start]!r} is not in ISO 8859-1", path)
+
+
+class _String(construct.Construct):
+    def __init__(self, declared: t.StringType, order: ByteOrder) -> None:
+        super().__init__()
+        self.bound = declared.bound
+        self.length = _Primitive(t.ULong, order)
+
+    def _parse(self, stream: _Stream, context: Any, path: str) -> str:
+        length = _count(self.length, stream, context, path)
+        at = stream.tell()
+        if length == 0:
+            stream.input.fail("string of length 0 (the terminating NUL counts)", path, at)
+        stream.input.check("string_length", length - 1, path, at)
+        if self.bound is not None and length - 1 > self.bound:
+            stream.input.fail(f"{length - 1} characters in a string<{self.bound}>", path, at)
+        octets = _take(stream, length, path, "string")
+        if octets[-1]:
+            stream.input.fail("string does not end with NUL", path, at + length - 1)
+        if 0 in octets[:-1]:
+            stream.input.fail("string contains NUL", path, at + octets.index(0))
+        value = octets[:-1].decode("latin-1")
+        stream.input.note(at, path, "string", value)
+        return value
+
+    def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
+        if not isinstance(obj, str):
+            _refuse(f"string must be str, not {type(obj).__name__}", path)
+        if "\0" in obj:
+            _refuse("string contains NUL", path)
+        if self.bound is not None and len(obj) > self.bound:
+            _refuse(f"{len(obj)} characters in a string<{self.bound}>", path)
+        octets = _latin_1(obj, path)
+        self.length._build(len(octets) + 1, stream, context, path)
+        stream.write(octets + b"\0")
+        return obj
+
+
+def _count(length: _Primitive, stream: _Stream, context: Any, path: str) -> int:
+    value = length._parse(stream, context, f"{path} -> length")
+    assert isinstance(value, int)
+    return value
+
+
+def _octets(obj: Any, path: str) -> bytes:
+    if not isinstance(obj, bytes | bytearray | memoryview):
+        _refuse(f"octets must be bytes, not {type(obj).__name__}", path)
+    return bytes(obj)
+
+
+class _OctetSequence(construct.Construct):
+    def __init__(self, declared: t.OctetSequenceType, order: ByteOrder) -> None:
+        super().__init__()
+        self.bound = declared.bound
+        self.length = _Primitive(t.ULong, order)
+
+    def _parse(self, stream: _Stream, context: Any, path: str) -> bytes:
+        length = _count(self.length, stream, context, path)
+        at = stream.tell()
+        stream.input.check("sequence_length", length, path, at)
+        if self.bound is not None and length > self.bound:
+            stream.input.fail(f"{length} octets in a sequence<octet, {self.bound}>", path, at)
+        value = _take(stream, length, path, "sequence<octet>")
+        stream.input.note(at, path, "sequence<octet>", value)
+        return value
+
+    def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
+        octets = _octets(obj, path)
+        if self.bound is not None and len(octets) > self.bound:
+            _refuse(f"{len(octets)} octets in a sequence<octet, {self.bound}>", path)
+        self.length._build(len(octets), stream, context, path)
+        stream.write(octets)
+        return obj
+
+
+class _OctetArray(construct.Construct):
+    def __init__(self, declared: t.OctetArray, order: ByteOrder) -> None:
+        super().__init__()
+        self.length = declared.length
+
+    def _parse(self, stream: _Stream, context: Any, path: str) -> bytes:
+        at = stream.tell()
+        value = _take(stream, self.length, path, f"octet[{self.length}]")
+        stream.input.note(at, path, f"octet[{self.length}]", value)
+        return value
+
+    def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
+        octets = _octets(obj, path)
+        if len(octets) != self.length:
+            _refuse(f"{len(octets)} octets in an octet[{self.length}]", path)
+        stream.write(octets)
+        return obj
+
+
+def _elements(obj: Any, path: str) -> Any:
+    if isinstance(obj, str | bytes) or not hasattr(obj, "__len__") or not hasattr(obj, "__iter__"):
+        _refuse(f"a sequence or array must be a tuple or list, not {type(obj).__name__}", path)
+    return obj
+
+
+class _Sequence(construct.Construct):
+    def __init__(self, declared: t.Sequence, order: ByteOrder) -> None:
+        super().__init__()
+        self.declared = declared
+        self.length = _Primitive(t.ULong, order)
+        self.element = construct_of(declared.element, order)
+
+    def _parse(self, stream: _Stream, context: Any, path: str) -> tuple[Any, ...]:
+        count = _count(self.length, stream, context, path)
+        at = stream.tell()
+        stream.input.check("sequence_length", count, path, at)
+        if self.declared.bound is not None and count > self.declared.bound:
+            stream.input.fail(f"{count} elements in a sequence bounded by {self.declared.bound}", path, at)
+        left = len(stream.input.octets) - at
+        if count > left // self.declared.element.min_size:
+            reason = f"{count} elements of at least {self.declared.element.min_size} octets, {left} octets are left"
+            stream.input.fail(reason, path, at, TruncatedError)
+        return tuple(self.element._parse(stream, context, f"{path}[{i}]") for i in range(count))
+
+    def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
+        values = _elements(obj, path)
+        if self.declared.bound is not None and len(values) > self.declared.bound:
+            _refuse(f"{len(values)} elements in a sequence bounded by {self.declared.bound}", path)
+        self.length._build(len(values), stream, context, path)
+        for i, value in enumerate(values):
+            self.element._build(value, stream, context, f"{path}[{i}]")
+        return obj
+
+
+class _Array(construct.Construct):
+    def __init__(self, declared: t.Array, order: ByteOrder) -> None:
+        super().__init__()
+        self.length = declared.length
+        self.element = construct_of(declared.element, order)
+
+    def _parse(self, stream: _Stream, context: Any, path: str) -> tuple[Any, ...]:
+        return tuple(self.element._parse(stream, context, f"{path}[{i}]") for i in range(self.length))
+
+    def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
+        values = _elements(obj, path)
+        if len(values) != self.length:
+            _refuse(f"{len(values)} elements in an array of {self.length}", path)
+        for i, value in enumerate(values):
+            self.element._build(value, stream, context, f"{path}[{i}]")
+        return obj
+
+
+class _Enum(construct.Construct):
+    def __init__(self, declared: t.Enum, order: ByteOrder) -> None:
+        super().__init__()
+        self.cls = declared.cls
+        self.number = _Primitive(t.ULong, order)
+
+    def _parse(self, stream: _Stream, context: Any, path: str) -> Any:
+        value = self.number._parse(stream, context, path)
+        try:
+            return self.cls(value)
+        except ValueError:
+            stream.input.fail(f"{value} is no {self.cls.__name__}", path, stream.tell() - 4)
+
+    def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
+        try:
+            value = self.cls(obj)
+        except ValueError:
+            _refuse(f"{obj!r} is no {self.cls.__name__}", path)
+        return self.number._build(int(value), stream, context, path)
+
+
+class _Encapsulation(construct.Construct):
+    def __init__(self, declared: t.Encapsulation, order: ByteOrder) -> None:
+        super().__init__()
+        self.declared = declared
+        self.order = order
+        self.octets = _OctetSequence(t.OctetSequence, order)
+
+    def _parse(self, stream: _Stream, context: Any, path: str) -> Any:
+        octets = self.octets._parse(stream, context, path)
+        inner = stream.input.inner(octets, stream.tell() - len(octets))
+        first = _take(inner.stream, 1, path, "byte order of an encapsulation")[0]
+        if first > 1:
+            inner.fail(f"byte order of an encapsulation must be 0 or 1, not {first}", path, 0)
+        value = construct_of(self.declared.content, ByteOrder(first))._parse(inner.stream, context, path)
+        at = inner.stream.tell()
+        if at != len(octets):
+            inner.fail(f"{len(octets) - at} octets left over in an encapsulation", path, at)
+        return value
+
+    def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
+        inner = io.BytesIO()
+        inner.write(bytes([self.order]))
+        construct_of(self.declared.content, self.order)._build(obj, inner, context, path)
+        self.octets._build(inner.getvalue(), stream, context, path)
+        return obj
+
+
+class _Switch(construct.Construct):
+    def __init__(self, declared: t.Switch, order: ByteOrder) -> None:
+        super().__init__()
+        self.declared = declared
+        self.arms = {label: arm and construct_of(arm, order) for label, arm in declared.cases.items()}
+        self.default = construct_of(declared.default, order) if isinstance(declared.default, CDRType) else None
+
+    def _arm(self, context: Any) -> Any:
+        """Return the construct of the arm, None where there is none, or `Switch.REFUSE`."""
+        label = context[self.declared.on]
+        if label in self.arms:
+            return self.arms[label]
+        return t.Switch.REFUSE if self.declared.default == t.Switch.REFUSE else self.default
+
+    def _parse(self, stream: _Stream, context: Any, path: str) -> Any:
+        arm = self._arm(context)
+        if arm == t.Switch.REFUSE:
+            stream.input.fail(f"no case for {self.declared.on} = {context[self.declared.on]!r}", path, stream.tell())
+        return None if arm is None else arm._parse(stream, context, path)
+
+    def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
+        arm = self._arm(context)
+        if arm == t.Switch.REFUSE:
+            _refuse(f"no case for {self.declared.on} = {context[self.declared.on]!r}", path)
+        if arm is not None:
+            arm._build(obj, stream, context, path)
+        elif obj is not None:
+            _refuse(f"{self.declared.on} = {context[self.declared.on]!r} has no arm, its value must be None", path)
+        return obj
+
+
+class _Struct(construct.Construct):
+    """Turn what `construct.Struct` reads into an instance of the declared class, and back."""
+
+    def __init__(self, declared: t.Struct, order: ByteOrder) -> None:
+        super().__init__()
+        self.declared = declared
+        self.names = [member.name for member in declared.fields]
+        self.members = construct.Struct(*[name / construct_of(kind, order) for name, kind in declared.fields])
+
+    def _parse(self, stream: _Stream, context: Any, path: str) -> Any:
+        at = stream.tell()
+        container = self.members._parse(stream, context, path)
+        values = [container[name] for name in self.names]
+        if self.declared.cls is None:
+            return tuple(values)
+        try:
+            return self.declared.cls(*values)
+        except ValueError as error:
+            stream.input.fail(str(error), path, at)
+
+    def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
+        if self.declared.cls is None:
+            if type(obj) not in (tuple, list) or len(obj) != len(self.names):
+                _refuse(f"{self.declared.name} takes {len(self.names)} values ({', '.join(self.names)})", path)
+            members = dict(zip(self.names, obj, strict=True))
+        else:
+            missing = [name for name in self.names if not hasattr(obj, name)]
+            if missing:
+                _refuse(f"{type(obj).__name__} is no {self.declared.name}: it has no {missing[0]}", path)
+            members = {name: getattr(obj, name) for name in self.names}
+        self.members._build(members, stream, context, path)
+        return obj
+
+
+@functools.singledispatch
+def _make(declared: CDRType, order: ByteOrder) -> construct.Construct:
+    raise TypeError(f"no construct for {declared!r}")
+
+
+for _declared, _construct in (
+    (t.Primitive, _Primitive),
+    (t.StringType, _String),
+    (t.OctetSequenceType, _OctetSequence),
+    (t.OctetArray, _OctetArray),
+    (t.Sequence, _Sequence),
+    (t.Array, _Array),
+    (t.Enum, _Enum),
+    (t.Encapsulation, _Encapsulation),
+    (t.Switch, _Switch),
+    (t.Struct, _Struct),
+):
+    _make.register(_declared, _construct)
+
+
+@functools.cache
+def construct_of(declared: CDRType, order: ByteOrder) -> construct.Construct:
+    """Return the construct that reads and writes the declared type in one byte order."""
+    return _make(declared, order)
+
+
+def parse(declared: CDRType, source: Input, order: ByteOrder) -> tuple[Any, int]:
+    """Read one value from the start position of the source.
+
+    Returns:
+        The value, and the offset behind it.
+
+    Raises:
+        DecodeError: with path and offset.
+    """
+    try:
+        value = construct_of(declared, order).parse_stream(source.stream)
+    except CodecError:
+        raise
+    except construct.ConstructError as error:
+        raise DecodeError(str(error), path=_readable(error.path or "")) from error
+    return value, source.stream.tell()
+
+
+def build(declared: CDRType, value: Any, order: ByteOrder, start: int = 0) -> bytes:
+    """Write one value as it stands `start` octets behind the origin of alignment.
+
+    Raises:
+        EncodeError: the value does not fit; with path.
+    """
+    stream = io.BytesIO(bytes(start))
+    stream.seek(start)
+    try:
+        construct_of(declared, order).build_stream(value, stream)
+    except CodecError:
+        raise
+    except construct.ConstructError as error:
+        raise EncodeError(str(error), path=_readable(error.path or "")) from error
+    return stream.getvalue()[start:]

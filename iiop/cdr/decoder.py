@@ -1,0 +1,262 @@
+"""The compiled engine, reading: a declaration becomes one Python function.
+
+    decode(octets, position, limits) -> (value, position behind it)
+
+`octets` is `bytes` and its first octet is the origin of alignment. On anything wrong the function raises `Refused` or whatever
+Python raises; `iiop.cdr.codec` then lets the construct engine say what and where.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from iiop.cdr import types as t
+from iiop.cdr.codegen import UNKNOWN, Generator, Phase, identifier, is_bulk
+from iiop.cdr.types import ByteOrder, CDRType
+from iiop.limits import Limits
+
+__all__ = ["Decode", "compile_decoder"]
+
+Decode = Callable[[bytes, int, Limits], tuple[Any, int]]
+
+UNROLLED = 16
+"""Arrays up to this length are written out, longer ones become a loop."""
+
+
+@functools.cache
+def compile_decoder(declared: CDRType, order: ByteOrder, phase: Phase) -> Decode:
+    """Return the function that reads the type from positions of that phase."""
+    generator = _Decoder(order, phase)
+    value = generator.value(declared)
+    generator.flush()
+    generator.emit(f"return {value}, pos")
+    return generator.function("def run(octets, pos, limits, len=len, str=str, tuple=tuple, range=range):")
+
+
+class _Decoder(Generator):
+    """Every `value` method returns the expression of what was read, valid behind the next `flush`."""
+
+    def __init__(self, order: ByteOrder, phase: Phase) -> None:
+        super().__init__(order, phase)
+        self.after_run: list[str] = []
+        self.emit("end = len(octets)")
+
+    def dynamic_alignment(self, alignment: int) -> str:
+        return f"pos = pos + {alignment - 1} & -{alignment}"
+
+    def flush(self) -> None:
+        if self.run_items:
+            run, items, size = self.take_run()
+            unpack = self.keep("unpack", run.unpack_from)
+            self.emit(f"{', '.join(items)}, = {unpack}(octets, pos)")
+            self.emit(f"pos += {size}")
+        pending, self.after_run = self.after_run, []
+        for line in pending:
+            self.emit(line)
+
+    def then(self, line: str) -> None:
+        """Write a line that uses values of the pending run."""
+        if self.run_items:
+            self.after_run.append(line)
+        else:
+            self.emit(line)
+
+    def primitive(self, declared: t.Primitive) -> str:
+        name = self.fresh()
+        self.add_to_run(declared.format, declared.size, declared.size, name)
+        return name
+
+    def count(self) -> str:
+        name = self.primitive(t.ULong)
+        self.flush()
+        return name
+
+    @functools.singledispatchmethod
+    def value(self, declared: CDRType) -> str:
+        raise TypeError(f"cannot compile {declared!r}")
+
+    @value.register
+    def _(self, declared: t.Primitive) -> str:
+        name = self.primitive(declared)
+        if declared is t.Boolean:
+            self.then(f"if {name} > 1: raise Refused")
+            self.then(f"{name} = {name} == 1")
+        elif declared is t.Char:
+            self.then(f"{name} = {name}.decode('latin-1')")
+        return name
+
+    @value.register
+    def _(self, declared: t.StringType) -> str:
+        length, stop, name = self.count(), self.fresh("e"), self.fresh()
+        most = "limits.string_length" if declared.bound is None else f"min(limits.string_length, {declared.bound})"
+        self.emit(f"{stop} = pos + {length}")
+        self.emit(f"if {length} == 0 or {stop} > end or {length} > {most} + 1 or octets[{stop} - 1]: raise Refused")
+        self.emit(f"{name} = str(octets[pos:{stop} - 1], 'latin-1')")
+        self.emit(f"if '\\0' in {name}: raise Refused")
+        self.emit(f"pos = {stop}")
+        self.phase = UNKNOWN
+        return name
+
+    def octets(self, bound: int | None) -> str:
+        """Read a length and that many octets."""
+        length, stop, name = self.count(), self.fresh("e"), self.fresh()
+        most = "limits.sequence_length" if bound is None else f"min(limits.sequence_length, {bound})"
+        self.emit(f"{stop} = pos + {length}")
+        self.emit(f"if {stop} > end or {length} > {most}: raise Refused")
+        self.emit(f"{name} = octets[pos:{stop}]")
+        self.emit(f"pos = {stop}")
+        self.phase = UNKNOWN
+        return name
+
+    @value.register
+    def _(self, declared: t.OctetSequenceType) -> str:
+        return self.octets(declared.bound)
+
+    @value.register
+    def _(self, declared: t.OctetArray) -> str:
+        name = self.fresh()
+        self.add_to_run(f"{declared.length}s", declared.length, 1, name)
+        return name
+
+    @value.register
+    def _(self, declared: t.Enum) -> str:
+        name = self.primitive(t.ULong)
+        members = self.keep("members", {int(member): member for member in declared.cls})
+        if declared.open:
+            cls = self.keep("Enum", declared.cls)
+            self.then(f"{name} = {members}[{name}] if {name} in {members} else {cls}({name})")
+        else:
+            self.then(f"{name} = {members}[{name}]")
+        return name
+
+    @value.register
+    def _(self, declared: t.Sequence) -> str:
+        count, name = self.count(), self.fresh()
+        least = declared.element.min_size
+        most = "limits.sequence_length"
+        if declared.bound is not None:
+            most = f"min({most}, {declared.bound})"
+        self.emit(f"if {count} > (end - pos) // {least} or {count} > {most}: raise Refused")
+        if is_bulk(declared.element):
+            self.bulk(declared.element, count, name)
+        else:
+            self.loop(declared.element, count, name)
+        return name
+
+    def bulk(self, element: CDRType, count: str, name: str) -> None:
+        """Read numbers by one call; an empty sequence has no padding behind its length."""
+        assert isinstance(element, t.Primitive)
+        unpack = self.keep("unpack_from", struct.unpack_from)
+        self.emit(f"if {count}:")
+        self.emit(f"    pos = pos + {element.size - 1} & -{element.size}")
+        self.emit(f"    {name} = {unpack}(f'{'><'[self.order]}{{{count}}}{element.format}', octets, pos)")
+        self.emit(f"    pos += {count} * {element.size}")
+        self.emit("else:")
+        self.emit(f"    {name} = ()")
+        self.phase = self.phase.meet(Phase(element.size, 0))
+
+    def loop(self, element: CDRType, count: str, name: str) -> None:
+        self.phase = before = self.loop_phase(lambda trial: trial.value(element))
+        items = self.fresh("items")
+        self.emit(f"{items} = []")
+        self.emit(f"for _ in range({count}):")
+        self.indent += 1
+        value = self.value(element)
+        self.flush()
+        self.emit(f"{items}.append({value})")
+        self.indent -= 1
+        self.emit(f"{name} = tuple({items})")
+        self.phase = before
+
+    @value.register
+    def _(self, declared: t.Array) -> str:
+        if declared.length <= UNROLLED:
+            values = [self.value(declared.element) for _ in range(declared.length)]
+            return f"({''.join(value + ', ' for value in values)})"
+        name = self.fresh()
+        self.flush()
+        if is_bulk(declared.element):
+            self.bulk(declared.element, str(declared.length), name)
+        else:
+            self.loop(declared.element, str(declared.length), name)
+        return name
+
+    @value.register
+    def _(self, declared: t.Encapsulation) -> str:
+        octets, name = self.octets(None), self.fresh()
+        inner = self.keep("inner", functools.partial(_decapsulate, declared.content))
+        self.emit(f"{name} = {inner}({octets}, limits)")
+        return name
+
+    @value.register
+    def _(self, declared: t.Struct) -> str:
+        values: dict[str, str] = {}
+        for member, kind in declared.fields:
+            if isinstance(kind, t.Switch):
+                values[member] = self.switch(kind, values[kind.on])
+            else:
+                values[member] = self.value(kind)
+        if declared.cls is None:
+            return f"({''.join(value + ', ' for value in values.values())})"
+        name = self.fresh()
+        cls = self.keep("Class", declared.cls)
+        if not _has_plain_slots(declared.cls):
+            self.then(f"{name} = {cls}({', '.join(values.values())})")
+            return name
+        new = self.keep("new", object.__new__)
+        self.then(f"{name} = {new}({cls})")
+        for member, value in values.items():
+            setter = self.keep("set", getattr(declared.cls, identifier(member)).__set__)
+            self.then(f"{setter}({name}, {value})")
+        return name
+
+    def switch(self, declared: t.Switch, label: str) -> str:
+        self.flush()
+        name = self.fresh()
+        before, behind = self.phase, None
+        arms: list[tuple[str, CDRType | None]] = [
+            (f"{label} == {self.constant(case)}", arm) for case, arm in declared.cases.items()
+        ]
+        for number, (test, arm) in enumerate(arms):
+            self.emit(f"{'elif' if number else 'if'} {test}:")
+            self.phase = before
+            self.arm(arm, name)
+            behind = self.phase if behind is None else behind.meet(self.phase)
+        self.emit("else:")
+        self.phase = before
+        if isinstance(declared.default, str):
+            self.emit("    raise Refused")
+        else:
+            self.arm(declared.default, name)
+            behind = self.phase if behind is None else behind.meet(self.phase)
+        self.phase = behind or before
+        return name
+
+    def arm(self, declared: CDRType | None, name: str) -> None:
+        self.indent += 1
+        value = "None" if declared is None else self.value(declared)
+        self.flush()
+        self.emit(f"{name} = {value}")
+        self.indent -= 1
+
+
+def _has_plain_slots(cls: type[Any]) -> bool:
+    """Tell whether an instance is nothing but its slots, so that it can be filled without calling `__init__`."""
+    return (
+        cls.__dictoffset__ == 0
+        and not issubclass(cls, BaseException)
+        and not hasattr(cls, "__post_init__")
+        and all(hasattr(getattr(cls, member.name, None), "__set__") for member in dataclasses.fields(cls))
+    )
+
+
+def _decapsulate(content: CDRType, octets: bytes, limits: Limits) -> Any:
+    decode = compile_decoder(content, ByteOrder(octets[0]), Phase.at(1))
+    value, position = decode(octets, 1, limits)
+    if position != len(octets):
+        raise ValueError("octets left over")
+    return value

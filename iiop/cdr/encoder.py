@@ -1,0 +1,217 @@
+"""The compiled engine, writing: a declaration becomes one Python function.
+
+    encode(value, out) -> None
+
+`out` is a `bytearray` whose first octet is the origin of alignment; the value is appended. On anything wrong the function raises
+`Refused` or whatever Python raises and may leave part of the value behind; `iiop.cdr.codec` cuts it off and lets the construct
+engine say what is wrong.
+"""
+
+from __future__ import annotations
+
+import functools
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from iiop.cdr import types as t
+from iiop.cdr.codegen import UNKNOWN, Generator, Phase, Refused, identifier, is_bulk
+from iiop.cdr.types import ByteOrder, CDRType
+
+__all__ = ["Encode", "compile_encoder"]
+
+Encode = Callable[[Any, bytearray], None]
+
+BOOLEANS = {False: 0, True: 1}
+PADDING = {size: tuple(bytes(-position % size) for position in range(size)) for size in (2, 4, 8)}
+
+
+@functools.cache
+def compile_encoder(declared: CDRType, order: ByteOrder, phase: Phase) -> Encode:
+    """Return the function that appends the type to octets whose length has that phase."""
+    generator = _Encoder(order, phase)
+    generator.value(declared, "value")
+    generator.flush()
+    generator.emit("return")
+    return generator.function("def run(value, out, len=len, type=type, bytes=bytes):")
+
+
+class _Encoder(Generator):
+    def dynamic_alignment(self, alignment: int) -> str:
+        padding = self.keep("padding", PADDING[alignment])
+        return f"out += {padding}[len(out) & {alignment - 1}]"
+
+    def flush(self) -> None:
+        if self.run_items:
+            run, items, _ = self.take_run()
+            self.emit(f"out += {self.keep('pack', run.pack)}({', '.join(items)})")
+
+    def local(self, expression: str) -> str:
+        name = self.fresh()
+        self.emit(f"{name} = {expression}")
+        return name
+
+    def primitive(self, declared: t.Primitive, expression: str) -> None:
+        self.add_to_run(declared.format, declared.size, declared.size, expression)
+
+    @functools.singledispatchmethod
+    def value(self, declared: CDRType, expression: str) -> None:
+        raise TypeError(f"cannot compile {declared!r}")
+
+    @value.register
+    def _(self, declared: t.Primitive, expression: str) -> None:
+        if declared is t.Boolean:
+            expression = f"{self.keep('booleans', BOOLEANS)}[{expression}]"
+        elif declared is t.Char:
+            expression = f"{expression}.encode('latin-1')"
+        self.primitive(declared, expression)
+
+    @value.register
+    def _(self, declared: t.StringType, expression: str) -> None:
+        octets = self.local(f"{expression}.encode('latin-1') + b'\\0'")
+        check = f"{octets}.find(0) != len({octets}) - 1"
+        if declared.bound is not None:
+            check += f" or len({octets}) > {declared.bound + 1}"
+        self.emit(f"if {check}: raise Refused")
+        self.counted(octets)
+
+    def counted(self, octets: str) -> None:
+        """Write a length and that many octets."""
+        self.primitive(t.ULong, f"len({octets})")
+        self.flush()
+        self.emit(f"out += {octets}")
+        self.phase = UNKNOWN
+
+    def octets(self, expression: str) -> str:
+        name = self.local(expression)
+        self.emit(f"if type({name}) is not bytes: {name} = {self.keep('to_bytes', _to_bytes)}({name})")
+        return name
+
+    @value.register
+    def _(self, declared: t.OctetSequenceType, expression: str) -> None:
+        octets = self.octets(expression)
+        if declared.bound is not None:
+            self.emit(f"if len({octets}) > {declared.bound}: raise Refused")
+        self.counted(octets)
+
+    @value.register
+    def _(self, declared: t.OctetArray, expression: str) -> None:
+        octets = self.octets(expression)
+        self.emit(f"if len({octets}) != {declared.length}: raise Refused")
+        self.add_to_run(f"{declared.length}s", declared.length, 1, octets)
+
+    @value.register
+    def _(self, declared: t.Enum, expression: str) -> None:
+        if not declared.open:
+            expression = f"{self.keep('members', {int(member): int(member) for member in declared.cls})}[{expression}]"
+        self.primitive(t.ULong, expression)
+
+    @value.register
+    def _(self, declared: t.Sequence, expression: str) -> None:
+        values = self.elements(expression)
+        if declared.bound is not None:
+            self.emit(f"if len({values}) > {declared.bound}: raise Refused")
+        self.primitive(t.ULong, f"len({values})")
+        self.flush()
+        self.each(declared.element, values)
+
+    @value.register
+    def _(self, declared: t.Array, expression: str) -> None:
+        values = self.elements(expression)
+        self.emit(f"if len({values}) != {declared.length}: raise Refused")
+        self.flush()
+        self.each(declared.element, values)
+
+    def elements(self, expression: str) -> str:
+        name = self.local(expression)
+        self.emit(f"if type({name}) is not tuple: {self.keep('check_elements', _check_elements)}({name})")
+        return name
+
+    def each(self, element: CDRType, values: str) -> None:
+        if is_bulk(element):
+            self.bulk(element, values)
+            return
+        self.phase = before = self.loop_phase(lambda trial: trial.value(element, "value"))
+        name = self.fresh()
+        self.emit(f"for {name} in {values}:")
+        self.indent += 1
+        self.value(element, name)
+        self.flush()
+        self.emit("pass")
+        self.indent -= 1
+        self.phase = before
+
+    def bulk(self, element: CDRType, values: str) -> None:
+        """Write numbers by one call; an empty sequence has no padding behind its length."""
+        assert isinstance(element, t.Primitive)
+        pack = self.keep("pack", struct.pack)
+        self.emit(f"if {values}:")
+        if element.size > 1:
+            self.emit(f"    {self.dynamic_alignment(element.size)}")
+        self.emit(f"    out += {pack}(f'{'><'[self.order]}{{len({values})}}{element.format}', *{values})")
+        self.phase = self.phase.meet(Phase(element.size, 0))
+
+    @value.register
+    def _(self, declared: t.Encapsulation, expression: str) -> None:
+        inner = self.local(f"bytearray({bytes([self.order])!r})")
+        encode = self.keep("inner", compile_encoder(declared.content, self.order, Phase.at(1)))
+        self.emit(f"{encode}({expression}, {inner})")
+        self.counted(inner)
+
+    @value.register
+    def _(self, declared: t.Struct, expression: str) -> None:
+        names = [identifier(member.name) for member in declared.fields]
+        whole = self.local(expression)
+        if declared.cls is None:
+            values = [self.fresh() for _ in names]
+            self.emit(f"if type({whole}) is not tuple and type({whole}) is not list: raise Refused")
+            if names:
+                self.emit(f"{', '.join(values)}, = {whole}")
+            else:
+                self.emit(f"if {whole}: raise Refused")
+        else:
+            values = [f"{whole}.{name}" for name in names]
+        of = dict(zip(names, values, strict=True))
+        for (_, kind), value in zip(declared.fields, values, strict=True):
+            if isinstance(kind, t.Switch):
+                self.switch(kind, of[kind.on], value)
+            else:
+                self.value(kind, value)
+
+    def switch(self, declared: t.Switch, label: str, expression: str) -> None:
+        self.flush()
+        label = self.local(label)
+        before, behind = self.phase, None
+        for number, (case, arm) in enumerate(declared.cases.items()):
+            self.emit(f"{'elif' if number else 'if'} {label} == {self.constant(case)}:")
+            self.phase = before
+            self.arm(arm, expression)
+            behind = self.phase if behind is None else behind.meet(self.phase)
+        self.emit("else:")
+        self.phase = before
+        if isinstance(declared.default, str):
+            self.emit("    raise Refused")
+        else:
+            self.arm(declared.default, expression)
+            behind = self.phase if behind is None else behind.meet(self.phase)
+        self.phase = behind or before
+
+    def arm(self, declared: CDRType | None, expression: str) -> None:
+        self.indent += 1
+        if declared is None:
+            self.emit(f"if {expression} is not None: raise Refused")
+        else:
+            self.value(declared, expression)
+        self.flush()
+        self.indent -= 1
+
+
+def _to_bytes(value: Any) -> bytes:
+    if not isinstance(value, bytes | bytearray | memoryview):
+        raise Refused
+    return bytes(value)
+
+
+def _check_elements(value: Any) -> None:
+    if isinstance(value, str | bytes) or not hasattr(value, "__len__") or not hasattr(value, "__iter__"):
+        raise Refused

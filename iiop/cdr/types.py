@@ -1,0 +1,321 @@
+"""Declarations of CDR types: what a layout is, written once.
+
+A structure is a dataclass whose annotations say how its fields lie on the wire: `str`, `bytes`, `bool`, enums, other dataclasses
+and `tuple[X, ...]` speak for themselves, numbers carry their type, `request_id: Annotated[int, ULong]`. `cdr_type` turns an
+annotation into a `CDRType`. This module knows neither octets nor how they are read: `constructs` is the one engine,
+`decoder` and `encoder` are the other; both walk these declarations.
+
+Source: CORBA 3.3 part 2 (formal/2012-11-14), clause 9.3 "CDR Transfer Syntax".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import functools
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+__all__ = [
+    "Array",
+    "Boolean",
+    "ByteOrder",
+    "CDRType",
+    "Char",
+    "Double",
+    "Encapsulation",
+    "Enum",
+    "Field",
+    "Float",
+    "Long",
+    "LongLong",
+    "Octet",
+    "OctetArray",
+    "OctetSequence",
+    "OctetSequenceType",
+    "OpenEnum",
+    "Primitive",
+    "Sequence",
+    "Short",
+    "String",
+    "StringType",
+    "Struct",
+    "Switch",
+    "ULong",
+    "ULongLong",
+    "UShort",
+    "arguments",
+    "cdr_type",
+]
+
+
+class ByteOrder(enum.IntEnum):
+    """Name the byte order as GIOP flags and encapsulations spell it."""
+
+    BIG = 0
+    LITTLE = 1
+
+
+class OpenEnum(enum.IntEnum):
+    """Keep values the standard has not named: `T(77)` is a member called `T_77`, equal to 77, and is written back as 77.
+
+    Enums of user IDL are closed (plain `IntEnum`): for them an unknown value is an error.
+    """
+
+    @classmethod
+    def _missing_(cls, value: object) -> OpenEnum | None:
+        if not isinstance(value, int) or not 0 <= value <= 0xFFFFFFFF:
+            return None
+        member = int.__new__(cls, value)
+        member._name_ = f"{cls.__name__}_{value}"
+        member._value_ = value
+        return member
+
+
+@dataclass(frozen=True)
+class CDRType:
+    """Stand above all declarations."""
+
+    @property
+    def min_size(self) -> int:
+        """Return the smallest number of octets a value takes, padding not counted."""
+        raise TypeError(f"{type(self).__name__} has no size of its own")
+
+
+@dataclass(frozen=True)
+class Primitive(CDRType):
+    """Declare a type of fixed size that is aligned to its size (clause 9.3.1).
+
+    Attributes:
+        name: the IDL spelling.
+        format: the `struct` character, byte order not included.
+        size: octets, and alignment.
+    """
+
+    name: str
+    format: str
+    size: int
+
+    @property
+    def min_size(self) -> int:
+        return self.size
+
+
+Octet = Primitive("octet", "B", 1)
+Boolean = Primitive("boolean", "B", 1)
+Char = Primitive("char", "c", 1)
+Short = Primitive("short", "h", 2)
+UShort = Primitive("unsigned short", "H", 2)
+Long = Primitive("long", "i", 4)
+ULong = Primitive("unsigned long", "I", 4)
+LongLong = Primitive("long long", "q", 8)
+ULongLong = Primitive("unsigned long long", "Q", 8)
+Float = Primitive("float", "f", 4)
+Double = Primitive("double", "d", 8)
+
+
+@dataclass(frozen=True)
+class StringType(CDRType):
+    """Declare a string: length with the NUL, characters in ISO 8859-1, NUL (clause 9.3.2.7).
+
+    Attributes:
+        bound: characters at the most, None where only `Limits.string_length` bounds it.
+    """
+
+    bound: int | None = None
+
+    @property
+    def min_size(self) -> int:
+        return 5
+
+
+@dataclass(frozen=True)
+class OctetSequenceType(CDRType):
+    """Declare a `sequence<octet>`; its value is `bytes`."""
+
+    bound: int | None = None
+
+    @property
+    def min_size(self) -> int:
+        return 4
+
+
+String = StringType()
+OctetSequence = OctetSequenceType()
+
+
+@dataclass(frozen=True)
+class OctetArray(CDRType):
+    """Declare an array of octets of fixed length; its value is `bytes`."""
+
+    length: int
+
+    @property
+    def min_size(self) -> int:
+        return self.length
+
+
+@dataclass(frozen=True)
+class Sequence(CDRType):
+    """Declare a sequence; its value is a tuple. The element must take at least one octet, so that a count can be checked."""
+
+    element: CDRType
+    bound: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.element.min_size == 0:
+            raise TypeError(f"sequence of a type that may take no octets: {self.element}")
+
+    @property
+    def min_size(self) -> int:
+        return 4
+
+
+@dataclass(frozen=True)
+class Array(CDRType):
+    """Declare an array of fixed length; its value is a tuple."""
+
+    element: CDRType
+    length: int
+
+    @property
+    def min_size(self) -> int:
+        return self.element.min_size * self.length
+
+
+@dataclass(frozen=True)
+class Enum(CDRType):
+    """Declare an enum, an unsigned long on the wire; open if its class is an `OpenEnum`."""
+
+    cls: type[enum.IntEnum]
+
+    @property
+    def open(self) -> bool:
+        return issubclass(self.cls, OpenEnum)
+
+    @property
+    def min_size(self) -> int:
+        return 4
+
+
+@dataclass(frozen=True)
+class Encapsulation(CDRType):
+    """Declare an octet sequence that holds its own byte order and one value (clause 9.3.3).
+
+    Alignment inside is counted from the byte order octet. It is written in the byte order of what surrounds it.
+    """
+
+    content: CDRType
+
+    @property
+    def min_size(self) -> int:
+        return 5 + self.content.min_size
+
+
+@dataclass(frozen=True)
+class Switch(CDRType):
+    """Declare the arm of a union: which type follows is told by a field read before.
+
+    Attributes:
+        cases: discriminator value to type; None for a case without an arm (its value is None).
+        default: type for every other value, or None for none; `REFUSE` makes every other value an error.
+        on: name of the field that decides.
+    """
+
+    REFUSE: typing.ClassVar[Any] = "refuse"
+
+    cases: Mapping[Any, CDRType | None] = field(hash=False)
+    default: CDRType | str | None = REFUSE
+    on: str = "discriminator"
+
+    @property
+    def min_size(self) -> int:
+        arms = [*self.cases.values()]
+        if not isinstance(self.default, str):
+            arms.append(self.default)
+        return min(arm.min_size if arm is not None else 0 for arm in arms)
+
+
+class Field(typing.NamedTuple):
+    """Name one member of a structure."""
+
+    name: str
+    type: CDRType
+
+
+@dataclass(frozen=True)
+class Struct(CDRType):
+    """Declare members one after the other.
+
+    Attributes:
+        name: for messages.
+        fields: in the order of the wire.
+        cls: the dataclass a value is an instance of, or None where values are plain tuples (operation arguments).
+    """
+
+    name: str
+    fields: tuple[Field, ...]
+    cls: type[Any] | None = None
+
+    @property
+    def min_size(self) -> int:
+        return sum(member.type.min_size for member in self.fields)
+
+
+def arguments(name: str, *fields: tuple[str, Any]) -> Struct:
+    """Declare operation arguments or results: a structure whose values are tuples.
+
+    Args:
+        name: the operation, for messages.
+        fields: parameter name and annotation, in IDL order.
+    """
+    return Struct(name, tuple(Field(member, cdr_type(annotation)) for member, annotation in fields))
+
+
+@functools.cache
+def _struct_of(cls: type[Any]) -> Struct:
+    hints = typing.get_type_hints(cls, include_extras=True)
+    fields: dict[str, Field] = {}
+    for member in dataclasses.fields(cls):
+        try:
+            declared = cdr_type(hints[member.name])
+        except TypeError as error:
+            raise TypeError(f"{cls.__qualname__}.{member.name}: {error}") from None
+        if isinstance(declared, Switch) and declared.on not in fields:
+            raise TypeError(f"{cls.__qualname__}.{member.name} depends on {declared.on!r}, which is no field before it")
+        fields[member.name] = Field(member.name, declared)
+    return Struct(cls.__qualname__, tuple(fields.values()), cls)
+
+
+_PLAIN: dict[Any, CDRType] = {str: String, bytes: OctetSequence, bool: Boolean}
+
+
+def cdr_type(annotation: Any) -> CDRType:
+    """Return the CDR type that an annotation declares.
+
+    Raises:
+        TypeError: the annotation does not say how the value lies on the wire (a bare `int`, for example).
+    """
+    if isinstance(annotation, CDRType):
+        return annotation
+    origin = typing.get_origin(annotation)
+    if origin is Annotated:
+        declared = [extra for extra in annotation.__metadata__ if isinstance(extra, CDRType)]
+        if declared:
+            return declared[-1]
+        return cdr_type(annotation.__origin__)
+    if origin is tuple:
+        parts = typing.get_args(annotation)
+        if len(parts) == 2 and parts[1] is Ellipsis:
+            return Sequence(cdr_type(parts[0]))
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        if annotation in _PLAIN:
+            return _PLAIN[annotation]
+        if issubclass(annotation, enum.IntEnum):
+            return Enum(annotation)
+        if dataclasses.is_dataclass(annotation):
+            return _struct_of(annotation)
+    raise TypeError(f"{annotation!r} does not say how it lies on the wire; write Annotated[..., ULong] or the like")

@@ -1,0 +1,45 @@
+"""Bounds on what a peer may make us do.
+
+Every door that reads octets takes a `Limits`; nothing is allocated, kept or waited for beyond it. The defaults admit real
+traffic (omniORB's own default for one message is 2 MiB) and keep one connection below a few MiB.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["DEFAULT_LIMITS", "Limits"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """State how much one peer, message or value may cost.
+
+    Attributes:
+        message_size: octets of one GIOP message, reassembled, header included.
+        fragments: fragments one message may arrive in.
+        reassemblies: fragmented messages open at the same time on one connection.
+        sequence_length: elements of one IDL sequence.
+        string_length: octets of one string, its terminating NUL not counted.
+        service_contexts: service contexts of one message.
+        outstanding: requests of one connection that wait for their reply.
+        forwards: LOCATION_FORWARDs one invocation follows.
+        connections: connections a server keeps open.
+        iterators: binding iterators one Naming Service keeps alive.
+        idle_time: seconds a server keeps a connection on which nothing arrives.
+    """
+
+    message_size: int = 16 * 1024 * 1024
+    fragments: int = 4096
+    reassemblies: int = 64
+    sequence_length: int = 8 * 1024 * 1024
+    string_length: int = 1024 * 1024
+    service_contexts: int = 64
+    outstanding: int = 4096
+    forwards: int = 10
+    connections: int = 4096
+    iterators: int = 1000
+    idle_time: float = 600.0
+
+
+DEFAULT_LIMITS = Limits()

@@ -1,0 +1,220 @@
+"""Module IIOP: where an object lives, as profile bodies of IIOP 1.0, 1.1 and 1.2, and the components that belong to them.
+
+It must not know text forms of references (`ior`) or messages (`iiop.giop`).
+
+Source: CORBA 3.3 part 2, clause 9.7.2 "IIOP IOR Profiles", 7.10 "Code Set Conversion"; IDL modules IIOP and CONV_FRAME.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, NamedTuple
+
+from iiop.cdr import ByteOrder, Octet, ULong, UShort, codec, decapsulate, encapsulate
+from iiop.exceptions.errors import DecodeError
+from iiop.iop import (
+    COMPONENTS,
+    IOR,
+    ComponentId,
+    ProfileId,
+    ServiceId,
+    TaggedComponent,
+    TaggedProfile,
+    register_component,
+    register_service_context,
+)
+
+__all__ = [
+    "AlternateAddress",
+    "BiDirIIOPServiceContext",
+    "CodeSetComponent",
+    "CodeSetComponentInfo",
+    "CodeSetContext",
+    "Endpoint",
+    "ListenPoint",
+    "ProfileBody",
+    "Version",
+    "decode_profile",
+    "encode_profile",
+    "endpoints",
+]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Version:
+    """Hold a version of GIOP or IIOP."""
+
+    major: Annotated[int, Octet]
+    minor: Annotated[int, Octet]
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}"
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileBody_1_0:
+    """Declare the layout of IIOP 1.0; port 0 to 65535."""
+
+    iiop_version: Version
+    host: str
+    port: Annotated[int, UShort]
+    object_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileBody_1_1(ProfileBody_1_0):
+    """Declare the layout of IIOP 1.1 and later: that of 1.0, then components."""
+
+    components: tuple[TaggedComponent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileBody:
+    """Hold a profile of any IIOP version.
+
+    Attributes:
+        host: name or address as it stands in the reference.
+        port: 0 to 65535.
+        components: always empty in IIOP 1.0.
+    """
+
+    iiop_version: Version
+    host: str
+    port: int
+    object_key: bytes
+    components: tuple[TaggedComponent, ...] = field(default=())
+
+
+_BODY_1_0 = codec(ProfileBody_1_0)
+_BODY_1_1 = codec(ProfileBody_1_1)
+_VERSION = codec(Version)
+
+
+def decode_profile(profile_data: bytes) -> ProfileBody:
+    """Return the body of a TAG_INTERNET_IOP profile.
+
+    ORBit2 writes padding and a component list behind an IIOP 1.0 body; what stands there is passed over, as the profile octets
+    themselves are kept by whoever holds them.
+
+    Raises:
+        DecodeError: with path and offset inside the profile.
+    """
+    version = decapsulate(_VERSION, profile_data, exact=False)
+    if version.major != 1:
+        raise DecodeError(f"IIOP version {version} is not 1.x", path="iiop_version", offset=1, excerpt=profile_data[:16])
+    if version.minor == 0:
+        body = decapsulate(_BODY_1_0, profile_data, exact=False)
+        return ProfileBody(version, body.host, body.port, body.object_key)
+    body = decapsulate(_BODY_1_1, profile_data, exact=version.minor <= 2)
+    return ProfileBody(version, body.host, body.port, body.object_key, body.components)
+
+
+def encode_profile(body: ProfileBody, byte_order: ByteOrder = ByteOrder.BIG) -> TaggedProfile:
+    """Return a TAG_INTERNET_IOP profile.
+
+    Raises:
+        EncodeError: a member does not fit.
+        ValueError: components in a profile of IIOP 1.0, which has no place for them.
+    """
+    if body.iiop_version.minor == 0:
+        if body.components:
+            raise ValueError("a profile of IIOP 1.0 has no place for components")
+        return TaggedProfile(ProfileId.TAG_INTERNET_IOP, encapsulate(_BODY_1_0, body, byte_order))
+    return TaggedProfile(ProfileId.TAG_INTERNET_IOP, encapsulate(_BODY_1_1, body, byte_order))
+
+
+@dataclass(frozen=True, slots=True)
+class AlternateAddress:
+    """Declare TAG_ALTERNATE_IIOP_ADDRESS: one more address of the same object."""
+
+    host: str
+    port: Annotated[int, UShort]
+
+
+@dataclass(frozen=True, slots=True)
+class CodeSetComponent:
+    """Declare the code sets a server has for one kind of character, by OSF registry number."""
+
+    native_code_set: Annotated[int, ULong]
+    conversion_code_sets: tuple[Annotated[int, ULong], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CodeSetComponentInfo:
+    """Declare TAG_CODE_SETS."""
+
+    for_char_data: CodeSetComponent
+    for_wchar_data: CodeSetComponent
+
+
+@dataclass(frozen=True, slots=True)
+class CodeSetContext:
+    """Declare the CodeSets service context: what the client chose."""
+
+    char_data: Annotated[int, ULong]
+    wchar_data: Annotated[int, ULong]
+
+
+@dataclass(frozen=True, slots=True)
+class ORBType:
+    """Declare TAG_ORB_TYPE: who made the reference."""
+
+    orb_type: Annotated[int, ULong]
+
+
+@dataclass(frozen=True, slots=True)
+class ListenPoint:
+    """Declare where a client of a bidirectional connection listens."""
+
+    host: str
+    port: Annotated[int, UShort]
+
+
+@dataclass(frozen=True, slots=True)
+class BiDirIIOPServiceContext:
+    """Declare the BI_DIR_IIOP service context."""
+
+    listen_points: tuple[ListenPoint, ...]
+
+
+register_component(ComponentId.TAG_ORB_TYPE, ORBType)
+register_component(ComponentId.TAG_CODE_SETS, CodeSetComponentInfo)
+register_component(ComponentId.TAG_ALTERNATE_IIOP_ADDRESS, AlternateAddress)
+register_service_context(ServiceId.CodeSets, CodeSetContext)
+register_service_context(ServiceId.BI_DIR_IIOP, BiDirIIOPServiceContext)
+
+
+class Endpoint(NamedTuple):
+    """Say where to send requests for one object: address, key, and the IIOP version its profile states."""
+
+    host: str
+    port: int
+    object_key: bytes
+    version: Version
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def endpoints(reference: IOR) -> tuple[Endpoint, ...]:
+    """Return every address of a reference, in order: of each IIOP profile its own, then its alternates.
+
+    Profiles and alternates that cannot be decoded are passed over.
+    """
+    found: dict[Endpoint, None] = {}
+    for profile in reference.profiles:
+        if profile.tag != ProfileId.TAG_INTERNET_IOP:
+            continue
+        try:
+            body = decode_profile(profile.profile_data)
+        except DecodeError:
+            continue
+        found[Endpoint(body.host, body.port, body.object_key, body.iiop_version)] = None
+        for component in body.components:
+            if component.tag == ComponentId.TAG_ALTERNATE_IIOP_ADDRESS:
+                try:
+                    address = COMPONENTS.decode(component.tag, component.component_data)
+                except DecodeError:
+                    continue
+                found[Endpoint(address.host, address.port, body.object_key, body.iiop_version)] = None
+    return tuple(found)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, NamedTuple
 
 from iiop.cdr import ByteOrder, Octet, ULong, UShort, codec, decapsulate, encapsulate
-from iiop.exceptions.errors import DecodeError
+from iiop.exceptions.errors import DecodeError, EncodeError
 from iiop.iop import (
     COMPONENTS,
     IOR,
@@ -113,12 +113,11 @@ def encode_profile(body: ProfileBody, byte_order: ByteOrder = ByteOrder.BIG) -> 
     """Return a TAG_INTERNET_IOP profile.
 
     Raises:
-        EncodeError: a member does not fit.
-        ValueError: components in a profile of IIOP 1.0, which has no place for them.
+        EncodeError: a member does not fit, or there are components in a profile of IIOP 1.0, which has no place for them.
     """
     if body.iiop_version.minor == 0:
         if body.components:
-            raise ValueError("a profile of IIOP 1.0 has no place for components")
+            raise EncodeError("a profile of IIOP 1.0 has no place for components", path="components")
         return TaggedProfile(ProfileId.TAG_INTERNET_IOP, encapsulate(_BODY_1_0, body, byte_order))
     return TaggedProfile(ProfileId.TAG_INTERNET_IOP, encapsulate(_BODY_1_1, body, byte_order))
 

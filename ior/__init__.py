@@ -1,0 +1,34 @@
+"""References for people: parse, build, change, and say what they mean. Nothing here touches the network.
+
+>>> from ior import IOR, IORBuilder, parse_object_url
+>>> ior = IORBuilder("IDL:TDsample/tdtest:1.0").iiop("vhost", 8002, key=b"key").code_sets().build()
+>>> IOR.from_string(str(ior)) == ior
+True
+>>> ior.profiles[0].host, ior.profiles[0].port, str(ior.endpoints()[0])
+('vhost', 8002, 'vhost:8002')
+>>> str(corbaloc_of(ior))
+'corbaloc:iiop:1.2@vhost:8002/key'
+"""
+
+from ior.builder import IORBuilder
+from ior.profiles import Component, IIOPProfile, Profile, UnknownProfile
+from ior.reference import IOR
+from ior.registry import register_component, register_profile
+from ior.url import Address, Corbaloc, Corbaname, ObjectURL, corbaloc_of, parse_object_url
+
+__all__ = [
+    "Address",
+    "Component",
+    "Corbaloc",
+    "Corbaname",
+    "IIOPProfile",
+    "IOR",
+    "IORBuilder",
+    "ObjectURL",
+    "Profile",
+    "UnknownProfile",
+    "corbaloc_of",
+    "parse_object_url",
+    "register_component",
+    "register_profile",
+]

@@ -1,0 +1,267 @@
+"""Declarations of CDR types, and values that fit one."""
+
+from __future__ import annotations
+
+import enum
+import functools
+from collections.abc import Callable
+from dataclasses import make_dataclass
+from typing import Annotated, Any
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from iiop.cdr import types as t
+from iiop.cdr.types import ByteOrder, CDRType, OpenEnum
+
+__all__ = ["byte_orders", "cdr_types", "cdr_values", "strings"]
+
+PRIMITIVES = (
+    t.Octet,
+    t.Boolean,
+    t.Char,
+    t.Short,
+    t.UShort,
+    t.Long,
+    t.ULong,
+    t.LongLong,
+    t.ULongLong,
+    t.Float,
+    t.Double,
+)
+_INTEGERS = frozenset("BhHiIqQ")
+_MEMBERS = ("a", "b", "c", "d", "e")
+
+
+class Colour(enum.IntEnum):
+    """A closed enum, as user IDL makes them."""
+
+    red = 0
+    green = 1
+    blue = 2
+
+
+class Sparse(enum.IntEnum):
+    """A closed enum with gaps."""
+
+    one = 1
+    high = 0xFFFFFFFF
+
+
+class Fruit(OpenEnum):
+    """An open enum, as the standard's registries are."""
+
+    apple = 0
+    pear = 1
+
+
+ENUMS = (t.Enum(Colour), t.Enum(Sparse), t.Enum(Fruit))
+
+
+def byte_orders() -> SearchStrategy[ByteOrder]:
+    """Draw a byte order; shrinks to big endian."""
+    return st.sampled_from([ByteOrder.BIG, ByteOrder.LITTLE])
+
+
+def strings(*, max_size: int | None = None) -> SearchStrategy[str]:
+    """Draw text that a CORBA string without negotiated code sets holds: ISO 8859-1 without NUL."""
+    return st.text(st.characters(min_codepoint=1, max_codepoint=255), max_size=max_size)
+
+
+def cdr_types(*, max_depth: int = 3, switches: bool = True) -> SearchStrategy[CDRType]:
+    """Draw a declaration of any kind; shrinks to `octet`.
+
+    Args:
+        max_depth: constructed types inside constructed types.
+        switches: whether unions may be part of it.
+    """
+    basic = st.one_of(
+        st.sampled_from(PRIMITIVES),
+        st.builds(t.StringType, _bounds()),
+        st.builds(t.OctetSequenceType, _bounds()),
+        st.builds(t.OctetArray, st.integers(0, 9)),
+        st.sampled_from(ENUMS),
+    )
+    types: SearchStrategy[CDRType] = basic
+    for _ in range(max_depth):
+        types = basic | _constructed(types, switches)
+    return types
+
+
+def _bounds() -> SearchStrategy[int | None]:
+    return st.none() | st.integers(0, 5)
+
+
+def _constructed(parts: SearchStrategy[CDRType], switches: bool) -> SearchStrategy[CDRType]:
+    kinds = [
+        _structs(parts),
+        st.builds(t.Sequence, parts.map(_with_size), _bounds()),
+        st.builds(t.Array, parts, st.integers(0, 3) | st.integers(15, 18)),
+        st.builds(t.Encapsulation, parts),
+    ]
+    if switches:
+        kinds.append(_unions(parts))
+    return st.one_of(kinds)
+
+
+def _with_size(declared: CDRType) -> CDRType:
+    """Put an octet before a type that may take no octets, for a sequence of it could not be counted."""
+    return declared if declared.min_size else t.Struct("sized", (t.Field("size", t.Octet), t.Field("value", declared)))
+
+
+def _structs(parts: SearchStrategy[CDRType]) -> SearchStrategy[CDRType]:
+    forms = st.sampled_from([_arguments, _slotted, _plain])
+    return st.builds(lambda form, types: form(tuple(types)), forms, st.lists(parts, max_size=len(_MEMBERS)))
+
+
+def _fields(types: tuple[CDRType, ...]) -> tuple[t.Field, ...]:
+    return tuple(map(t.Field, _MEMBERS, types))
+
+
+def _arguments(types: tuple[CDRType, ...]) -> t.Struct:
+    return t.Struct("arguments", _fields(types))
+
+
+def _slotted(types: tuple[CDRType, ...]) -> CDRType:
+    return _dataclass("Slotted", _fields(types), slots=True)
+
+
+def _plain(types: tuple[CDRType, ...]) -> CDRType:
+    return _dataclass("Plain", _fields(types), slots=False)
+
+
+def _dataclass(name: str, fields: tuple[t.Field, ...], *, slots: bool) -> CDRType:
+    members: list[tuple[str, Any]] = [(member, Annotated[object, declared]) for member, declared in fields]
+    return t.cdr_type(make_dataclass(name, members, frozen=True, slots=slots))
+
+
+@st.composite
+def _unions(draw: st.DrawFn, parts: SearchStrategy[CDRType]) -> CDRType:
+    label_type = draw(
+        st.sampled_from([t.Octet, t.Boolean, t.Char, t.Short, t.ULong, t.LongLong, t.String, *ENUMS]), label="discriminator"
+    )
+    labels = draw(st.lists(cdr_values(label_type), min_size=1, max_size=3, unique=True))
+    cases = {label: draw(st.none() | parts) for label in labels}
+    default = draw(st.one_of(st.just(t.Switch.REFUSE), st.none(), parts))
+    between = draw(st.none() | parts)
+    fields = [t.Field("discriminator", label_type)]
+    if between is not None:
+        fields.append(t.Field("between", between))
+    fields.append(t.Field("value", t.Switch(cases, default)))
+    if draw(st.booleans()):
+        return _dataclass("Union", tuple(fields), slots=True)
+    return t.Struct("union", tuple(fields))
+
+
+def cdr_values(declared: CDRType, *, allow_nan: bool = False, max_size: int | None = None) -> SearchStrategy[Any]:
+    """Draw a value that fits a declared type, as decoding would give it.
+
+    Args:
+        declared: a declaration; `iiop.cdr.cdr_type` makes one of an annotation.
+        allow_nan: whether a float may be NaN, which is not equal to itself.
+        max_size: length of strings and sequences at the most; None leaves it to hypothesis.
+    """
+    return _Values(allow_nan, max_size).of(declared)
+
+
+class _Values:
+    def __init__(self, allow_nan: bool, max_size: int | None) -> None:
+        self.allow_nan = allow_nan
+        self.max_size = max_size
+
+    def of(self, declared: CDRType) -> SearchStrategy[Any]:
+        return _values(declared, self)
+
+    def most(self, bound: int | None) -> int | None:
+        sizes = [size for size in (bound, self.max_size) if size is not None]
+        return min(sizes, default=None)
+
+
+@functools.singledispatch
+def _values(declared: CDRType, of: _Values) -> SearchStrategy[Any]:
+    raise TypeError(f"no strategy for {declared!r}")
+
+
+@_values.register
+def _(declared: t.Primitive, of: _Values) -> SearchStrategy[Any]:
+    if declared is t.Boolean:
+        return st.booleans()
+    if declared is t.Char:
+        return st.characters(min_codepoint=0, max_codepoint=255)
+    if declared.format in _INTEGERS:
+        least, most = integer_range(declared)
+        return st.integers(least, most) | st.sampled_from([least, most])
+    return st.floats(width=8 * declared.size, allow_nan=of.allow_nan)  # type: ignore[arg-type]
+
+
+def integer_range(declared: t.Primitive) -> tuple[int, int]:
+    """Return the smallest and the largest value of an integer type."""
+    bits = 8 * declared.size
+    return (-(1 << bits - 1), (1 << bits - 1) - 1) if declared.format.islower() else (0, (1 << bits) - 1)
+
+
+@_values.register
+def _(declared: t.StringType, of: _Values) -> SearchStrategy[Any]:
+    return strings(max_size=of.most(declared.bound))
+
+
+@_values.register
+def _(declared: t.OctetSequenceType, of: _Values) -> SearchStrategy[Any]:
+    return st.binary(max_size=of.most(declared.bound))
+
+
+@_values.register
+def _(declared: t.OctetArray, of: _Values) -> SearchStrategy[Any]:
+    return st.binary(min_size=declared.length, max_size=declared.length)
+
+
+@_values.register
+def _(declared: t.Sequence, of: _Values) -> SearchStrategy[Any]:
+    return st.lists(of.of(declared.element), max_size=of.most(declared.bound)).map(tuple)
+
+
+@_values.register
+def _(declared: t.Array, of: _Values) -> SearchStrategy[Any]:
+    return st.tuples(*[of.of(declared.element)] * declared.length)
+
+
+@_values.register
+def _(declared: t.Enum, of: _Values) -> SearchStrategy[Any]:
+    named = st.sampled_from(list(declared.cls))
+    return named | st.integers(0, 0xFFFFFFFF).map(declared.cls) if declared.open else named
+
+
+@_values.register
+def _(declared: t.Encapsulation, of: _Values) -> SearchStrategy[Any]:
+    return of.of(declared.content)
+
+
+@_values.register
+def _(declared: t.Struct, of: _Values) -> SearchStrategy[Any]:
+    make: Callable[..., Any] = declared.cls or (lambda *values: values)
+    if any(isinstance(member.type, t.Switch) for member in declared.fields):
+        return _union_values(declared, of, make)
+    return st.tuples(*(of.of(member.type) for member in declared.fields)).map(lambda values: make(*values))
+
+
+@st.composite
+def _union_values(draw: st.DrawFn, declared: t.Struct, of: _Values, make: Callable[..., Any]) -> Any:
+    switches = [member.type for member in declared.fields if isinstance(member.type, t.Switch)]
+    values: dict[str, Any] = {}
+    for name, kind in declared.fields:
+        if isinstance(kind, t.Switch):
+            label = values[kind.on]
+            arm = kind.cases.get(label, kind.default)
+            values[name] = draw(of.of(arm)) if isinstance(arm, CDRType) else None
+        else:
+            values[name] = draw(_labels(of.of(kind), [switch for switch in switches if switch.on == name]))
+    return make(*values.values())
+
+
+def _labels(values: SearchStrategy[Any], switches: list[t.Switch]) -> SearchStrategy[Any]:
+    """Draw a value that every union it decides has a case for; named cases come up often."""
+    if not switches:
+        return values
+    refusing = [switch for switch in switches if switch.default == t.Switch.REFUSE]
+    labels = [label for label in switches[0].cases if all(label in switch.cases for switch in refusing)]
+    return st.sampled_from(labels) if refusing else st.sampled_from(labels) | values

@@ -1,0 +1,296 @@
+"""The sans-IO connection: it cuts, reassembles and checks messages, and says what they mean for the connection.
+
+It knows the rules of GIOP between two ends; it must not know sockets, time, objects or operations. `receive_data` only keeps
+octets; `next_event` decodes one message and raises nothing but `RemoteProtocolError`; `send` returns octets and raises
+`LocalProtocolError` or `EncodeError` if asked for what cannot be sent. After an error the connection stays in state ERROR.
+
+Invariants: a request id is outstanding at most once; whatever arrives after we said CloseConnection is dropped and counted; what
+is kept of the peer's octets is bounded by `Limits`.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from iiop.connection.states import MAY_SEND, TRANSITIONS, ConnectionState, Role, Trigger
+from iiop.exceptions.errors import DecodeError, LocalProtocolError, RemoteProtocolError
+from iiop.giop.fragments import Reassembler, split
+from iiop.giop.header import HEADER_SIZE, Header, cut_header
+from iiop.giop.messages import (
+    GIOP_1_0,
+    GIOP_1_2,
+    NATIVE,
+    CancelRequest,
+    CloseConnection,
+    LocateReply,
+    LocateRequest,
+    Message,
+    MessageError,
+    MessageType,
+    Reply,
+    Request,
+)
+from iiop.giop.wire import decode_whole, encode
+from iiop.limits import DEFAULT_LIMITS, Limits
+from iiop.profile import Version
+
+__all__ = ["NEED_DATA", "Connection", "EndOfStream", "Event", "NeedData"]
+
+
+class NeedData(enum.Enum):
+    """Say that no whole message has arrived yet."""
+
+    NEED_DATA = "need data"
+
+
+NEED_DATA = NeedData.NEED_DATA
+
+
+@dataclass(frozen=True, slots=True)
+class EndOfStream:
+    """Tell that the peer has ended the stream.
+
+    Attributes:
+        orderly: CloseConnection had been sent by either end, so that `unanswered` requests have not run.
+        unanswered: ids of our requests that got no reply.
+        truncated: octets of a message that did not become whole.
+    """
+
+    orderly: bool
+    unanswered: tuple[int, ...]
+    truncated: int
+
+
+Event = Message | EndOfStream | NeedData
+
+
+class Connection:
+    """Speak GIOP with one peer.
+
+    Attributes:
+        state: see `ConnectionState`.
+        dropped: messages that arrived too late to mean anything: replies to abandoned requests, anything behind CloseConnection.
+    """
+
+    def __init__(self, role: Role, *, limits: Limits = DEFAULT_LIMITS, fragment_size: int | None = None) -> None:
+        """Start a connection in state OPEN.
+
+        Args:
+            role: which end we are.
+            limits: what the peer may make us keep.
+            fragment_size: octets from which on messages of GIOP 1.1 and 1.2 are sent in fragments; None sends them whole.
+        """
+        self.role = role
+        self.state = ConnectionState.OPEN
+        self.dropped = 0
+        self._limits = limits
+        self._fragment_size = fragment_size
+        self._buffer = bytearray()
+        self._header: Header | None = None
+        self._ended = False
+        self._end_told = False
+        self._reassembler = Reassembler(limits)
+        self._close_seen = False
+        self._next_id = 0
+        self._outstanding: dict[int, MessageType] = {}
+        self._abandoned: set[int] = set()
+
+    @property
+    def outstanding(self) -> Sequence[int]:
+        """Return the ids of requests without a reply: ours as a client, the peer's as a server."""
+        return tuple(self._outstanding)
+
+    def next_request_id(self) -> int:
+        """Return an even id that no outstanding request has; odd ones are the server's on a bidirectional connection."""
+        while True:
+            request_id = self._next_id
+            self._next_id = (self._next_id + 2) & 0xFFFFFFFE
+            if request_id not in self._outstanding and request_id not in self._abandoned:
+                return request_id
+
+    def receive_data(self, data: bytes) -> None:
+        """Keep octets that arrived; no octets mean that the peer ended the stream."""
+        if data:
+            self._buffer += data
+        else:
+            self._ended = True
+
+    def next_event(self) -> Event:
+        """Return the next message, NEED_DATA, or, once, the end of the stream.
+
+        Raises:
+            RemoteProtocolError: the peer broke GIOP. Send `error.response`, if there is one, and close.
+        """
+        while True:
+            if self.state is ConnectionState.ERROR:
+                self._buffer.clear()
+            octets = self._next_octets()
+            if octets is None:
+                return self._end() if self._ended and not self._end_told else NEED_DATA
+            header, whole = octets
+            event = self._understand(header, whole)
+            if event is not None:
+                return event
+
+    def send(self, message: Message) -> bytes:
+        """Return the octets that say `message`.
+
+        Raises:
+            LocalProtocolError: this end may not send it now; nothing has changed.
+            EncodeError: a member does not fit its type; nothing has changed.
+        """
+        kind = MessageType[type(message).__name__]
+        if self.state is not ConnectionState.OPEN and not (
+            kind is MessageType.MessageError and self.state is ConnectionState.ERROR
+        ):
+            raise LocalProtocolError(f"{kind.name} cannot be sent: the connection is {self.state.value}")
+        if kind not in MAY_SEND[self.role, message.version]:
+            raise LocalProtocolError(f"a {self.role.value} sends no {kind.name} in GIOP {message.version}")
+        expects_answer = isinstance(message, LocateRequest) or (isinstance(message, Request) and message.response_expected)
+        if isinstance(message, Request | LocateRequest):
+            if message.request_id in self._outstanding or message.request_id in self._abandoned:
+                raise LocalProtocolError(f"request id {message.request_id} is still waiting for its reply")
+            if expects_answer and len(self._outstanding) >= self._limits.outstanding:
+                raise LocalProtocolError(f"more requests waiting than the limit outstanding={self._limits.outstanding}")
+        elif isinstance(message, Reply | LocateReply):
+            self._check_answer(message)
+        octets = encode(message)
+        if self._fragment_size is not None and message.version > GIOP_1_0 and len(octets) > self._fragment_size:
+            octets = b"".join(split(octets, message.version, self._fragment_size))
+        if expects_answer:
+            assert isinstance(message, Request | LocateRequest)
+            self._outstanding[message.request_id] = kind
+        elif isinstance(message, Reply | LocateReply):
+            del self._outstanding[message.request_id]
+        elif isinstance(message, CloseConnection):
+            self._close_seen = True
+            self._move(Trigger.CLOSE_SENT)
+        elif isinstance(message, MessageError):
+            self._move(Trigger.ERROR_SENT)
+        return octets
+
+    def abandon(self, request_id: int, version: Version = GIOP_1_2) -> bytes:
+        """Stop waiting for a reply; return the CancelRequest to send, empty if the connection is no longer open.
+
+        The reply, should it come, is dropped and counted, and the id is not used again before.
+
+        Raises:
+            LocalProtocolError: no such request waits.
+        """
+        if self.role is not Role.CLIENT or self._outstanding.pop(request_id, None) is None:
+            raise LocalProtocolError(f"no request {request_id} waits for a reply")
+        self._abandoned.add(request_id)
+        if self.state is not ConnectionState.OPEN:
+            return b""
+        return self.send(CancelRequest(request_id, version, NATIVE))
+
+    def _next_octets(self) -> tuple[Header, bytes] | None:
+        """Cut the next message, or fragment of one, off the buffer."""
+        buffer = self._buffer
+        if self._header is None:
+            if len(buffer) < HEADER_SIZE:
+                return None
+            try:
+                self._header = cut_header(buffer, self._limits)
+            except RemoteProtocolError as error:
+                raise self._broken(error) from None
+        header = self._header
+        if len(buffer) < header.size:
+            return None
+        octets = bytes(buffer) if len(buffer) == header.size else bytes(memoryview(buffer)[: header.size])
+        del buffer[: header.size]
+        self._header = None
+        return header, octets
+
+    def _understand(self, header: Header, octets: bytes) -> Event | None:
+        if self.state is not ConnectionState.OPEN:
+            self._understand_late(header)
+            return None
+        if header.message_type not in MAY_SEND[self.role.peer, header.version]:
+            reason = f"a {self.role.peer.value} sends no {header.message_type.name} in GIOP {header.version}"
+            raise self._broken(RemoteProtocolError(reason, response=self._message_error(header)))
+        if header.message_type is MessageType.Fragment or header.more_fragments:
+            try:
+                whole = self._reassembler.add(header, octets)
+            except RemoteProtocolError as error:
+                raise self._broken(error) from None
+            if whole is None:
+                return None
+            octets = whole
+            header = cut_header(octets, self._limits)
+        try:
+            message = decode_whole(header, octets, self._limits)
+        except DecodeError as error:
+            reason = f"{header.message_type.name} header: {error}"
+            raise self._broken(RemoteProtocolError(reason, response=self._message_error(header))) from error
+        return self._accept(header, message)
+
+    def _understand_late(self, header: Header) -> None:
+        self.dropped += 1
+        if self.state is ConnectionState.CLOSING and header.message_type is MessageType.CloseConnection:
+            self._move(Trigger.CLOSE_RECEIVED)
+
+    def _accept(self, header: Header, message: Message) -> Event | None:
+        """Check a message against what is outstanding; None means that it is dropped."""
+        if isinstance(message, Request | LocateRequest):
+            if message.request_id in self._outstanding:
+                reason = f"request id {message.request_id} is used again before its reply"
+                raise self._broken(RemoteProtocolError(reason, response=self._message_error(header), partial=message))
+            if isinstance(message, LocateRequest) or message.response_expected:
+                if len(self._outstanding) >= self._limits.outstanding:
+                    reason = f"more requests waiting than the limit outstanding={self._limits.outstanding}"
+                    raise self._broken(RemoteProtocolError(reason, response=self._message_error(header), partial=message))
+                self._outstanding[message.request_id] = header.message_type
+        elif isinstance(message, Reply | LocateReply):
+            return self._accept_answer(header, message)
+        elif isinstance(message, CancelRequest):
+            if self._reassembler.cancel(message.request_id):
+                return None
+        elif isinstance(message, CloseConnection):
+            self._close_seen = True
+            self._move(Trigger.CLOSE_RECEIVED)
+        elif isinstance(message, MessageError):
+            self._move(Trigger.ERROR_RECEIVED)
+        return message
+
+    def _accept_answer(self, header: Header, message: Reply | LocateReply) -> Event | None:
+        if message.request_id in self._abandoned:
+            self._abandoned.discard(message.request_id)
+            self.dropped += 1
+            return None
+        asked = self._outstanding.get(message.request_id)
+        answers = MessageType.Request if isinstance(message, Reply) else MessageType.LocateRequest
+        if asked is not answers:
+            reason = f"{header.message_type.name} to request {message.request_id}, which nobody made"
+            raise self._broken(RemoteProtocolError(reason, response=self._message_error(header), partial=message))
+        del self._outstanding[message.request_id]
+        return message
+
+    def _check_answer(self, message: Reply | LocateReply) -> None:
+        asked = self._outstanding.get(message.request_id)
+        answers = MessageType.Request if isinstance(message, Reply) else MessageType.LocateRequest
+        if asked is not answers:
+            raise LocalProtocolError(f"no {answers.name} {message.request_id} waits for a reply")
+
+    def _end(self) -> EndOfStream:
+        self._end_told = True
+        orderly = self._close_seen and self.state is not ConnectionState.ERROR
+        truncated = len(self._buffer) + self._reassembler.pending_octets
+        self._buffer.clear()
+        self._move(Trigger.STREAM_ENDED)
+        unanswered = tuple(self._outstanding) if self.role is Role.CLIENT else ()
+        return EndOfStream(orderly, unanswered, truncated)
+
+    def _message_error(self, header: Header) -> MessageError:
+        return MessageError(header.version, header.byte_order)
+
+    def _broken(self, error: RemoteProtocolError) -> RemoteProtocolError:
+        self._move(Trigger.PEER_BROKE_GIOP)
+        self._buffer.clear()
+        self._header = None
+        return error
+
+    def _move(self, trigger: Trigger) -> None:
+        self.state = TRANSITIONS[self.state][trigger]

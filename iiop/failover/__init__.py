@@ -1,0 +1,33 @@
+"""Which endpoint next, when to re-acquire references, and when to give up: decisions without a socket, a clock or chance."""
+
+from __future__ import annotations
+
+from iiop.failover.classify import ACTIONS, MINOR_ACTIONS, Action, action_for, completion_of
+from iiop.failover.invocation import TRANSITIONS, Invocation, State, Trigger
+from iiop.failover.policy import DEFAULT_POLICY, FailoverPolicy, Semantics, may_repeat
+from iiop.failover.refresh import refresh_due, refresh_time
+from iiop.failover.steps import GiveUp, Reacquire, Step, Succeed, TryEndpoint, Wait
+
+__all__ = [
+    "Invocation",
+    "FailoverPolicy",
+    "DEFAULT_POLICY",
+    "Semantics",
+    "may_repeat",
+    "Step",
+    "TryEndpoint",
+    "Reacquire",
+    "Wait",
+    "Succeed",
+    "GiveUp",
+    "Action",
+    "ACTIONS",
+    "MINOR_ACTIONS",
+    "action_for",
+    "completion_of",
+    "State",
+    "Trigger",
+    "TRANSITIONS",
+    "refresh_due",
+    "refresh_time",
+]

@@ -1,0 +1,106 @@
+"""The twelve octets before every GIOP message.
+
+The header is declared like everything else, for dumps and tests; traffic cuts it by hand, because every octet that arrives passes
+here. A property test holds the two equal.
+
+Source: CORBA 3.3 part 2, clause 9.4.1 "GIOP Message Header".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, NamedTuple
+
+from iiop.cdr import ByteOrder, Octet, OctetArray, ULong, codec
+from iiop.exceptions.errors import RemoteProtocolError
+from iiop.giop.messages import GIOP_1_0, GIOP_1_1, GIOP_1_2, MessageError, MessageType
+from iiop.limits import Limits
+from iiop.profile import Version
+
+__all__ = ["HEADER_SIZE", "MAGIC", "MORE_FRAGMENTS", "Header", "MessageHeader", "cut_header", "new_message", "put_size"]
+
+HEADER_SIZE = 12
+MAGIC = b"GIOP"
+LITTLE_ENDIAN = 0x01
+MORE_FRAGMENTS = 0x02
+RESERVED_FLAGS = 0xFC
+
+VERSIONS = {(version.major, version.minor): version for version in (GIOP_1_0, GIOP_1_1, GIOP_1_2)}
+_TYPES = {int(kind): kind for kind in MessageType}
+_ORDERS = (ByteOrder.BIG, ByteOrder.LITTLE)
+_NAMES = ("big", "little")
+
+
+@dataclass(frozen=True, slots=True)
+class MessageHeader:
+    """Declare the header as it travels; `flags` is a boolean, the byte order, in GIOP 1.0."""
+
+    magic: Annotated[bytes, OctetArray(4)]
+    GIOP_version: Version
+    flags: Annotated[int, Octet]
+    message_type: Annotated[int, Octet]
+    message_size: Annotated[int, ULong]
+
+
+MESSAGE_HEADER = codec(MessageHeader)
+
+
+class Header(NamedTuple):
+    """Hold what a valid header says.
+
+    Attributes:
+        size: octets of the whole message, header included.
+    """
+
+    version: Version
+    byte_order: ByteOrder
+    more_fragments: bool
+    message_type: MessageType
+    size: int
+
+
+def cut_header(octets: bytes | bytearray, limits: Limits) -> Header:
+    """Return what the first twelve octets say.
+
+    Raises:
+        RemoteProtocolError: they are no header of GIOP 1.0 to 1.2, or of a message larger than `limits.message_size`. The
+            response is a MessageError of the highest version we speak, or of the peer's where we speak it.
+    """
+    if octets[:4] != MAGIC:
+        raise _refuse(f"not GIOP: the message begins with {bytes(octets[:4])!r}")
+    version = VERSIONS.get((octets[4], octets[5]))
+    if version is None:
+        raise _refuse(f"GIOP {octets[4]}.{octets[5]} is not spoken here, only 1.0, 1.1 and 1.2")
+    flags = octets[6]
+    if flags > 1 and (flags & RESERVED_FLAGS or version is GIOP_1_0):
+        raise _refuse(f"reserved bits set in the flags 0x{flags:02x} of a GIOP {version} header", version)
+    message_type = _TYPES.get(octets[7])
+    if message_type is None or (message_type is MessageType.Fragment and version is GIOP_1_0):
+        raise _refuse(f"message type {octets[7]} does not exist in GIOP {version}", version)
+    size = HEADER_SIZE + int.from_bytes(octets[8:12], _NAMES[flags & LITTLE_ENDIAN])  # type: ignore[arg-type]
+    if size > limits.message_size:
+        raise _refuse(f"message of {size} octets exceeds the limit message_size={limits.message_size}", version)
+    return Header(version, _ORDERS[flags & LITTLE_ENDIAN], flags & MORE_FRAGMENTS != 0, message_type, size)
+
+
+def _refuse(reason: str, version: Version = GIOP_1_2) -> RemoteProtocolError:
+    return RemoteProtocolError(reason, response=MessageError(version=version, byte_order=ByteOrder.BIG))
+
+
+_STARTS = {
+    (version, order, kind, more): MAGIC + bytes((version.major, version.minor, order | more << 1, kind, 0, 0, 0, 0))
+    for version in VERSIONS.values()
+    for order in ByteOrder
+    for kind in MessageType
+    for more in (False, True)
+}
+
+
+def new_message(version: Version, byte_order: ByteOrder, message_type: MessageType, *, more: bool = False) -> bytearray:
+    """Return a buffer that begins with the header; `put_size` completes it."""
+    return bytearray(_STARTS[version, byte_order, message_type, more])
+
+
+def put_size(message: bytearray) -> None:
+    """Write the size of a finished message into its header."""
+    message[8:12] = (len(message) - HEADER_SIZE).to_bytes(4, _NAMES[message[6] & LITTLE_ENDIAN])  # type: ignore[arg-type]

@@ -1,0 +1,242 @@
+"""Interfaces: what operations an object has, and a stub that calls them.
+
+An interface is a class whose methods are declarations. Their annotations say, as in `iiop.cdr`, how arguments and results lie on
+the wire, so that the type checker, the codecs and the reader see one text:
+
+    class Account(Interface):
+        repository_id = "IDL:Bank/Account:1.0"
+
+        @operation(raises=(Overdrawn,))
+        def withdraw(self, amount: Annotated[int, Long]) -> Annotated[int, Long]: ...
+
+`Account(invoker)` is a stub: calling `withdraw` hands the operation and its arguments to the invoker. It must not know how a
+request travels, nor whether it is repeated.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import typing
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, Protocol, TypeVar
+
+from iiop.cdr import Codec, arguments, codec
+from iiop.exceptions import BAD_OPERATION, MARSHAL, CompletionStatus, DecodeError, UnknownUserException, UserException
+from iiop.giop.messages import SYSTEM_EXCEPTION, Body, Reply, ReplyStatus
+from iiop.limits import DEFAULT_LIMITS, Limits
+
+__all__ = ["Interface", "Invoker", "Operation", "operation"]
+
+_STRING = codec(str)
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Invoker(Protocol):
+    """Carry a call to an object and its answer back."""
+
+    def invoke(self, operation: Operation, arguments: tuple[Any, ...]) -> Any:
+        """Return the result of the operation, or an awaitable of it."""
+
+
+class Operation:
+    """Know one operation of an interface: its name on the wire, its codecs, what it raises.
+
+    Attributes:
+        name: as in the request header; `_get_balance` for an attribute.
+        arguments: codec of the in and inout parameters, a tuple.
+        results: codec of the result followed by the out parameters, a tuple.
+        returns: how many values `results` has; one is returned bare, none as None.
+        raises: user exceptions by repository id.
+        oneway: no reply is expected.
+        idempotent: running twice does what running once does, so that it may be repeated.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        name: str | None,
+        raises: tuple[type[UserException], ...],
+        oneway: bool,
+        idempotent: bool,
+    ) -> None:
+        self._function = function
+        self.name = name or function.__name__
+        self.raises = {exception.repository_id: exception for exception in raises}
+        self.oneway = oneway
+        self.idempotent = idempotent
+
+    def __repr__(self) -> str:
+        return f"<operation {self.name}>"
+
+    @functools.cached_property
+    def _hints(self) -> dict[str, Any]:
+        return typing.get_type_hints(self._function, include_extras=True)
+
+    @functools.cached_property
+    def signature(self) -> inspect.Signature:
+        """Return the signature of the declaration, without `self`."""
+        declared = inspect.signature(self._function)
+        return declared.replace(parameters=list(declared.parameters.values())[1:])
+
+    @functools.cached_property
+    def arguments(self) -> Codec:
+        return Codec(arguments(self.name, *[(name, self._hints[name]) for name in self.signature.parameters]))
+
+    @functools.cached_property
+    def _returned(self) -> list[Any]:
+        hint = self._hints["return"]
+        if hint is type(None):
+            return []
+        if typing.get_origin(hint) is tuple and Ellipsis not in typing.get_args(hint):
+            return list(typing.get_args(hint))
+        return [hint]
+
+    @functools.cached_property
+    def returns(self) -> int:
+        return len(self._returned)
+
+    @functools.cached_property
+    def results(self) -> Codec:
+        return Codec(arguments(f"{self.name} result", *[(f"result{i}", hint) for i, hint in enumerate(self._returned)]))
+
+    @functools.cached_property
+    def raised(self) -> dict[str, Codec]:
+        """Return the codec of each declared user exception, repository id and members, by repository id."""
+        return {
+            repository_id: Codec(arguments(cls.__name__, ("repository_id", str), ("members", cls)))
+            for repository_id, cls in self.raises.items()
+        }
+
+    def results_body(self, result: Any) -> Body:
+        """Return the body of a reply that carries what an implementation returned."""
+        if self.returns == 1:
+            result = (result,)
+        elif self.returns == 0 and result is None:
+            result = ()
+        return Body.of(self.results, result)
+
+    def answer(self, reply: Reply, limits: Limits = DEFAULT_LIMITS) -> Any:
+        """Return what a Reply without forwarding says.
+
+        Raises:
+            UserException: as declared; `UnknownUserException` where it is not.
+            SystemException: as the peer sent it; MARSHAL, COMPLETED_MAYBE, where status or body are not what is declared.
+        """
+        try:
+            if reply.reply_status is ReplyStatus.NO_EXCEPTION:
+                values = reply.body.decode(self.results, limits=limits)
+                return values if self.returns > 1 else values[0] if values else None
+            if reply.reply_status is ReplyStatus.USER_EXCEPTION:
+                exception: Exception = self._user_exception(reply.body, limits)
+            elif reply.reply_status is ReplyStatus.SYSTEM_EXCEPTION:
+                exception = reply.body.decode(SYSTEM_EXCEPTION, exact=False, limits=limits).exception()
+            else:
+                raise DecodeError(f"{reply.reply_status.name} is no end of a call", path="reply_status")
+        except DecodeError as error:
+            raise MARSHAL(0, CompletionStatus.COMPLETED_MAYBE) from error
+        raise exception
+
+    def _user_exception(self, body: Body, limits: Limits) -> UserException:
+        repository_id, at = _STRING.decode_from(body.octets, body.start, body.byte_order, limits)
+        raised = self.raised.get(repository_id)
+        if raised is None:
+            return UnknownUserException(repository_id, body.octets[at:])
+        exception = body.decode(raised, limits=limits)[1]
+        assert isinstance(exception, UserException)
+        return exception
+
+    def exception_body(self, exception: UserException) -> Body:
+        """Return the body of a reply that carries one of the declared user exceptions."""
+        return Body.of(self.raised[exception.repository_id], (exception.repository_id, exception))
+
+
+@typing.overload
+def operation(function: F, /) -> F: ...
+
+
+@typing.overload
+def operation(
+    *,
+    name: str | None = None,
+    raises: tuple[type[UserException], ...] = (),
+    oneway: bool = False,
+    idempotent: bool = False,
+) -> Callable[[F], F]: ...
+
+
+def operation(
+    function: F | None = None,
+    /,
+    *,
+    name: str | None = None,
+    raises: tuple[type[UserException], ...] = (),
+    oneway: bool = False,
+    idempotent: bool = False,
+) -> Any:
+    """Declare a method of an `Interface` as an IDL operation.
+
+    A return annotation `tuple[A, B]` stands for a result and out parameters, in IDL order.
+
+    Args:
+        name: the name on the wire where it is not that of the method.
+        raises: the IDL `raises` clause.
+        oneway: no reply is expected.
+        idempotent: the operation may run twice, so that it may be repeated where it is not known whether it ran.
+    """
+
+    def declare(function: F) -> F:
+        declared = Operation(function, name=name, raises=raises, oneway=oneway, idempotent=idempotent)
+
+        @functools.wraps(function)
+        def call(self: Interface, *args: Any, **kwargs: Any) -> Any:
+            if kwargs or len(args) != len(declared.signature.parameters):
+                args = declared.signature.bind(*args, **kwargs).args
+            return self._invoker.invoke(declared, args)
+
+        call.operation = declared  # type: ignore[attr-defined]
+        return typing.cast("F", call)
+
+    return declare if function is None else declare(function)
+
+
+class Interface:
+    """Stand above all stubs; `CORBA::Object` itself.
+
+    Attributes:
+        repository_id: of the interface.
+    """
+
+    repository_id: ClassVar[str] = "IDL:omg.org/CORBA/Object:1.0"
+
+    def __init__(self, invoker: Invoker) -> None:
+        self._invoker = invoker
+
+    @operation(idempotent=True)
+    def _is_a(self, repository_id: Annotated[str, "repository id"]) -> bool:
+        """Tell whether the object has an interface."""
+        raise BAD_OPERATION
+
+    @operation(idempotent=True)
+    def _non_existent(self) -> bool:
+        """Tell whether the object is gone for good."""
+        raise BAD_OPERATION
+
+    @classmethod
+    @functools.cache
+    def operations(cls) -> dict[str, Operation]:
+        """Return every operation of the interface, inherited ones too, by the name it has on the wire."""
+        found: dict[str, Operation] = {}
+        for base in reversed(cls.__mro__):
+            for member in vars(base).values():
+                declared = getattr(member, "operation", None)
+                if isinstance(declared, Operation):
+                    found[declared.name] = declared
+        return found
+
+    @classmethod
+    @functools.cache
+    def repository_ids(cls) -> tuple[str, ...]:
+        """Return the ids of the interface and all it inherits from, the most derived first."""
+        return tuple(base.repository_id for base in cls.__mro__ if issubclass(base, Interface))

@@ -1,0 +1,170 @@
+"""Servants: what answers requests, without a socket.
+
+An `ObjectAdapter` maps object keys to servants and turns a Request into a Reply. A servant says which `Interface` it implements
+and has a method for every operation; what it raises becomes a reply, and its traceback stays in our log.
+
+Source: CORBA 3.3 part 2, clause 9.4.3 and 9.4.6; the minor codes are the OMG's (part 1, annex A).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from iiop.exceptions import (
+    BAD_OPERATION,
+    MARSHAL,
+    OBJECT_NOT_EXIST,
+    UNKNOWN,
+    CompletionStatus,
+    DecodeError,
+    SystemException,
+    UserException,
+)
+from iiop.giop.messages import (
+    EMPTY,
+    LocateReply,
+    LocateRequest,
+    LocateStatus,
+    Reply,
+    ReplyStatus,
+    Request,
+    TargetAddress,
+    exception_body,
+)
+from iiop.idl.interface import Interface, Operation
+from iiop.iop import TaggedProfile
+from iiop.limits import DEFAULT_LIMITS, Limits
+from iiop.profile import decode_profile
+
+__all__ = ["ObjectAdapter", "Servant", "object_key_of"]
+
+log = logging.getLogger("iiop.servant")
+
+OMG_UNKNOWN_OBJECT = 0x4F4D0001
+OMG_UNKNOWN_USER_EXCEPTION = 0x4F4D0001
+_NO = CompletionStatus.COMPLETED_NO
+
+
+class Servant:
+    """Implement an interface: subclass, set `interface`, write a method for each operation.
+
+    Attributes:
+        interface: what the object can be asked.
+    """
+
+    interface: ClassVar[type[Interface]] = Interface
+
+    def _is_a(self, repository_id: str) -> bool:
+        return repository_id in self.interface.repository_ids()
+
+    def _non_existent(self) -> bool:
+        return False
+
+
+def object_key_of(target: TargetAddress) -> bytes:
+    """Return the object key in any form of target address.
+
+    Raises:
+        OBJECT_NOT_EXIST: the profile is none of IIOP, or cannot be read.
+    """
+    value = target.value
+    if isinstance(value, bytes):
+        return value
+    try:
+        profile = value if isinstance(value, TaggedProfile) else value.ior.profiles[value.selected_profile_index]
+        return decode_profile(profile.profile_data).object_key
+    except (DecodeError, IndexError):
+        raise OBJECT_NOT_EXIST(OMG_UNKNOWN_OBJECT, _NO) from None
+
+
+class ObjectAdapter:
+    """Map object keys to servants, and requests to replies.
+
+    Attributes:
+        locate_servant: asked for keys that are not in the map; returns a servant or None. A Naming Service finds its contexts so.
+    """
+
+    def __init__(
+        self, *, locate_servant: Callable[[bytes], Servant | None] | None = None, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
+        self._servants: dict[bytes, Servant] = {}
+        self.locate_servant = locate_servant
+        self._limits = limits
+
+    def activate(self, object_key: bytes, servant: Servant) -> None:
+        """Let the servant answer for a key."""
+        self._servants[object_key] = servant
+
+    def deactivate(self, object_key: bytes) -> None:
+        """Let nobody answer for a key any more.
+
+        Raises:
+            KeyError: nobody does.
+        """
+        del self._servants[object_key]
+
+    def servant(self, object_key: bytes) -> Servant:
+        """Return who answers for a key.
+
+        Raises:
+            OBJECT_NOT_EXIST: nobody does.
+        """
+        servant = self._servants.get(object_key)
+        if servant is None and self.locate_servant is not None:
+            servant = self.locate_servant(object_key)
+        if servant is None:
+            raise OBJECT_NOT_EXIST(OMG_UNKNOWN_OBJECT, _NO)
+        return servant
+
+    def locate(self, request: LocateRequest) -> LocateReply:
+        """Answer a LocateRequest."""
+        status = LocateStatus.OBJECT_HERE
+        try:
+            self.servant(object_key_of(request.target))
+        except OBJECT_NOT_EXIST:
+            status = LocateStatus.UNKNOWN_OBJECT
+        return LocateReply(request.request_id, status, EMPTY, request.version, request.byte_order)
+
+    def handle(self, request: Request) -> Reply:
+        """Run a request and return its reply, which a oneway's sender does not want."""
+        try:
+            servant = self.servant(object_key_of(request.target))
+            operation = servant.interface.operations().get(request.operation)
+            if operation is None:
+                raise BAD_OPERATION(0, _NO)
+            arguments = self._arguments(operation, request)
+            return self._run(servant, operation, arguments, request)
+        except SystemException as exception:
+            return failure(request, exception)
+
+    def _arguments(self, operation: Operation, request: Request) -> tuple[Any, ...]:
+        try:
+            values: tuple[Any, ...] = request.body.decode(operation.arguments, limits=self._limits)
+        except DecodeError as error:
+            log.warning("arguments of %s refused: %s", operation.name, error)
+            raise MARSHAL(0, _NO) from error
+        return values
+
+    def _run(self, servant: Servant, operation: Operation, arguments: tuple[Any, ...], request: Request) -> Reply:
+        try:
+            result = getattr(servant, operation.name)(*arguments)
+            status, body = ReplyStatus.NO_EXCEPTION, operation.results_body(result)
+        except SystemException as exception:
+            return failure(request, exception)
+        except UserException as exception:
+            if exception.repository_id not in operation.raises:
+                log.error("%s raised %r, which it does not declare", operation.name, exception)
+                return failure(request, UNKNOWN(OMG_UNKNOWN_USER_EXCEPTION, CompletionStatus.COMPLETED_MAYBE))
+            status, body = ReplyStatus.USER_EXCEPTION, operation.exception_body(exception)
+        except Exception:
+            log.exception("%s failed in %s", operation.name, type(servant).__name__)
+            return failure(request, UNKNOWN(0, CompletionStatus.COMPLETED_MAYBE))
+        return Reply(request.request_id, status, (), body, request.version, request.byte_order)
+
+
+def failure(request: Request, exception: SystemException) -> Reply:
+    """Return the reply that answers a request with a system exception."""
+    body = exception_body(exception)
+    return Reply(request.request_id, ReplyStatus.SYSTEM_EXCEPTION, (), body, request.version, request.byte_order)

@@ -1,0 +1,211 @@
+"""Blocking connections: a socket, a deadline, and a sans-IO `Connection` that decides what octets mean.
+
+It must not know operations or policies. One connection serves one call at a time; the pool hands a connection to one thread and
+takes it back.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import threading
+import time
+from dataclasses import replace
+
+from iiop.connection import NEED_DATA, Connection, ConnectionState, EndOfStream, Event, Role
+from iiop.exceptions import (
+    CompletionStatus,
+    ConnectFailed,
+    ConnectionLost,
+    DeadlineExceeded,
+    LocalProtocolError,
+    RemoteProtocolError,
+)
+from iiop.giop.messages import CloseConnection, LocateReply, LocateRequest, MessageError, Reply, Request
+from iiop.giop.wire import encode
+from iiop.limits import DEFAULT_LIMITS, Limits
+from iiop.net.address import Hosts, map_host
+
+__all__ = ["BlockingConnection", "ConnectionPool"]
+
+_READ_SIZE = 65536
+_NO, _MAYBE = CompletionStatus.COMPLETED_NO, CompletionStatus.COMPLETED_MAYBE
+
+
+class BlockingConnection:
+    """Speak GIOP with one server over one socket.
+
+    Attributes:
+        peer: `host:port` as in the reference, for messages.
+    """
+
+    def __init__(self, sock: socket.socket, peer: str, limits: Limits = DEFAULT_LIMITS) -> None:
+        self._socket = sock
+        self.peer = peer
+        self._connection = Connection(Role.CLIENT, limits=limits)
+
+    @classmethod
+    def connect(
+        cls, host: str, port: int, timeout: float, *, hosts: Hosts | None = None, limits: Limits = DEFAULT_LIMITS
+    ) -> BlockingConnection:
+        """Connect within `timeout` seconds; names are looked up in `hosts` first.
+
+        Raises:
+            ConnectFailed: refused, unreachable, unknown name, or too late.
+        """
+        peer = f"{host}:{port}"
+        try:
+            sock = socket.create_connection((map_host(hosts or {}, host), port), timeout=timeout)
+        except (OSError, UnicodeError) as error:
+            raise ConnectFailed(f"cannot connect to {peer}: {error}") from error
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return cls(sock, peer, limits)
+
+    def is_usable(self) -> bool:
+        """Tell whether a new request may be sent: nothing says that the server has closed."""
+        if self._connection.state is not ConnectionState.OPEN:
+            return False
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        if not poll.poll(0):
+            return True
+        try:
+            self._connection.receive_data(self._socket.recv(_READ_SIZE))
+            event = self._connection.next_event()
+        except (OSError, RemoteProtocolError):
+            return False
+        return event is NEED_DATA and self._connection.state is ConnectionState.OPEN
+
+    def call(self, request: Request | LocateRequest, deadline: float) -> Reply | LocateReply | None:
+        """Send a request, which gets its id here, and return its reply; None for a request that expects none.
+
+        Args:
+            request: its `request_id` is replaced.
+            deadline: seconds of `time.monotonic`.
+
+        Raises:
+            EncodeError, LocalProtocolError: the request cannot be sent; the connection is as before.
+            ConnectionLost: with the completion status; the connection is closed.
+            DeadlineExceeded: no reply in time; the connection is closed, because the reply may yet come.
+        """
+        request = replace(request, request_id=self._connection.next_request_id())
+        octets = self._connection.send(request)
+        completed = _NO
+        try:
+            self._arm(deadline)
+            completed = _MAYBE
+            self._socket.sendall(octets)
+            if isinstance(request, Request) and not request.response_expected:
+                return None
+            return self._await_reply(deadline)
+        except TimeoutError as error:
+            self._abandon(request)
+            raise DeadlineExceeded(f"no reply from {self.peer} in time", completed=completed) from error
+        except OSError as error:
+            self.close()
+            if isinstance(error, ConnectionLost):
+                raise
+            raise ConnectionLost(f"connection to {self.peer} broke: {error}", completed=completed) from error
+        except RemoteProtocolError as error:
+            self._answer(error)
+            raise ConnectionLost(f"{self.peer} broke GIOP: {error}", completed=_MAYBE) from error
+
+    def _arm(self, deadline: float) -> None:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._socket.settimeout(left)
+
+    def _await_reply(self, deadline: float) -> Reply | LocateReply:
+        while True:
+            event = self._connection.next_event()
+            if event is NEED_DATA:
+                self._arm(deadline)
+                self._connection.receive_data(self._socket.recv(_READ_SIZE))
+            elif isinstance(event, Reply | LocateReply):
+                return event
+            else:
+                raise self._ended_by(event)
+
+    def _ended_by(self, event: Event) -> ConnectionLost:
+        if isinstance(event, CloseConnection):
+            return ConnectionLost(f"{self.peer} closed the connection in order", completed=_NO)
+        if isinstance(event, MessageError):
+            return ConnectionLost(f"{self.peer} answered MessageError", completed=_MAYBE)
+        if isinstance(event, EndOfStream):
+            return ConnectionLost(f"{self.peer} ended the connection without a reply", completed=_MAYBE)
+        return ConnectionLost(f"{self.peer} sent a {type(event).__name__} to a client", completed=_MAYBE)
+
+    def _abandon(self, request: Request | LocateRequest) -> None:
+        """Tell the server that nobody waits any more, if that takes no time, and close."""
+        try:
+            self._socket.setblocking(False)
+            self._socket.send(self._connection.abandon(request.request_id, request.version))
+        except (OSError, LocalProtocolError):
+            pass
+        self.close()
+
+    def _answer(self, error: RemoteProtocolError) -> None:
+        if error.response is not None:
+            try:
+                self._socket.setblocking(False)
+                self._socket.send(encode(error.response))
+            except OSError:
+                pass
+        self.close()
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+
+class ConnectionPool:
+    """Keep idle connections by address; a connection belongs to one thread while it is out."""
+
+    def __init__(self, *, hosts: Hosts | None = None, limits: Limits = DEFAULT_LIMITS) -> None:
+        self.hosts: Hosts = hosts or {}
+        self._limits = limits
+        self._idle: dict[tuple[str, int], list[BlockingConnection]] = {}
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def take(self, host: str, port: int, timeout: float, *, fresh: bool = False) -> tuple[BlockingConnection, bool]:
+        """Return a connection, and whether it had been used before; `fresh` takes none that had.
+
+        Raises:
+            ConnectFailed: no connection came about within `timeout` seconds.
+        """
+        while not fresh:
+            with self._lock:
+                idle = self._idle.get((host, port))
+                connection = idle.pop() if idle else None
+            if connection is None:
+                break
+            if connection.is_usable():
+                return connection, True
+            connection.close()
+        return BlockingConnection.connect(host, port, timeout, hosts=self.hosts, limits=self._limits), False
+
+    def give_back(self, host: str, port: int, connection: BlockingConnection) -> None:
+        """Keep a connection, on which nothing is under way, for the next call."""
+        with self._lock:
+            if not self._closed:
+                self._idle.setdefault((host, port), []).append(connection)
+                return
+        connection.close()
+
+    def forget(self, host: str, port: int) -> None:
+        """Close the idle connections to an address, so that the next call connects anew (and a balancer distributes it)."""
+        with self._lock:
+            connections = self._idle.pop((host, port), [])
+        for connection in connections:
+            connection.close()
+
+    def close(self) -> None:
+        """Close what is idle, and what is given back later."""
+        with self._lock:
+            self._closed = True
+            connections = [connection for idle in self._idle.values() for connection in idle]
+            self._idle.clear()
+        for connection in connections:
+            connection.close()

@@ -1,0 +1,244 @@
+"""The asyncio server: connections that hand requests to an object adapter and write its replies.
+
+One `Protocol` a connection, no task. It must not know what an object does; a servant runs in the event loop and must not block.
+A peer that does not read its replies is not read from either, so that what we hold for it stays bounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Protocol
+
+from iiop.connection import NEED_DATA, Connection, ConnectionState, EndOfStream, Event, Role
+from iiop.exceptions import MARSHAL, CompletionStatus, EncodeError, LocalProtocolError, RemoteProtocolError
+from iiop.giop.messages import (
+    CloseConnection,
+    LocateReply,
+    LocateRequest,
+    MessageError,
+    Reply,
+    Request,
+)
+from iiop.giop.wire import encode
+from iiop.idl.servant import failure
+from iiop.limits import DEFAULT_LIMITS, Limits
+
+__all__ = ["Adapter", "IIOPServer", "ServerThread"]
+
+log = logging.getLogger("iiop.server")
+
+STOP_GRACE = 0.1
+"""Seconds that peers have to read what was written before the server stopped."""
+
+
+class Adapter(Protocol):
+    """Answer requests; `iiop.idl.ObjectAdapter` is one."""
+
+    def handle(self, request: Request) -> Reply: ...
+
+    def locate(self, request: LocateRequest) -> LocateReply: ...
+
+
+class _ServerProtocol(asyncio.Protocol):
+    """Shovel octets between a transport and a `Connection`."""
+
+    def __init__(self, server: IIOPServer) -> None:
+        self._server = server
+        self._connection = Connection(Role.SERVER, limits=server.limits)
+        self._transport: asyncio.Transport
+        self._idle: asyncio.TimerHandle | None = None
+        self.peer = "?"
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self.peer = "{}:{}".format(*transport.get_extra_info("peername")[:2])
+        if not self._server.admit(self):
+            log.warning("%s refused: more connections than the limit connections=%d", self.peer, self._server.limits.connections)
+            transport.close()
+            return
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        self._watch()
+        self._connection.receive_data(data)
+        answers: list[bytes] = []
+        try:
+            while (event := self._connection.next_event()) is not NEED_DATA:
+                answers.append(self._answer(event))
+        except RemoteProtocolError as error:
+            log.warning("%s broke GIOP: %s", self.peer, error)
+            if error.response is not None:
+                answers.append(encode(error.response))
+            self._write(answers)
+            self._transport.close()
+            return
+        self._write(answers)
+        if self._connection.state is not ConnectionState.OPEN:
+            self._transport.close()
+
+    def _write(self, answers: list[bytes]) -> None:
+        octets = answers[0] if len(answers) == 1 else b"".join(answers)
+        if octets:
+            self._transport.write(octets)
+
+    def _answer(self, event: Event) -> bytes:
+        if isinstance(event, Request):
+            reply = self._server.adapter.handle(event)
+            return self._reply(event, reply) if event.response_expected else b""
+        if isinstance(event, LocateRequest):
+            return self._connection.send(self._server.adapter.locate(event))
+        if isinstance(event, MessageError):
+            log.warning("%s says that we broke GIOP", self.peer)
+        return b""
+
+    def _reply(self, request: Request, reply: Reply) -> bytes:
+        try:
+            return self._connection.send(reply)
+        except EncodeError as error:
+            log.error("result of %s does not fit its type: %s", request.operation, error)
+            return self._connection.send(failure(request, MARSHAL(0, CompletionStatus.COMPLETED_YES)))
+
+    def eof_received(self) -> None:
+        self._connection.receive_data(b"")
+        event = self._connection.next_event()
+        if isinstance(event, EndOfStream) and event.truncated:
+            log.warning("%s left in the middle of a message, %d octets of it had arrived", self.peer, event.truncated)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+        self._server.forget(self)
+
+    def pause_writing(self) -> None:
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._transport.resume_reading()
+
+    def _watch(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+        loop = asyncio.get_running_loop()
+        self._idle = loop.call_later(self._server.limits.idle_time, self.close)
+
+    def close(self) -> None:
+        """Say CloseConnection, if that may still be said, and close once everything is written."""
+        with contextlib.suppress(LocalProtocolError):
+            self._transport.write(self._connection.send(CloseConnection()))
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Close without another word."""
+        self._transport.abort()
+
+
+class IIOPServer:
+    """Listen on one address and answer with an adapter.
+
+    Args:
+        adapter: answers requests.
+        host: address to bind; loopback unless told otherwise.
+        port: 0 lets the system choose.
+        limits: what peers may make us hold.
+    """
+
+    def __init__(self, adapter: Adapter, *, host: str = "127.0.0.1", port: int = 0, limits: Limits = DEFAULT_LIMITS) -> None:
+        self.adapter = adapter
+        self.host = host
+        self.port = port
+        self.limits = limits
+        self._connections: set[_ServerProtocol] = set()
+        self._empty = asyncio.Event()
+        self._listening: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Listen; `port` is the real one from then on.
+
+        Raises:
+            OSError: the address is in use, is not ours, or does not exist.
+        """
+        loop = asyncio.get_running_loop()
+        self._listening = await loop.create_server(lambda: _ServerProtocol(self), self.host, self.port, backlog=1024)
+        self.port = self._listening.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Stop listening, say CloseConnection on every connection, and close; a peer that does not read is cut off."""
+        if self._listening is None:
+            return
+        self._listening.close()
+        for connection in tuple(self._connections):
+            connection.close()
+        if self._connections:
+            self._empty.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._empty.wait(), STOP_GRACE)
+        for connection in tuple(self._connections):
+            connection.abort()
+        await self._listening.wait_closed()
+        self._listening = None
+
+    def admit(self, connection: _ServerProtocol) -> bool:
+        """Count a connection; False if it is one too many."""
+        if len(self._connections) >= self.limits.connections:
+            return False
+        self._connections.add(connection)
+        return True
+
+    def forget(self, connection: _ServerProtocol) -> None:
+        """Stop counting a connection."""
+        self._connections.discard(connection)
+        if not self._connections:
+            self._empty.set()
+
+
+class ServerThread:
+    """Run something that lives in an event loop in a thread of its own, for callers that have no loop.
+
+    Args:
+        start: coroutine function that starts it; called in the loop.
+        stop: coroutine function that ends it.
+        name: of the thread.
+    """
+
+    def __init__(self, start: Callable[[], Any], stop: Callable[[], Any], name: str) -> None:
+        self._start = start
+        self._stop = stop
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.close()
+
+    def call(self, coroutine: Any) -> Any:
+        """Run a coroutine in the loop and return its result."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    def __enter__(self) -> ServerThread:
+        self._thread.start()
+        try:
+            self.call(self._start())
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            self.call(self._stop())
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()

@@ -1,0 +1,169 @@
+"""What references say, as plain data for scripts and as short text for people.
+
+`as_data` gives only dict, list, str, int, bool and None, ready for `json.dumps`; its keys are stable, new ones may be added.
+Knows how values are shown, not how they were read, and not where they are printed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import functools
+from typing import Any
+
+from iiop.exceptions.errors import DecodeError, IIOPError, LimitExceeded, ReferenceFormatError
+from iiop.profile import AlternateAddress, CodeSetComponent, CodeSetComponentInfo, ORBType
+from ior.profiles import Component, Profile, UnknownProfile
+from ior.reference import IOR
+from ior.registry import code_set_name, orb_type_name, vendor_name
+from ior.text import display, display_text
+from ior.url import Corbaloc, Corbaname, ObjectURL
+
+__all__ = ["as_data", "describe", "error_data", "key_data", "tag_text"]
+
+
+def tag_text(name: str | None, tag: int) -> str:
+    """Return a tag as name and number; without a name the number, and whose it may be.
+
+    >>> tag_text("TAG_CODE_SETS", 1), tag_text(None, 0x42454103), tag_text(None, 99)
+    ('TAG_CODE_SETS (1)', '0x42454103 (BEA?)', '0x63')
+    """
+    if name:
+        return f"{name} ({tag})" if tag < 0x10000 else f"{name} ({tag:#x})"
+    vendor = vendor_name(tag)
+    return f"{tag:#x} ({vendor}?)" if vendor else f"{tag:#x}"
+
+
+@functools.singledispatch
+def describe(value: Any) -> str:
+    """Return a value of a component as one line of printable ASCII; register more types with `describe.register`."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return ", ".join(f"{item.name} {describe(getattr(value, item.name))}" for item in dataclasses.fields(value))
+    if isinstance(value, tuple | list):
+        return f"({', '.join(describe(item) for item in value)})"
+    return display_text(value if isinstance(value, str) else str(value))
+
+
+@describe.register
+def _(value: bytes) -> str:
+    return f"{value.hex()} ({_octets(len(value))})" if value else _octets(0)
+
+
+@describe.register
+def _(value: ORBType) -> str:
+    return f"{orb_type_name(value.orb_type) or 'unknown'} ({value.orb_type:#010x})"
+
+
+@describe.register
+def _(value: CodeSetComponentInfo) -> str:
+    return f"char {describe(value.for_char_data)}; wchar {describe(value.for_wchar_data)}"
+
+
+@describe.register
+def _(value: CodeSetComponent) -> str:
+    text = _code_set(value.native_code_set)
+    if value.conversion_code_sets:
+        text += f", converts {', '.join(map(_code_set, value.conversion_code_sets))}"
+    return text
+
+
+@describe.register
+def _(value: AlternateAddress) -> str:
+    host = display_text(value.host)
+    return f"[{host}]:{value.port}" if ":" in host else f"{host}:{value.port}"
+
+
+def _octets(count: int) -> str:
+    return "1 octet" if count == 1 else f"{count} octets"
+
+
+def _code_set(number: int) -> str:
+    name = code_set_name(number)
+    return f"{name} ({number:#010x})" if name else f"{number:#010x}"
+
+
+def as_data(reference: ObjectURL) -> dict[str, Any]:
+    """Return what a reference says as plain data.
+
+    The key `kind` is `IOR`, `corbaloc` or `corbaname`. Broken parts have a key `error` in place of what they would say.
+    """
+    if isinstance(reference, IOR):
+        return {
+            "kind": "IOR",
+            "type_id": reference.type_id,
+            "byte_order": reference.byte_order.name.lower(),
+            "profiles": [_profile_data(profile) for profile in reference.profiles],
+        }
+    if isinstance(reference, Corbaname):
+        return {"kind": "corbaname", **_location_data(reference.corbaloc), "name": reference.name}
+    return {"kind": "corbaloc", **_location_data(reference)}
+
+
+def _location_data(location: Corbaloc) -> dict[str, Any]:
+    addresses: list[dict[str, Any]] = []
+    for address in location.addresses:
+        if address.protocol == "iiop":
+            where = {"version": str(address.version), "host": address.host, "port": address.port}
+        else:
+            where = {"text": address.text}
+        addresses.append({"protocol": address.protocol, **where})
+    return {"addresses": addresses, "object_key": key_data(location.object_key)}
+
+
+def key_data(octets: bytes) -> dict[str, Any]:
+    """Return an object key in hex and in text."""
+    return {"hex": octets.hex(), "text": display(octets)}
+
+
+def _profile_data(profile: Profile) -> dict[str, Any]:
+    data: dict[str, Any] = {"tag": profile.tag, "name": profile.name}
+    error = profile.error
+    if error is not None:
+        return data | {"error": error_data(error), "hex": profile.profile_data.hex()}
+    if isinstance(profile, UnknownProfile):
+        data["hex"] = profile.profile_data.hex()
+    else:
+        body = profile.body
+        data |= {
+            "version": str(body.iiop_version),
+            "host": body.host,
+            "port": body.port,
+            "object_key": key_data(body.object_key),
+        }
+    data["components"] = [_component_data(component) for component in profile.components]
+    return data
+
+
+def _component_data(component: Component) -> dict[str, Any]:
+    octets = component.component_data
+    data: dict[str, Any] = {"tag": component.tag, "name": component.name, "length": len(octets), "hex": octets.hex()}
+    value = component.value
+    if value is not octets:
+        return data | {"value": _plain(value), "text": describe(value)}
+    error = component.error
+    return data if error is None else data | {"error": error_data(error)}
+
+
+def _plain(value: Any) -> Any:
+    """Return a typed value as plain data."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {item.name: _plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, enum.Enum):
+        return value.value
+    return value if isinstance(value, str | int | float | bool) or value is None else str(value)
+
+
+def error_data(error: IIOPError) -> dict[str, Any]:
+    """Return an error as plain data: its type, reason, and place: `path` and `offset` in octets, or `position` in text."""
+    data: dict[str, Any] = {"type": type(error).__name__, "reason": getattr(error, "reason", None) or str(error)}
+    if isinstance(error, DecodeError):
+        data |= {"path": error.path, "offset": error.offset}
+    if isinstance(error, LimitExceeded):
+        data |= {"limit": error.limit}
+    if isinstance(error, ReferenceFormatError):
+        data |= {"position": error.position}
+    return data

@@ -1,0 +1,131 @@
+"""The Naming Service as a client sees it: names in, references that heal themselves out.
+
+    ns = NameService("vhost:8002", hosts={"vhost": "127.0.0.10"})
+    account = ns.reference("TDsample::tdtest", stub=Account)
+    account.balance()
+
+A reference is acquired when it is first called. When calling it fails in a way that says "somewhere else", the Naming Service is
+asked again *over a new connection*, which is what makes a balancer such as IPCOM choose a server anew, and then the name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import TracebackType
+from typing import TypeVar
+
+from iiop import iop
+from iiop.exceptions import ReferenceFormatError
+from iiop.failover import DEFAULT_POLICY, FailoverPolicy
+from iiop.idl import Interface
+from iiop.limits import DEFAULT_LIMITS, Limits
+from iiop.net.address import Hosts
+from iiop.net.client import Client, Reference
+from iiop.profile import ProfileBody, Version, encode_profile, endpoints
+from ior import IOR, Corbaloc, parse_object_url
+from naming.changes import ROOT
+from naming.interfaces import NamingContextExt
+from naming.names import parse_name
+from naming.types import Name
+
+__all__ = ["NameService"]
+
+DEFAULT_PORT = 8002
+S = TypeVar("S", bound=Interface)
+
+
+class NameService:
+    """Find objects by name, in any CosNaming server.
+
+    Args:
+        address: `host:port`, `host` (then port 8002, Interstage's), `corbaloc:...` or `IOR:...` of the root context.
+        hosts: addresses of host names that the system's resolver need not know.
+        policy: how calls cope with dead servers; also for references that are given none of their own.
+        limits: what a server may make us hold.
+
+    Raises:
+        ReferenceFormatError: the address is none of these.
+        DecodeError: an IOR that cannot be read.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        hosts: Hosts | None = None,
+        policy: FailoverPolicy = DEFAULT_POLICY,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        self.address = address
+        self.policy = policy
+        self.client = Client(hosts=hosts, policy=policy, limits=limits)
+        self._root = root_reference(address)
+
+    def __enter__(self) -> NameService:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close idle connections."""
+        self.client.close()
+
+    @property
+    def root(self) -> NamingContextExt:
+        """Return a stub of the root context, for every operation of CosNaming."""
+        return self.client.stub(self._root, NamingContextExt, policy=self.policy)
+
+    def resolve(self, name: str | Name) -> IOR:
+        """Return the reference that a name, stringified or not, is bound to.
+
+        Raises:
+            ReferenceFormatError: text that is no stringified name.
+            NotFound, CannotProceed, InvalidName: as the server answers.
+            SystemException, TransportError, DeadlineExceeded, FailoverExhausted: the server could not be asked.
+        """
+        return IOR.from_iop(self.root.resolve(parse_name(name) if isinstance(name, str) else name))
+
+    def reference(self, name: str | Name, stub: type[S], *, policy: FailoverPolicy | None = None) -> S:
+        """Return a stub of what a name is bound to; the network is used only when it is called.
+
+        Args:
+            name: stringified, as `TDsample::tdtest` or `context/object.kind`, or its components.
+            stub: the interface of the object.
+            policy: see `FailoverPolicy`; that of the Naming Service if None.
+
+        Raises:
+            ReferenceFormatError: text that is no stringified name.
+        """
+        components = parse_name(name) if isinstance(name, str) else name
+        return stub(Reference(self.client, lambda timeout: self._acquire(components, timeout), policy=policy or self.policy))
+
+    def _acquire(self, name: Name, timeout: float) -> iop.IOR:
+        """Resolve a name over a new connection, trying each address of the Naming Service once."""
+        for endpoint in endpoints(self._root):
+            self.client.pool.forget(endpoint.host, endpoint.port)
+        policy = replace(self.policy, deadline=timeout, attempt_timeout=timeout, rounds=1, refresh_interval=None)
+        return self.client.stub(self._root, NamingContextExt, policy=policy).resolve(name)
+
+
+def root_reference(address: str) -> iop.IOR:
+    """Return the reference of a root context from what people type: `host:port`, `host`, `corbaloc:...`, `IOR:...`.
+
+    Raises:
+        ReferenceFormatError: it is none of these.
+        DecodeError: an IOR that cannot be read.
+    """
+    if address[:4].upper() == "IOR:" or address[:9].lower() == "corbaloc:":
+        parsed = parse_object_url(address)
+        if isinstance(parsed, IOR):
+            return parsed
+        if isinstance(parsed, Corbaloc):
+            return parsed.to_ior(NamingContextExt.repository_id)
+    host, separator, port = address.rpartition(":")
+    if not separator or "]" in port:
+        host, port = address, str(DEFAULT_PORT)
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ReferenceFormatError("a Naming Service is named by host:port, corbaloc: or IOR:", text=address)
+    body = ProfileBody(Version(1, 2), host, int(port), ROOT.encode())
+    return iop.IOR(NamingContextExt.repository_id, (encode_profile(body),))

@@ -1,0 +1,121 @@
+"""Binding iterators: where each client stands in a listing it has begun to read.
+
+Knows listings; no names, no contexts, no clock. A listing is a snapshot, so an iterator stays consistent whatever is bound or
+unbound meanwhile.
+
+Invariant: at most `Limits.iterators` are alive. One more ends the one that was used longest ago, whose client then gets
+OBJECT_NOT_EXIST: the specification allows a server to do that at any time, and clients that never call destroy() are many.
+
+Source: OMG Naming Service 1.3 (formal/2004-10-03), clause 2.2.3 "BindingIterator".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from iiop.exceptions.corba import BAD_PARAM, OBJECT_NOT_EXIST, CompletionStatus
+from iiop.limits import DEFAULT_LIMITS, Limits
+from naming.model import Profile
+from naming.types import Binding, BindingType
+
+__all__ = ["BindingIterators", "END_OF_LIST"]
+
+END_OF_LIST = Binding((), BindingType.nobject)
+"""What `next_one` gives beside False; the specification leaves it open, this is omniNames' answer."""
+
+
+@dataclass(slots=True)
+class _Position:
+    listing: Sequence[Binding]
+    next: int
+
+
+class BindingIterators:
+    """Keep the iterators of one Naming Service, by a number that goes into their object key.
+
+    Args:
+        limits: `iterators` bounds how many are alive; one is always allowed.
+        profile: `omninames` lets `next_n(0)` pass.
+        first: number of the first iterator; a server that starts again takes one it has not used, so that iterators of its
+            former life are not taken for new ones.
+    """
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS, *, profile: Profile = Profile.omg, first: int = 0) -> None:
+        self._limit = max(limits.iterators, 1)
+        self._profile = profile
+        self._next_number = first
+        self._positions: dict[int, _Position] = {}
+        self.evicted = 0
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    def list(self, listing: Sequence[Binding], how_many: int) -> tuple[tuple[Binding, ...], int | None]:
+        """Answer `NamingContext::list`.
+
+        Args:
+            listing: all bindings of the context, a snapshot.
+            how_many: the most bindings to give at once; 0 gives them all to the iterator.
+
+        Returns:
+            The first bindings, and the number of an iterator over the others, or None if there are no others.
+        """
+        page = tuple(listing[:how_many])
+        if len(page) == len(listing):
+            return page, None
+        if len(self._positions) >= self._limit:
+            del self._positions[next(iter(self._positions))]
+            self.evicted += 1
+        number = self._next_number
+        self._next_number += 1
+        self._positions[number] = _Position(listing, len(page))
+        return page, number
+
+    def next_one(self, number: int) -> tuple[bool, Binding]:
+        """Answer `BindingIterator::next_one`.
+
+        Returns:
+            (True, the next binding), or (False, `END_OF_LIST`).
+
+        Raises:
+            OBJECT_NOT_EXIST: no such iterator, or no more.
+        """
+        more, page = self._advance(number, 1)
+        return more, page[0] if more else END_OF_LIST
+
+    def next_n(self, number: int, how_many: int) -> tuple[bool, tuple[Binding, ...]]:
+        """Answer `BindingIterator::next_n`.
+
+        Returns:
+            (True, at most `how_many` bindings, at least one), or (False, ()).
+
+        Raises:
+            BAD_PARAM: `how_many` is 0 (not in profile omninames, where the answer is (False, ())).
+            OBJECT_NOT_EXIST: no such iterator, or no more.
+        """
+        if number in self._positions and how_many == 0 and self._profile is not Profile.omninames:
+            raise BAD_PARAM(0, CompletionStatus.COMPLETED_NO)
+        return self._advance(number, how_many)
+
+    def destroy(self, number: int) -> None:
+        """Answer `BindingIterator::destroy`.
+
+        Raises:
+            OBJECT_NOT_EXIST: no such iterator, or no more.
+        """
+        if self._positions.pop(number, None) is None:
+            raise OBJECT_NOT_EXIST(0, CompletionStatus.COMPLETED_NO)
+
+    def exists(self, number: int) -> bool:
+        """Tell whether an iterator is alive; does not count as use."""
+        return number in self._positions
+
+    def _advance(self, number: int, how_many: int) -> tuple[bool, tuple[Binding, ...]]:
+        position = self._positions.pop(number, None)
+        if position is None:
+            raise OBJECT_NOT_EXIST(0, CompletionStatus.COMPLETED_NO)
+        self._positions[number] = position
+        page = tuple(position.listing[position.next : position.next + how_many])
+        position.next += len(page)
+        return bool(page), page

@@ -1,0 +1,196 @@
+"""The Naming Service behind its interfaces: requests become plans, plans are stored, then applied.
+
+`NamingServants` finds the servant of an object key: the root context, a context by its id, an iterator. A change is answered only
+when the store has it; if the store fails, the model stays as it was and the caller gets PERSIST_STORE. It must not know sockets.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+
+from iiop.exceptions import PERSIST_STORE, CompletionStatus, ReferenceFormatError
+from iiop.idl import Servant
+from iiop.iop import IOR, NIL
+from iiop.limits import DEFAULT_LIMITS, Limits
+from iiop.profile import endpoints
+from naming.changes import Bound, Change, ContextId, ForeignContext
+from naming.interfaces import BindingIterator, NamingContextExt
+from naming.iterators import BindingIterators
+from naming.model import NamingModel
+from naming.names import format_name, parse_name, to_url
+from naming.store import Store, StoreError
+from naming.types import Binding, InvalidName, Name
+
+__all__ = ["NamingServants"]
+
+log = logging.getLogger("naming.servant")
+
+ITERATOR_PREFIX = b"BindingIterator."
+MakeReference = Callable[[str, bytes], IOR]
+
+
+class NamingServants:
+    """Answer for everything a Naming Service is made of.
+
+    Args:
+        store: where changes are kept; its content is loaded here.
+        make_reference: makes the reference of an object of ours from its repository id and object key.
+        is_ours: tells whether requests to a host and port reach this Naming Service.
+        seconds: the time, for the ids of new contexts, in whole seconds since 1970.
+        limits: bounds the iterators.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        make_reference: MakeReference,
+        is_ours: Callable[[str, int], bool],
+        seconds: Callable[[], int],
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        self.model = NamingModel(store.load())
+        self.iterators = BindingIterators(limits, first=seconds() << 20)
+        self._store = store
+        self._make_reference = make_reference
+        self._is_ours = is_ours
+        self.seconds = seconds
+
+    def servant(self, object_key: bytes) -> Servant | None:
+        """Return who answers for a key, or None."""
+        if object_key.startswith(ITERATOR_PREFIX):
+            number = object_key[len(ITERATOR_PREFIX) :]
+            if number.isdigit() and self.iterators.exists(int(number)):
+                return IteratorServant(self.iterators, int(number))
+            return None
+        context = self._context(object_key)
+        return None if context is None else ContextServant(self, context)
+
+    def commit(self, changes: Iterable[Change]) -> None:
+        """Put changes on disk, then into the model.
+
+        Raises:
+            PERSIST_STORE: the store failed; nothing has changed.
+        """
+        changes = tuple(changes)
+        try:
+            self._store.write(changes)
+        except StoreError as error:
+            log.error("change refused: %s", error)
+            raise PERSIST_STORE(0, CompletionStatus.COMPLETED_NO) from error
+        self.model.apply(changes)
+
+    def reference(self, bound: Bound) -> IOR:
+        """Return what a client gets for something bound."""
+        if isinstance(bound, str):
+            return self._make_reference(NamingContextExt.repository_id, bound.encode())
+        return bound.reference if isinstance(bound, ForeignContext) else bound
+
+    def iterator_reference(self, number: int) -> IOR:
+        """Return the reference of an iterator."""
+        return self._make_reference(BindingIterator.repository_id, ITERATOR_PREFIX + str(number).encode())
+
+    def context_behind(self, reference: IOR) -> ContextId | ForeignContext:
+        """Return the context of ours that a reference names, or the reference as that of a foreign one."""
+        for endpoint in endpoints(reference):
+            if self._is_ours(endpoint.host, endpoint.port):
+                context = self._context(endpoint.object_key)
+                if context is not None:
+                    return context
+        return ForeignContext(reference)
+
+    def _context(self, object_key: bytes) -> ContextId | None:
+        try:
+            context = ContextId(object_key.decode("ascii"))
+        except UnicodeDecodeError:
+            return None
+        return context if self.model.exists(context) else None
+
+
+class ContextServant(Servant):
+    """Answer for one context."""
+
+    interface = NamingContextExt
+
+    def __init__(self, service: NamingServants, context: ContextId) -> None:
+        self._service = service
+        self._model = service.model
+        self._context = context
+
+    def bind(self, n: Name, obj: IOR) -> None:
+        self._service.commit(self._model.plan_bind(self._context, n, obj))
+
+    def rebind(self, n: Name, obj: IOR) -> None:
+        self._service.commit(self._model.plan_rebind(self._context, n, obj))
+
+    def bind_context(self, n: Name, nc: IOR) -> None:
+        context = self._service.context_behind(nc)
+        self._service.commit(self._model.plan_bind_context(self._context, n, context))
+
+    def rebind_context(self, n: Name, nc: IOR) -> None:
+        context = self._service.context_behind(nc)
+        self._service.commit(self._model.plan_rebind_context(self._context, n, context))
+
+    def resolve(self, n: Name) -> IOR:
+        return self._service.reference(self._model.resolve(self._context, n))
+
+    def unbind(self, n: Name) -> None:
+        self._service.commit(self._model.plan_unbind(self._context, n))
+
+    def new_context(self) -> IOR:
+        changes = self._model.plan_new_context(self._context, self._service.seconds())
+        self._service.commit(changes)
+        return self._service.reference(changes[0].context)
+
+    def bind_new_context(self, n: Name) -> IOR:
+        changes = self._model.plan_bind_new_context(self._context, n, self._service.seconds())
+        self._service.commit(changes)
+        return self._service.reference(changes[0].context)
+
+    def destroy(self) -> None:
+        self._service.commit(self._model.plan_destroy(self._context))
+
+    def list(self, how_many: int) -> tuple[tuple[Binding, ...], IOR]:
+        bindings, number = self._service.iterators.list(self._model.list(self._context), how_many)
+        return bindings, NIL if number is None else self._service.iterator_reference(number)
+
+    def to_string(self, n: Name) -> str:
+        try:
+            return format_name(n)
+        except ReferenceFormatError:
+            raise InvalidName from None
+
+    def to_name(self, sn: str) -> Name:
+        try:
+            return parse_name(sn)
+        except ReferenceFormatError:
+            raise InvalidName from None
+
+    def to_url(self, addr: str, sn: str) -> str:
+        return to_url(addr, sn)
+
+    def resolve_str(self, sn: str) -> IOR:
+        return self.resolve(self.to_name(sn))
+
+
+class IteratorServant(Servant):
+    """Answer for one binding iterator."""
+
+    interface = BindingIterator
+
+    def __init__(self, iterators: BindingIterators, number: int) -> None:
+        self._iterators = iterators
+        self._number = number
+
+    def next_one(self) -> tuple[bool, Binding]:
+        return self._iterators.next_one(self._number)
+
+    def next_n(self, how_many: int) -> tuple[bool, tuple[Binding, ...]]:
+        return self._iterators.next_n(self._number, how_many)
+
+    def destroy(self) -> None:
+        self._iterators.destroy(self._number)

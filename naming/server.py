@@ -1,0 +1,157 @@
+"""A Naming Service that listens: store, model, servants and server in one object.
+
+    with NamingServer() as server:
+        print(server.corbaloc)
+
+`async with` runs it in the caller's event loop, `with` in a thread of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from types import TracebackType
+
+from iiop import iop
+from iiop.idl import ObjectAdapter, Servant
+from iiop.iop import COMPONENTS, ComponentId, TaggedComponent
+from iiop.limits import DEFAULT_LIMITS, Limits
+from iiop.net.server import IIOPServer, ServerThread
+from iiop.profile import CodeSetComponent, CodeSetComponentInfo, ProfileBody, Version, encode_profile
+from ior import IOR
+from naming.changes import ROOT
+from naming.interfaces import NamingContextExt
+from naming.servant import NamingServants
+from naming.store import Store
+
+__all__ = ["DEFAULT_PORT", "NamingServer"]
+
+DEFAULT_PORT = 8002
+"""The port of Interstage's CORBA service (`IIOP_port`)."""
+
+ISO_8859_1 = 0x00010001
+UTF_16 = 0x00010109
+_CODE_SETS = TaggedComponent(
+    ComponentId.TAG_CODE_SETS,
+    COMPONENTS.encode(
+        ComponentId.TAG_CODE_SETS,
+        CodeSetComponentInfo(CodeSetComponent(ISO_8859_1, ()), CodeSetComponent(UTF_16, ())),
+    ),
+)
+
+
+class NamingServer:
+    """Serve CosNaming, and whatever else is activated, on one address.
+
+    Args:
+        folder: where bindings are kept, as a node's `etc/CosNaming`; None keeps them in memory.
+        host: address to listen on; loopback unless told otherwise.
+        port: 0 lets the system choose.
+        advertised_host: host name that references of contexts carry; None for `host`.
+        advertised_port: port that they carry; None for the real one.
+        limits: what peers may make the server hold.
+
+    Attributes:
+        adapter: activate more servants here.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str] | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        advertised_host: str | None = None,
+        advertised_port: int | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        self._folder = folder
+        self._advertised_host = advertised_host or host
+        self._advertised_port = advertised_port
+        self._limits = limits
+        self.adapter = ObjectAdapter(locate_servant=self._locate, limits=limits)
+        self._server = IIOPServer(self.adapter, host=host, port=port, limits=limits)
+        self._servants: NamingServants | None = None
+        self._stack = contextlib.ExitStack()
+        self._thread: ServerThread | None = None
+
+    @property
+    def host(self) -> str:
+        """Return the address listened on."""
+        return self._server.host
+
+    @property
+    def port(self) -> int:
+        """Return the port listened on."""
+        return self._server.port
+
+    @property
+    def ior(self) -> IOR:
+        """Return the reference of the root context."""
+        return IOR.from_iop(self._make_reference(NamingContextExt.repository_id, ROOT.encode()))
+
+    @property
+    def corbaloc(self) -> str:
+        """Return a URL of the root context."""
+        host = self._advertised_host
+        return f"corbaloc:iiop:1.2@{f'[{host}]' if ':' in host else host}:{self._port_told()}/{ROOT}"
+
+    def activate(self, object_key: bytes, servant: Servant) -> None:
+        """Let a servant answer for a key on the same address."""
+        self.adapter.activate(object_key, servant)
+
+    async def start(self) -> None:
+        """Open the store and listen.
+
+        Raises:
+            StoreError: the folder cannot be used.
+            OSError: the address cannot be listened on.
+        """
+        store = self._stack.enter_context(Store.memory() if self._folder is None else Store.open(self._folder))
+        try:
+            self._servants = NamingServants(
+                store,
+                make_reference=self._make_reference,
+                is_ours=self._is_ours,
+                seconds=lambda: int(time.time()),
+                limits=self._limits,
+            )
+            await self._server.start()
+        except BaseException:
+            self._stack.close()
+            raise
+
+    async def stop(self) -> None:
+        """Say CloseConnection to everybody, stop listening, close the store."""
+        await self._server.stop()
+        self._stack.close()
+
+    def _locate(self, object_key: bytes) -> Servant | None:
+        return None if self._servants is None else self._servants.servant(object_key)
+
+    def _port_told(self) -> int:
+        return self._server.port if self._advertised_port is None else self._advertised_port
+
+    def _make_reference(self, type_id: str, object_key: bytes) -> iop.IOR:
+        body = ProfileBody(Version(1, 2), self._advertised_host, self._port_told(), object_key, (_CODE_SETS,))
+        return iop.IOR(type_id, (encode_profile(body),))
+
+    def _is_ours(self, host: str, port: int) -> bool:
+        return (host, port) in ((self._advertised_host, self._port_told()), (self._server.host, self._server.port))
+
+    async def __aenter__(self) -> NamingServer:
+        await self.start()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.stop()
+
+    def __enter__(self) -> NamingServer:
+        self._thread = ServerThread(self.start, self.stop, "NamingServer")
+        self._thread.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        assert self._thread is not None
+        self._thread.__exit__(kind, error, trace)

@@ -1,0 +1,1 @@
+"""Comparisons with peers: `python -m tests.bench [--only NAME]`. A module per room holds the rows of that room."""

@@ -140,6 +140,9 @@ class IIOPProfile(Profile):
         object.__setattr__(self, "_body", body)
         object.__setattr__(self, "_error", error)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.tag, self.profile_data)  # what was decoded is decoded again
+
     @classmethod
     def from_body(cls, body: ProfileBody, byte_order: ByteOrder = ByteOrder.BIG) -> IIOPProfile:
         """Return the profile with this content.

@@ -189,7 +189,10 @@ def _component_starts(profile: Profile) -> list[int]:
 def _moved(error: DecodeError, path: str, start: int) -> DecodeError:
     """Return the error as seen from further out."""
     inner = f"{path}.{error.path}" if error.path and not error.path.startswith("[") else path + error.path
-    return DecodeError(error.reason, path=inner, offset=start + (error.offset or 0), excerpt=error.excerpt)
+    kind = type(error)
+    moved = kind.__new__(kind, *error.args)
+    moved.__dict__.update(error.__dict__, path=inner, offset=start + (error.offset or 0))
+    return moved
 
 
 def _not_stringified(text: str) -> ReferenceFormatError:
@@ -200,7 +203,7 @@ def _not_stringified(text: str) -> ReferenceFormatError:
         reason = "a stringified reference begins with 'IOR:'"
         if text[start : start + 5].lower() == "corba":
             reason += " (ior.parse_object_url reads corbaloc and corbaname)"
-        return ReferenceFormatError(reason, text=text, position=min(start, end))
+        return ReferenceFormatError(reason, text=text, position=start)
     start += 4
     bad = _NOT_HEX.search(text, start, end)
     if bad:

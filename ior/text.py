@@ -24,6 +24,7 @@ _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456
 _ESCAPED = tuple(chr(octet) if octet in _PLAIN else f"%{octet:02x}" for octet in range(256))
 _ESCAPES = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_NOT_IN_NAME = re.compile("%00|[\0\ud800-\udfff]")
 _NOT_IN_KEY = re.compile(r"[^!-~]|#")
 
 
@@ -73,9 +74,8 @@ def unescape_key(text: str, start: int = 0, end: int | None = None) -> bytes:
     characters and what is not ASCII do not.
 
     Raises:
-        ReferenceFormatError: a `%` without two hexadecimal digits, or a character that must be escaped; `position` counts from
-        the
-            start of `text`.
+        ReferenceFormatError: a `%` without two hexadecimal digits, or a character that must be escaped; `position` counts
+            from the start of `text`.
 
     >>> unescape_key("a%20b%00")
     b'a b\\x00'
@@ -102,13 +102,13 @@ def unescape_name(text: str, start: int = 0, end: int | None = None) -> str:
     """
     end = len(text) if end is None else end
     _check_escapes(text, start, end)
-    if bad := re.compile("%00|[\0\ud800-\udfff]").search(text, start, end):
+    if bad := _NOT_IN_NAME.search(text, start, end):
         raise ReferenceFormatError("a CORBA string holds neither NUL nor lone surrogates", text=text, position=bad.start())
     return _ESCAPES.sub(lambda run: _decode(_octets(run[0])), text[start:end])
 
 
 def _check_escapes(text: str, start: int, end: int) -> None:
-    bad = _BAD_ESCAPE.search(text[:end], start)
+    bad = _BAD_ESCAPE.search(text, start, end)
     if bad:
         raise ReferenceFormatError("'%' needs two hexadecimal digits behind it", text=text, position=bad.start())
 

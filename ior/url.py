@@ -37,8 +37,8 @@ DEFAULT_KEY = b"NameService"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _PROTOCOL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)?:")
 _VERSION = re.compile(r"([0-9]{1,3})\.([0-9]{1,3})@")
-_HOST = re.compile(r"[A-Za-z0-9._-]+")
 _IPV6 = re.compile(r"[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._~-]+)?")
+_NOT_IN_HOST = re.compile(r"[^A-Za-z0-9._-]")
 _NOT_IN_ADDRESS = re.compile(r"[^!-~]|[,/#]")
 
 
@@ -93,7 +93,7 @@ def _host_problem(host: str) -> str | None:
     if not host:
         return "a host is missing (we do not take it for this machine)"
     if ":" not in host:
-        bad = re.sub(_HOST, "", host)
+        bad = _NOT_IN_HOST.search(host)
         return f"{bad[0]!r} cannot stand in a host name" if bad else None
     try:
         if not _IPV6.fullmatch(host):
@@ -249,7 +249,7 @@ def parse_object_url(text: str) -> ObjectURL:
         return IOR.from_string(text)
     if scheme is None or kind not in ("corbaloc:", "corbaname:"):
         what = f"the scheme {kind!r} is not known here" if kind else "this is no reference"
-        raise ReferenceFormatError(f"{what}: IOR:, corbaloc: or corbaname: was expected", text=text, position=min(start, end))
+        raise ReferenceFormatError(f"{what}: IOR:, corbaloc: or corbaname: was expected", text=text, position=start)
     reader = _Reader(text)
     if kind == "corbaloc:":
         return reader.corbaloc(scheme.end(), end)
@@ -316,7 +316,7 @@ class _Reader:
         host_start, host_end, behind = self.host(start, end)
         host = self.text[host_start:host_end]
         if problem := _host_problem(host):
-            bad = None if ":" in host else re.compile(r"[^A-Za-z0-9._-]").search(self.text, host_start, host_end)
+            bad = None if ":" in host else _NOT_IN_HOST.search(self.text, host_start, host_end)
             self.fail(problem, bad.start() if bad else host_start)
         return Address("iiop", host, INS_PORT if behind == end else self.port(behind, end), version)
 

@@ -71,7 +71,7 @@ class NamingServer:
         self._advertised_port = advertised_port
         self._limits = limits
         self.adapter = ObjectAdapter(locate_servant=self._locate, limits=limits)
-        self._server = IIOPServer(self.adapter, host=host, port=port, limits=limits)
+        self._server = IIOPServer(lambda: self.adapter, host=host, port=port, limits=limits)
         self._servants: NamingServants | None = None
         self._stack = contextlib.ExitStack()
         self._thread: ServerThread | None = None

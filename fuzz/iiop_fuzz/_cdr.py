@@ -68,13 +68,19 @@ def strings(*, max_size: int | None = None) -> SearchStrategy[str]:
     return st.text(st.characters(min_codepoint=1, max_codepoint=255), max_size=max_size)
 
 
-def cdr_types(*, max_depth: int = 3, switches: bool = True) -> SearchStrategy[CDRType]:
+@st.composite
+def cdr_types(draw: st.DrawFn, *, max_depth: int = 3, unions: bool = True) -> CDRType:
     """Draw a declaration of any kind; shrinks to `octet`.
 
     Args:
         max_depth: constructed types inside constructed types.
-        switches: whether unions may be part of it.
+        unions: whether unions may be part of it.
     """
+    return draw(_types(max_depth, unions))
+
+
+@functools.cache
+def _types(max_depth: int, unions: bool) -> SearchStrategy[CDRType]:
     basic = st.one_of(
         st.sampled_from(PRIMITIVES),
         st.builds(t.StringType, _bounds()),
@@ -82,24 +88,21 @@ def cdr_types(*, max_depth: int = 3, switches: bool = True) -> SearchStrategy[CD
         st.builds(t.OctetArray, st.integers(0, 9)),
         st.sampled_from(ENUMS),
     )
-    types: SearchStrategy[CDRType] = basic
-    for _ in range(max_depth):
-        types = basic | _constructed(types, switches)
-    return types
+    return basic | _constructed(cdr_types(max_depth=max_depth - 1, unions=unions), unions) if max_depth else basic
 
 
 def _bounds() -> SearchStrategy[int | None]:
     return st.none() | st.integers(0, 5)
 
 
-def _constructed(parts: SearchStrategy[CDRType], switches: bool) -> SearchStrategy[CDRType]:
+def _constructed(parts: SearchStrategy[CDRType], unions: bool) -> SearchStrategy[CDRType]:
     kinds = [
         _structs(parts),
         st.builds(t.Sequence, parts.map(_with_size), _bounds()),
         st.builds(t.Array, parts, st.integers(0, 3) | st.integers(15, 18)),
         st.builds(t.Encapsulation, parts),
     ]
-    if switches:
+    if unions:
         kinds.append(_unions(parts))
     return st.one_of(kinds)
 

@@ -45,6 +45,9 @@ class Phase(NamedTuple):
 
 UNKNOWN = Phase(1, 0)
 
+NESTED_LOOPS = 4
+"""Loops written inside each other; what is nested deeper gets functions of its own (Python admits 20)."""
+
 
 class Generator:
     """Write the body of one function, and keep the objects that it names.
@@ -57,6 +60,7 @@ class Generator:
         self.phase = phase
         self.lines: list[str] = []
         self.indent = 1
+        self.loops = 0
         self.names: dict[str, Any] = {"Refused": Refused}
         self.run_format = ""
         self.run_size = 0
@@ -113,6 +117,7 @@ class Generator:
         phase = self.phase
         while True:
             trial = type(self)(self.order, phase)
+            trial.loops = self.loops
             turn(trial)
             trial.flush()
             known = phase.meet(trial.phase)

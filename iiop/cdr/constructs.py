@@ -101,7 +101,8 @@ class _Stream(io.BytesIO):
 
 def _readable(path: str) -> str:
     """Turn construct's `(parsing) -> profiles[0] -> host` into `profiles[0].host`."""
-    return ".".join(path.split(" -> ")[1:])
+    first, *rest = path.removeprefix("(parsing)").removeprefix("(building)").split(" -> ")
+    return ".".join([first, *rest] if first else rest)
 
 
 def _take(stream: _Stream, count: int, path: str, what: str) -> bytes:
@@ -114,6 +115,15 @@ def _take(stream: _Stream, count: int, path: str, what: str) -> bytes:
 
 def _refuse(reason: str, path: str) -> NoReturn:
     raise EncodeError(reason, path=_readable(path))
+
+
+def _shown(value: Any) -> str:
+    """Return the repr of a user's value, cut short; its type where it has none (Python writes no integer of 5000 digits)."""
+    try:
+        shown = repr(value)
+    except Exception:
+        return f"a value of type {type(value).__name__}"
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."
 
 
 class _Primitive(construct.Construct):
@@ -143,16 +153,16 @@ class _Primitive(construct.Construct):
         value = obj
         if self.declared is t.Boolean:
             if obj not in (False, True):
-                _refuse(f"boolean must be True or False, not {obj!r}", path)
+                _refuse(f"boolean must be True or False, not {_shown(obj)}", path)
             value = int(obj)
         elif self.declared is t.Char:
             if not isinstance(obj, str) or len(obj) != 1:
-                _refuse(f"char must be one character, not {obj!r}", path)
+                _refuse(f"char must be one character, not {_shown(obj)}", path)
             value = _latin_1(obj, path)
         try:
             octets = self.struct.pack(value)
         except (struct.error, OverflowError, TypeError) as error:
-            _refuse(f"{obj!r} is no {self.declared.name}: {error}", path)
+            _refuse(f"{_shown(obj)} is no {self.declared.name}: {error}", path)
         stream.write(bytes(-stream.tell() % self.declared.size) + octets)
         return obj
 
@@ -209,7 +219,10 @@ def _count(length: _Primitive, stream: _Stream, context: Any, path: str) -> int:
 def _octets(obj: Any, path: str) -> bytes:
     if not isinstance(obj, bytes | bytearray | memoryview):
         _refuse(f"octets must be bytes, not {type(obj).__name__}", path)
-    return bytes(obj)
+    try:
+        return bytes(obj)
+    except ValueError as error:
+        _refuse(f"octets cannot be read: {error}", path)
 
 
 class _OctetSequence(construct.Construct):
@@ -312,6 +325,7 @@ class _Array(construct.Construct):
 class _Enum(construct.Construct):
     def __init__(self, declared: t.Enum, order: ByteOrder) -> None:
         super().__init__()
+        self.declared = declared
         self.cls = declared.cls
         self.number = _Primitive(t.ULong, order)
 
@@ -323,11 +337,12 @@ class _Enum(construct.Construct):
             stream.input.fail(f"{value} is no {self.cls.__name__}", path, stream.tell() - 4)
 
     def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
-        try:
-            value = self.cls(obj)
-        except ValueError:
-            _refuse(f"{obj!r} is no {self.cls.__name__}", path)
-        return self.number._build(int(value), stream, context, path)
+        if not self.declared.open:
+            try:
+                obj = int(self.cls(obj))
+            except ValueError:
+                _refuse(f"{_shown(obj)} is no {self.cls.__name__}", path)
+        return self.number._build(obj, stream, context, path)
 
 
 class _Encapsulation(construct.Construct):
@@ -380,11 +395,11 @@ class _Switch(construct.Construct):
     def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
         arm = self._arm(context)
         if arm == t.Switch.REFUSE:
-            _refuse(f"no case for {self.declared.on} = {context[self.declared.on]!r}", path)
+            _refuse(f"no case for {self.declared.on} = {_shown(context[self.declared.on])}", path)
         if arm is not None:
             arm._build(obj, stream, context, path)
         elif obj is not None:
-            _refuse(f"{self.declared.on} = {context[self.declared.on]!r} has no arm, its value must be None", path)
+            _refuse(f"{self.declared.on} = {_shown(context[self.declared.on])} has no arm, its value must be None", path)
         return obj
 
 
@@ -404,8 +419,8 @@ class _Struct(construct.Construct):
         if self.declared.cls is None:
             return tuple(values)
         try:
-            return self.declared.cls(*values)
-        except ValueError as error:
+            return self.declared.make(*values)
+        except (ValueError, TypeError) as error:
             stream.input.fail(str(error), path, at)
 
     def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from iiop.cdr import types as t
-from iiop.cdr.codegen import UNKNOWN, Generator, Phase, identifier, is_bulk
+from iiop.cdr.codegen import NESTED_LOOPS, UNKNOWN, Generator, Phase, identifier, is_bulk
 from iiop.cdr.types import ByteOrder, CDRType
 from iiop.limits import Limits
 
@@ -23,8 +23,8 @@ __all__ = ["Decode", "compile_decoder"]
 
 Decode = Callable[[bytes, int, Limits], tuple[Any, int]]
 
-UNROLLED = 16
-"""Arrays up to this length are written out, longer ones become a loop."""
+UNROLLED, UNROLLED_SIZE = 16, 128
+"""Arrays up to this length, of at least so many octets, are written out, others become a loop."""
 
 
 @functools.cache
@@ -160,21 +160,32 @@ class _Decoder(Generator):
         self.phase = self.phase.meet(Phase(element.size, 0))
 
     def loop(self, element: CDRType, count: str, name: str) -> None:
-        self.phase = before = self.loop_phase(lambda trial: trial.value(element))
+        self.loops += 1
+        self.phase = before = self.loop_phase(lambda trial: trial.turn(element))
         items = self.fresh("items")
         self.emit(f"{items} = []")
         self.emit(f"for _ in range({count}):")
         self.indent += 1
-        value = self.value(element)
+        value = self.turn(element)
         self.flush()
         self.emit(f"{items}.append({value})")
         self.indent -= 1
+        self.loops -= 1
         self.emit(f"{name} = tuple({items})")
         self.phase = before
 
+    def turn(self, element: CDRType) -> str:
+        """Read what one turn of a loop reads."""
+        if self.loops <= NESTED_LOOPS:
+            return self.value(element)
+        name = self.fresh()
+        self.emit(f"{name}, pos = {self.keep('inner', compile_decoder(element, self.order, self.phase))}(octets, pos, limits)")
+        self.phase = UNKNOWN
+        return name
+
     @value.register
     def _(self, declared: t.Array) -> str:
-        if declared.length <= UNROLLED:
+        if declared.length <= UNROLLED and declared.min_size <= UNROLLED_SIZE:
             values = [self.value(declared.element) for _ in range(declared.length)]
             return f"({''.join(value + ', ' for value in values)})"
         name = self.fresh()
@@ -188,7 +199,8 @@ class _Decoder(Generator):
     @value.register
     def _(self, declared: t.Encapsulation) -> str:
         octets, name = self.octets(None), self.fresh()
-        inner = self.keep("inner", functools.partial(_decapsulate, declared.content))
+        decoders = tuple(compile_decoder(declared.content, order, Phase.at(1)) for order in ByteOrder)
+        inner = self.keep("inner", functools.partial(_decapsulate, decoders))
         self.emit(f"{name} = {inner}({octets}, limits)")
         return name
 
@@ -205,7 +217,9 @@ class _Decoder(Generator):
         name = self.fresh()
         cls = self.keep("Class", declared.cls)
         if not _has_plain_slots(declared.cls):
-            self.then(f"{name} = {cls}({', '.join(values.values())})")
+            given = [f"{key}={value}" if key in declared.keywords else value for key, value in values.items()]
+            given.sort(key=lambda argument: "=" in argument)
+            self.then(f"{name} = {cls}({', '.join(given)})")
             return name
         new = self.keep("new", object.__new__)
         self.then(f"{name} = {new}({cls})")
@@ -254,9 +268,8 @@ def _has_plain_slots(cls: type[Any]) -> bool:
     )
 
 
-def _decapsulate(content: CDRType, octets: bytes, limits: Limits) -> Any:
-    decode = compile_decoder(content, ByteOrder(octets[0]), Phase.at(1))
-    value, position = decode(octets, 1, limits)
+def _decapsulate(decoders: tuple[Decode, ...], octets: bytes, limits: Limits) -> Any:
+    value, position = decoders[octets[0]](octets, 1, limits)
     if position != len(octets):
         raise ValueError("octets left over")
     return value

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from iiop.cdr import types as t
-from iiop.cdr.codegen import UNKNOWN, Generator, Phase, Refused, identifier, is_bulk
+from iiop.cdr.codegen import NESTED_LOOPS, UNKNOWN, Generator, Phase, Refused, identifier, is_bulk
 from iiop.cdr.types import ByteOrder, CDRType
 
 __all__ = ["Encode", "compile_encoder"]
@@ -131,21 +131,31 @@ class _Encoder(Generator):
         if is_bulk(element):
             self.bulk(element, values)
             return
-        self.phase = before = self.loop_phase(lambda trial: trial.value(element, "value"))
+        self.loops += 1
+        self.phase = before = self.loop_phase(lambda trial: trial.turn(element, "value"))
         name = self.fresh()
         self.emit(f"for {name} in {values}:")
         self.indent += 1
-        self.value(element, name)
+        self.turn(element, name)
         self.flush()
         self.emit("pass")
         self.indent -= 1
+        self.loops -= 1
         self.phase = before
+
+    def turn(self, element: CDRType, expression: str) -> None:
+        """Write what one turn of a loop writes."""
+        if self.loops <= NESTED_LOOPS:
+            self.value(element, expression)
+            return
+        self.emit(f"{self.keep('inner', compile_encoder(element, self.order, self.phase))}({expression}, out)")
+        self.phase = UNKNOWN
 
     def bulk(self, element: CDRType, values: str) -> None:
         """Write numbers by one call; an empty sequence has no padding behind its length."""
         assert isinstance(element, t.Primitive)
         pack = self.keep("pack", struct.pack)
-        self.emit(f"if {values}:")
+        self.emit(f"if len({values}):")
         if element.size > 1:
             self.emit(f"    {self.dynamic_alignment(element.size)}")
         self.emit(f"    out += {pack}(f'{'><'[self.order]}{{len({values})}}{element.format}', *{values})")

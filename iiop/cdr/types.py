@@ -223,6 +223,9 @@ class Switch(CDRType):
         cases: discriminator value to type; None for a case without an arm (its value is None).
         default: type for every other value, or None for none; `REFUSE` makes every other value an error.
         on: name of the field that decides.
+
+    Raises:
+        TypeError: no cases.
     """
 
     REFUSE: typing.ClassVar[Any] = "refuse"
@@ -230,6 +233,10 @@ class Switch(CDRType):
     cases: Mapping[Any, CDRType | None] = field(hash=False)
     default: CDRType | str | None = REFUSE
     on: str = "discriminator"
+
+    def __post_init__(self) -> None:
+        if not self.cases:
+            raise TypeError("a union has at least one case")
 
     @property
     def min_size(self) -> int:
@@ -254,11 +261,33 @@ class Struct(CDRType):
         name: for messages.
         fields: in the order of the wire.
         cls: the dataclass a value is an instance of, or None where values are plain tuples (operation arguments).
+
+    Raises:
+        TypeError: a `Switch` depends on a field that does not stand before it.
     """
 
     name: str
     fields: tuple[Field, ...]
     cls: type[Any] | None = None
+
+    def __post_init__(self) -> None:
+        before: set[str] = set()
+        for member, declared in self.fields:
+            if isinstance(declared, Switch) and declared.on not in before:
+                raise TypeError(f"{self.name}.{member} depends on {declared.on!r}, which is no field before it")
+            before.add(member)
+
+    @functools.cached_property
+    def keywords(self) -> frozenset[str]:
+        """Return the fields that `cls` takes by keyword only."""
+        return frozenset(member.name for member in dataclasses.fields(self.cls) if member.kw_only) if self.cls else frozenset()
+
+    def make(self, *values: Any) -> Any:
+        """Return the value of `cls` with these members, in the order of the wire."""
+        assert self.cls is not None
+        members = list(zip((member.name for member in self.fields), values, strict=True))
+        positional = [value for name, value in members if name not in self.keywords]
+        return self.cls(*positional, **{name: value for name, value in members if name in self.keywords})
 
     @property
     def min_size(self) -> int:
@@ -284,8 +313,6 @@ def _struct_of(cls: type[Any]) -> Struct:
             declared = cdr_type(hints[member.name])
         except TypeError as error:
             raise TypeError(f"{cls.__qualname__}.{member.name}: {error}") from None
-        if isinstance(declared, Switch) and declared.on not in fields:
-            raise TypeError(f"{cls.__qualname__}.{member.name} depends on {declared.on!r}, which is no field before it")
         fields[member.name] = Field(member.name, declared)
     return Struct(cls.__qualname__, tuple(fields.values()), cls)
 

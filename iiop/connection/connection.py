@@ -16,10 +16,9 @@ from dataclasses import dataclass
 
 from iiop.connection.states import MAY_SEND, TRANSITIONS, ConnectionState, Role, Trigger
 from iiop.exceptions.errors import DecodeError, LocalProtocolError, RemoteProtocolError
-from iiop.giop.fragments import Reassembler, split
+from iiop.giop.fragments import FRAGMENTABLE, Reassembler, split
 from iiop.giop.header import HEADER_SIZE, Header, cut_header
 from iiop.giop.messages import (
-    GIOP_1_0,
     GIOP_1_2,
     NATIVE,
     CancelRequest,
@@ -53,7 +52,7 @@ class EndOfStream:
     """Tell that the peer has ended the stream.
 
     Attributes:
-        orderly: CloseConnection had been sent by either end, so that `unanswered` requests have not run.
+        orderly: the peer had sent CloseConnection, so that `unanswered` requests have not run, or we had and none was waiting.
         unanswered: ids of our requests that got no reply.
         truncated: octets of a message that did not become whole.
     """
@@ -72,6 +71,9 @@ class Connection:
     Attributes:
         state: see `ConnectionState`.
         dropped: messages that arrived too late to mean anything: replies to abandoned requests, anything behind CloseConnection.
+
+    A cancelled request is not outstanding any more, at either end; a reply may come, or be sent, but need not. At most
+    `Limits.outstanding` of them are remembered, the oldest is forgotten first.
     """
 
     def __init__(self, role: Role, *, limits: Limits = DEFAULT_LIMITS, fragment_size: int | None = None) -> None:
@@ -92,10 +94,11 @@ class Connection:
         self._ended = False
         self._end_told = False
         self._reassembler = Reassembler(limits)
-        self._close_seen = False
+        self._close_sent = False
+        self._close_received = False
         self._next_id = 0
         self._outstanding: dict[int, MessageType] = {}
-        self._abandoned: set[int] = set()
+        self._cancelled: dict[int, MessageType] = {}
 
     @property
     def outstanding(self) -> Sequence[int]:
@@ -107,7 +110,7 @@ class Connection:
         while True:
             request_id = self._next_id
             self._next_id = (self._next_id + 2) & 0xFFFFFFFE
-            if request_id not in self._outstanding and request_id not in self._abandoned:
+            if request_id not in self._outstanding and request_id not in self._cancelled:
                 return request_id
 
     def receive_data(self, data: bytes) -> None:
@@ -146,26 +149,27 @@ class Connection:
             kind is MessageType.MessageError and self.state is ConnectionState.ERROR
         ):
             raise LocalProtocolError(f"{kind.name} cannot be sent: the connection is {self.state.value}")
-        if kind not in MAY_SEND[self.role, message.version]:
+        if kind not in MAY_SEND.get((self.role, message.version), ()):
             raise LocalProtocolError(f"a {self.role.value} sends no {kind.name} in GIOP {message.version}")
         expects_answer = isinstance(message, LocateRequest) or (isinstance(message, Request) and message.response_expected)
         if isinstance(message, Request | LocateRequest):
-            if message.request_id in self._outstanding or message.request_id in self._abandoned:
+            if message.request_id in self._outstanding or message.request_id in self._cancelled:
                 raise LocalProtocolError(f"request id {message.request_id} is still waiting for its reply")
             if expects_answer and len(self._outstanding) >= self._limits.outstanding:
                 raise LocalProtocolError(f"more requests waiting than the limit outstanding={self._limits.outstanding}")
         elif isinstance(message, Reply | LocateReply):
             self._check_answer(message)
         octets = encode(message)
-        if self._fragment_size is not None and message.version > GIOP_1_0 and len(octets) > self._fragment_size:
+        if self._fragment_size is not None and kind in FRAGMENTABLE[message.version]:
             octets = b"".join(split(octets, message.version, self._fragment_size))
         if expects_answer:
             assert isinstance(message, Request | LocateRequest)
             self._outstanding[message.request_id] = kind
         elif isinstance(message, Reply | LocateReply):
-            del self._outstanding[message.request_id]
+            waiting = self._outstanding if message.request_id in self._outstanding else self._cancelled
+            del waiting[message.request_id]
         elif isinstance(message, CloseConnection):
-            self._close_seen = True
+            self._close_sent = True
             self._move(Trigger.CLOSE_SENT)
         elif isinstance(message, MessageError):
             self._move(Trigger.ERROR_SENT)
@@ -179,9 +183,9 @@ class Connection:
         Raises:
             LocalProtocolError: no such request waits.
         """
-        if self.role is not Role.CLIENT or self._outstanding.pop(request_id, None) is None:
+        if self.role is not Role.CLIENT or request_id not in self._outstanding:
             raise LocalProtocolError(f"no request {request_id} waits for a reply")
-        self._abandoned.add(request_id)
+        self._cancel(request_id)
         if self.state is not ConnectionState.OPEN:
             return b""
         return self.send(CancelRequest(request_id, version, NATIVE))
@@ -230,6 +234,7 @@ class Connection:
     def _understand_late(self, header: Header) -> None:
         self.dropped += 1
         if self.state is ConnectionState.CLOSING and header.message_type is MessageType.CloseConnection:
+            self._close_received = True
             self._move(Trigger.CLOSE_RECEIVED)
 
     def _accept(self, header: Header, message: Message) -> Event | None:
@@ -242,22 +247,24 @@ class Connection:
                 if len(self._outstanding) >= self._limits.outstanding:
                     reason = f"more requests waiting than the limit outstanding={self._limits.outstanding}"
                     raise self._broken(RemoteProtocolError(reason, response=self._message_error(header), partial=message))
+                self._cancelled.pop(message.request_id, None)
                 self._outstanding[message.request_id] = header.message_type
         elif isinstance(message, Reply | LocateReply):
             return self._accept_answer(header, message)
         elif isinstance(message, CancelRequest):
             if self._reassembler.cancel(message.request_id):
                 return None
+            if message.request_id in self._outstanding:
+                self._cancel(message.request_id)
         elif isinstance(message, CloseConnection):
-            self._close_seen = True
+            self._close_received = True
             self._move(Trigger.CLOSE_RECEIVED)
         elif isinstance(message, MessageError):
             self._move(Trigger.ERROR_RECEIVED)
         return message
 
     def _accept_answer(self, header: Header, message: Reply | LocateReply) -> Event | None:
-        if message.request_id in self._abandoned:
-            self._abandoned.discard(message.request_id)
+        if self._cancelled.pop(message.request_id, None) is not None:
             self.dropped += 1
             return None
         asked = self._outstanding.get(message.request_id)
@@ -268,19 +275,25 @@ class Connection:
         del self._outstanding[message.request_id]
         return message
 
+    def _cancel(self, request_id: int) -> None:
+        if len(self._cancelled) >= self._limits.outstanding:
+            del self._cancelled[next(iter(self._cancelled))]
+        self._cancelled[request_id] = self._outstanding.pop(request_id)
+
     def _check_answer(self, message: Reply | LocateReply) -> None:
-        asked = self._outstanding.get(message.request_id)
+        asked = self._outstanding.get(message.request_id, self._cancelled.get(message.request_id))
         answers = MessageType.Request if isinstance(message, Reply) else MessageType.LocateRequest
         if asked is not answers:
             raise LocalProtocolError(f"no {answers.name} {message.request_id} waits for a reply")
 
     def _end(self) -> EndOfStream:
         self._end_told = True
-        orderly = self._close_seen and self.state is not ConnectionState.ERROR
+        unanswered = tuple(self._outstanding) if self.role is Role.CLIENT else ()
+        closed = self._close_received or (self._close_sent and not unanswered)
+        orderly = closed and self.state is not ConnectionState.ERROR
         truncated = len(self._buffer) + self._reassembler.pending_octets
         self._buffer.clear()
         self._move(Trigger.STREAM_ENDED)
-        unanswered = tuple(self._outstanding) if self.role is Role.CLIENT else ()
         return EndOfStream(orderly, unanswered, truncated)
 
     def _message_error(self, header: Header) -> MessageError:

@@ -176,7 +176,10 @@ class Attempt(NamedTuple):
 
 def _listing(reason: object, attempts: Sequence[Attempt]) -> str:
     lines = [str(reason)]
-    lines += [f"  {a.endpoint}: {type(a.error).__name__}: {a.error} (after {a.elapsed:.3f} s)" for a in attempts]
+    for attempt in attempts:
+        name, text = type(attempt.error).__name__, str(attempt.error)
+        shown = text if text.startswith(name) else f"{name}: {text}"
+        lines.append(f"  {attempt.endpoint}: {shown} (after {attempt.elapsed:.3f} s)")
     return "\n".join(lines)
 
 

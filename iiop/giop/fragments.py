@@ -8,14 +8,18 @@ Source: CORBA 3.3 part 2, clause 9.4.9 "Fragment Message".
 
 from __future__ import annotations
 
-from iiop.cdr import ByteOrder
-from iiop.exceptions.errors import LocalProtocolError, RemoteProtocolError
+from dataclasses import dataclass
+from typing import Annotated
+
+from iiop.cdr import ByteOrder, ULong, codec
+from iiop.exceptions.errors import DecodeError, LocalProtocolError, RemoteProtocolError
 from iiop.giop.header import HEADER_SIZE, MORE_FRAGMENTS, Header, new_message, put_size
 from iiop.giop.messages import GIOP_1_0, GIOP_1_1, GIOP_1_2, MessageError, MessageType
+from iiop.iop import ServiceContext
 from iiop.limits import Limits
 from iiop.profile import Version
 
-__all__ = ["Reassembler", "split"]
+__all__ = ["FRAGMENTABLE", "Reassembler", "split"]
 
 FRAGMENTABLE: dict[Version, frozenset[MessageType]] = {
     GIOP_1_0: frozenset(),
@@ -26,12 +30,33 @@ _ID_END = HEADER_SIZE + 4
 
 
 class _Open:
-    """Hold a message of which more is to come."""
+    """Hold a message of which more is to come; `request_id` is None if the first piece of GIOP 1.1 ends before it."""
 
-    def __init__(self, header: Header, octets: bytes) -> None:
+    def __init__(self, header: Header, octets: bytes, request_id: int | None) -> None:
         self.header = header
+        self.request_id = request_id
         self.octets = bytearray(octets)
         self.pieces = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Start_1_1:
+    """Declare what a Request and a Reply of GIOP 1.1 begin with."""
+
+    service_context: tuple[ServiceContext, ...]
+    request_id: Annotated[int, ULong]
+
+
+_START_1_1 = codec(_Start_1_1)
+
+
+def _id_1_1(header: Header, octets: bytes) -> int | None:
+    try:
+        start, _ = _START_1_1.decode_from(octets, HEADER_SIZE, header.byte_order)
+    except DecodeError:
+        return None
+    request_id: int = start.request_id
+    return request_id
 
 
 class Reassembler:
@@ -51,7 +76,11 @@ class Reassembler:
 
     def cancel(self, request_id: int) -> bool:
         """Drop what has arrived of a message; tell whether there was anything (its later fragments will be out of nowhere)."""
-        return self._open.pop(request_id, None) is not None
+        for key, message in self._open.items():
+            if message.request_id == request_id:
+                del self._open[key]
+                return True
+        return False
 
     def add(self, header: Header, octets: bytes) -> bytes | None:
         """Take a first piece (its header says that more follows) or a Fragment; return the whole message if that ended it.
@@ -70,7 +99,7 @@ class Reassembler:
         if len(self._open) >= self._limits.reassemblies:
             raise self._refuse(header, f"more open fragmented messages than the limit reassemblies={self._limits.reassemblies}")
         self._check_size(header, octets)
-        self._open[key] = _Open(header, octets)
+        self._open[key] = _Open(header, octets, _id_1_1(header, octets) if key is None else key)
         return None
 
     def _continue(self, header: Header, octets: bytes) -> bytes | None:

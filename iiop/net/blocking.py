@@ -29,6 +29,9 @@ from iiop.net.address import Hosts, map_host
 __all__ = ["BlockingConnection", "ConnectionPool"]
 
 _READ_SIZE = 65536
+_LONGEST_WAIT = 2_000_000.0
+"""Seconds; a socket counts milliseconds in 32 bits, and a policy may allow more, or `math.inf`."""
+
 _NO, _MAYBE = CompletionStatus.COMPLETED_NO, CompletionStatus.COMPLETED_MAYBE
 
 
@@ -55,7 +58,7 @@ class BlockingConnection:
         """
         peer = f"{host}:{port}"
         try:
-            sock = socket.create_connection((map_host(hosts or {}, host), port), timeout=timeout)
+            sock = socket.create_connection((map_host(hosts or {}, host), port), timeout=min(timeout, _LONGEST_WAIT))
         except (OSError, UnicodeError) as error:
             raise ConnectFailed(f"cannot connect to {peer}: {error}") from error
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -94,7 +97,12 @@ class BlockingConnection:
         try:
             self._arm(deadline)
             completed = _MAYBE
-            self._socket.sendall(octets)
+            try:
+                self._socket.sendall(octets)
+            except ConnectionError:
+                return self._await_reply(
+                    deadline
+                )  # what the server said before it went, CloseConnection perhaps, is there to read
             if isinstance(request, Request) and not request.response_expected:
                 return None
             return self._await_reply(deadline)
@@ -114,7 +122,7 @@ class BlockingConnection:
         left = deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError
-        self._socket.settimeout(left)
+        self._socket.settimeout(min(left, _LONGEST_WAIT))
 
     def _await_reply(self, deadline: float) -> Reply | LocateReply:
         while True:

@@ -6,6 +6,7 @@ acquired: that is a function it is given.
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 import time
@@ -17,11 +18,13 @@ from iiop.exceptions import (
     MARSHAL,
     CompletionStatus,
     ConnectionLost,
-    CorbaException,
     DecodeError,
+    EncodeError,
+    FailoverExhausted,
     IIOPError,
+    UserException,
 )
-from iiop.failover import DEFAULT_POLICY, FailoverPolicy, GiveUp, Invocation, Reacquire, Succeed, TryEndpoint, Wait
+from iiop.failover import DEFAULT_POLICY, FailoverPolicy, GiveUp, Invocation, Reacquire, Succeed, TryEndpoint, Wait, refresh_time
 from iiop.giop.messages import GIOP_1_0, GIOP_1_1, GIOP_1_2, Body, Reply, ReplyStatus, Request, ResponseFlags, key_address
 from iiop.idl import Interface, Operation
 from iiop.iop import IOR, IOR_CODEC
@@ -35,14 +38,9 @@ __all__ = ["Client", "Reference"]
 S = TypeVar("S", bound=Interface)
 Acquire = Callable[[float], IOR]
 
+log = logging.getLogger("iiop.client")
+
 _FORWARDS = (ReplyStatus.LOCATION_FORWARD, ReplyStatus.LOCATION_FORWARD_PERM)
-
-
-class _Forward(Exception):
-    """Carry the reference of a LOCATION_FORWARD to the loop."""
-
-    def __init__(self, reference: IOR) -> None:
-        self.reference = reference
 
 
 class Client:
@@ -86,40 +84,34 @@ class Client:
         """Return a number from 0 to below 1."""
         return self._random.random()
 
-    def attempt(self, endpoint: Endpoint, operation: Operation, arguments: tuple[Any, ...], step: TryEndpoint[Endpoint]) -> Any:
-        """Call once, at one endpoint.
+    def ask(
+        self, endpoint: Endpoint, operation: Operation, arguments: tuple[Any, ...], step: TryEndpoint[Endpoint]
+    ) -> Reply | None:
+        """Send a request to one endpoint and return its reply; None for a oneway.
 
         Raises:
-            CorbaException, ConnectFailed, ConnectionLost, DeadlineExceeded, EncodeError: how it ended.
+            ConnectFailed, ConnectionLost, DeadlineExceeded, EncodeError: there is no reply.
         """
         deadline = time.monotonic() + step.timeout
         request = _request(endpoint, operation, arguments)
-        fresh = step.fresh
+        connect_timeout, fresh = step.connect_timeout, step.fresh
         while True:
-            connection, used = self.pool.take(endpoint.host, endpoint.port, step.connect_timeout, fresh=fresh)
+            connection, used = self.pool.take(endpoint.host, endpoint.port, connect_timeout, fresh=fresh)
             try:
                 reply = connection.call(request, deadline)
-            except ConnectionLost as error:
-                if used and error.completed is CompletionStatus.COMPLETED_NO:
-                    fresh = True  # the server closed an idle connection in order: nothing has run
+            except EncodeError:
+                self.pool.give_back(endpoint.host, endpoint.port, connection)
+                raise
+            except BaseException as error:
+                connection.close()
+                if used and isinstance(error, ConnectionLost) and error.completed is CompletionStatus.COMPLETED_NO:
+                    # The server closed an idle connection in order: nothing has run.
+                    connect_timeout, fresh = max(0.0, min(connect_timeout, deadline - time.monotonic())), True
                     continue
                 raise
-            except IIOPError:
-                connection.close()
-                raise
             self.pool.give_back(endpoint.host, endpoint.port, connection)
-            if reply is None:
-                return None
-            assert isinstance(reply, Reply)
-            return self._understand(operation, reply)
-
-    def _understand(self, operation: Operation, reply: Reply) -> Any:
-        if reply.reply_status in _FORWARDS:
-            try:
-                raise _Forward(reply.body.decode(IOR_CODEC, limits=self.limits))
-            except DecodeError as error:
-                raise MARSHAL(0, CompletionStatus.COMPLETED_NO) from error
-        return operation.answer(reply, self.limits)
+            assert reply is None or isinstance(reply, Reply)
+            return reply
 
 
 def _request(endpoint: Endpoint, operation: Operation, arguments: tuple[Any, ...]) -> Request:
@@ -133,6 +125,19 @@ def _request(endpoint: Endpoint, operation: Operation, arguments: tuple[Any, ...
         b"",
         _giop(endpoint.version),
     )
+
+
+def _forward_target(reply: Reply, limits: Limits) -> IOR:
+    """Return the reference that a LOCATION_FORWARD carries.
+
+    Raises:
+        MARSHAL: it cannot be read; nothing has run.
+    """
+    try:
+        reference: IOR = reply.body.decode(IOR_CODEC, limits=limits)
+    except DecodeError as error:
+        raise MARSHAL(0, CompletionStatus.COMPLETED_NO) from error
+    return reference
 
 
 def _giop(version: Version) -> Version:
@@ -160,7 +165,7 @@ class Reference:
         self.policy = policy or client.policy
         self._lock = threading.Lock()
         self._endpoints: tuple[Endpoint, ...] = () if known is None else endpoints(known)
-        self._acquired_at = time.monotonic()
+        self._refresh_at = self._next_refresh()
 
     def invoke(self, operation: Operation, arguments: tuple[Any, ...]) -> Any:
         """Call an operation as the policy allows.
@@ -172,11 +177,12 @@ class Reference:
             FailoverExhausted: nobody answered; `.attempts` tells who was tried.
             EncodeError: the arguments do not fit the operation.
         """
+        start = time.monotonic()
         invocation: Invocation[Endpoint] = Invocation(
             self.policy,
-            self._current(),
+            self._current(start),
             idempotent=operation.idempotent,
-            now=time.monotonic(),
+            now=start,
             jitter=self._client.jitter,
         )
         while True:
@@ -193,21 +199,42 @@ class Reference:
                 case GiveUp():
                     raise step.error
 
-    def _current(self) -> tuple[Endpoint, ...]:
-        """Return the endpoints known, none if it is time to acquire them again."""
+    def _current(self, now: float) -> tuple[Endpoint, ...]:
+        """Return the endpoints known, acquired afresh if it is time.
+
+        If nobody can be asked, those known are kept until it is time again: a dead Naming Service stops no call to a living
+        object. If the answer is that the name leads nowhere any more, none are.
+        """
         with self._lock:
-            interval = self.policy.refresh_interval
-            if interval is not None and time.monotonic() - self._acquired_at >= interval:
-                self._endpoints = ()
-            return self._endpoints
+            if not self._endpoints or now < self._refresh_at:
+                return self._endpoints
+            self._refresh_at = self._next_refresh()  # callers beside us go on meanwhile
+        try:
+            self._learn(endpoints(self._acquire(min(self.policy.attempt_timeout, self.policy.deadline / 2))))
+        except UserException:
+            self._learn(())
+        except IIOPError as error:
+            log.warning("the reference could not be refreshed, the one known is used on: %s", error)
+        return self._endpoints
+
+    def _learn(self, found: tuple[Endpoint, ...]) -> None:
+        with self._lock:
+            self._endpoints = found
+            self._refresh_at = self._next_refresh()
+
+    def _next_refresh(self) -> float:
+        return refresh_time(self.policy, time.monotonic(), chance=self._client.jitter())
 
     def _try(
         self, invocation: Invocation[Endpoint], step: TryEndpoint[Endpoint], operation: Operation, arguments: tuple[Any, ...]
     ) -> None:
+        limits = self._client.limits
         try:
-            result = self._client.attempt(step.endpoint, operation, arguments, step)
-        except _Forward as forward:
-            invocation.forwarded(endpoints(forward.reference), time.monotonic())
+            reply = self._client.ask(step.endpoint, operation, arguments, step)
+            if reply is not None and reply.reply_status in _FORWARDS:
+                invocation.forwarded(endpoints(_forward_target(reply, limits)), time.monotonic())
+                return
+            result = None if reply is None else operation.answer(reply, limits)
         except IIOPError as error:
             invocation.outcome(error, time.monotonic())
         else:
@@ -216,10 +243,9 @@ class Reference:
     def _reacquire(self, invocation: Invocation[Endpoint], step: Reacquire) -> None:
         try:
             found = endpoints(self._acquire(step.timeout))
-        except (CorbaException, IIOPError) as error:
-            invocation.reacquire_failed(error, time.monotonic())
+        except IIOPError as error:
+            last = error.__cause__ if isinstance(error, FailoverExhausted) else None
+            invocation.reacquire_failed(last or error, time.monotonic())
             return
-        with self._lock:
-            self._endpoints = found
-            self._acquired_at = time.monotonic()
+        self._learn(found)
         invocation.reacquired(found, time.monotonic())

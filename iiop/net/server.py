@@ -1,6 +1,7 @@
 """The asyncio server: connections that hand requests to an object adapter and write its replies.
 
-One `Protocol` a connection, no task. It must not know what an object does; a servant runs in the event loop and must not block.
+One `Protocol` a connection, and a task only for an answer that comes later. It must not know what an object does; what answers
+runs in the event loop and must not block.
 A peer that does not read its replies is not read from either, so that what we hold for it stays bounded.
 """
 
@@ -8,15 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from iiop.connection import NEED_DATA, Connection, ConnectionState, EndOfStream, Event, Role
 from iiop.exceptions import MARSHAL, CompletionStatus, EncodeError, LocalProtocolError, RemoteProtocolError
 from iiop.giop.messages import (
+    CancelRequest,
     CloseConnection,
     LocateReply,
     LocateRequest,
@@ -27,21 +30,24 @@ from iiop.giop.messages import (
 from iiop.giop.wire import encode
 from iiop.idl.servant import failure
 from iiop.limits import DEFAULT_LIMITS, Limits
+from iiop.net.loop import new_event_loop
 
 __all__ = ["Adapter", "IIOPServer", "ServerThread"]
 
 log = logging.getLogger("iiop.server")
+
+Answer = Reply | LocateReply
 
 STOP_GRACE = 0.1
 """Seconds that peers have to read what was written before the server stopped."""
 
 
 class Adapter(Protocol):
-    """Answer requests; `iiop.idl.ObjectAdapter` is one."""
+    """Answer the requests of one connection, at once or later; `iiop.idl.ObjectAdapter` is one that serves all."""
 
-    def handle(self, request: Request) -> Reply: ...
+    def handle(self, request: Request) -> Reply | Awaitable[Reply]: ...
 
-    def locate(self, request: LocateRequest) -> LocateReply: ...
+    def locate(self, request: LocateRequest) -> LocateReply | Awaitable[LocateReply]: ...
 
 
 class _ServerProtocol(asyncio.Protocol):
@@ -52,11 +58,12 @@ class _ServerProtocol(asyncio.Protocol):
         self._connection = Connection(Role.SERVER, limits=server.limits)
         self._transport: asyncio.Transport
         self._idle: asyncio.TimerHandle | None = None
+        self._adapter = server.new_adapter()
+        self._later: dict[int, asyncio.Future[Answer]] = {}
         self.peer = "?"
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
         self.peer = "{}:{}".format(*transport.get_extra_info("peername")[:2])
         if not self._server.admit(self):
             log.warning("%s refused: more connections than the limit connections=%d", self.peer, self._server.limits.connections)
@@ -89,20 +96,39 @@ class _ServerProtocol(asyncio.Protocol):
 
     def _answer(self, event: Event) -> bytes:
         if isinstance(event, Request):
-            reply = self._server.adapter.handle(event)
-            return self._reply(event, reply) if event.response_expected else b""
+            return self._settle(event, self._adapter.handle(event))
         if isinstance(event, LocateRequest):
-            return self._connection.send(self._server.adapter.locate(event))
-        if isinstance(event, MessageError):
+            return self._settle(event, self._adapter.locate(event))
+        if isinstance(event, CancelRequest):
+            later = self._later.get(event.request_id)
+            if later is not None:
+                later.cancel()
+        elif isinstance(event, MessageError):
             log.warning("%s says that we broke GIOP", self.peer)
         return b""
 
-    def _reply(self, request: Request, reply: Reply) -> bytes:
+    def _settle(self, request: Request | LocateRequest, answer: Answer | Awaitable[Answer]) -> bytes:
+        """Return the octets of an answer that is there; wait for one that is not, in a task."""
+        if not isinstance(answer, Reply | LocateReply):
+            later = self._later[request.request_id] = asyncio.ensure_future(answer)
+            later.add_done_callback(functools.partial(self._answered, request))
+            return b""
+        if isinstance(request, Request) and not request.response_expected:
+            return b""
         try:
-            return self._connection.send(reply)
+            return self._connection.send(answer)
         except EncodeError as error:
+            assert isinstance(request, Request)
             log.error("result of %s does not fit its type: %s", request.operation, error)
             return self._connection.send(failure(request, MARSHAL(0, CompletionStatus.COMPLETED_YES)))
+
+    def _answered(self, request: Request | LocateRequest, later: asyncio.Future[Answer]) -> None:
+        """Send an answer that has come; its connection may have ended meanwhile."""
+        if self._later.get(request.request_id) is later:
+            del self._later[request.request_id]
+        if not later.cancelled():
+            with contextlib.suppress(LocalProtocolError):
+                self._transport.write(self._settle(request, later.result()))
 
     def eof_received(self) -> None:
         self._connection.receive_data(b"")
@@ -113,6 +139,8 @@ class _ServerProtocol(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         if self._idle is not None:
             self._idle.cancel()
+        for later in tuple(self._later.values()):
+            later.cancel()
         self._server.forget(self)
 
     def pause_writing(self) -> None:
@@ -142,14 +170,16 @@ class IIOPServer:
     """Listen on one address and answer with an adapter.
 
     Args:
-        adapter: answers requests.
+        new_adapter: makes what answers the requests of a new connection; it may be the same for all.
         host: address to bind; loopback unless told otherwise.
         port: 0 lets the system choose.
         limits: what peers may make us hold.
     """
 
-    def __init__(self, adapter: Adapter, *, host: str = "127.0.0.1", port: int = 0, limits: Limits = DEFAULT_LIMITS) -> None:
-        self.adapter = adapter
+    def __init__(
+        self, new_adapter: Callable[[], Adapter], *, host: str = "127.0.0.1", port: int = 0, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
+        self.new_adapter = new_adapter
         self.host = host
         self.port = port
         self.limits = limits
@@ -209,7 +239,7 @@ class ServerThread:
     def __init__(self, start: Callable[[], Any], stop: Callable[[], Any], name: str) -> None:
         self._start = start
         self._stop = stop
-        self._loop = asyncio.new_event_loop()
+        self._loop = new_event_loop()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def _run(self) -> None:

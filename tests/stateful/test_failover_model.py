@@ -37,7 +37,9 @@ from iiop.failover import (
 
 NO, YES, MAYBE = CompletionStatus.COMPLETED_NO, CompletionStatus.COMPLETED_YES, CompletionStatus.COMPLETED_MAYBE
 
-FAILURES: list[tuple[Callable[[], BaseException], CompletionStatus]] = [
+Failure = tuple[Callable[[], BaseException], CompletionStatus]
+
+FAILURES: list[Failure] = [
     (lambda: ConnectFailed("refused"), NO),
     (lambda: ConnectionLost("closed in order", completed=NO), NO),
     (lambda: ConnectionLost("cut"), MAYBE),
@@ -57,8 +59,12 @@ FAILURES: list[tuple[Callable[[], BaseException], CompletionStatus]] = [
 FINAL: list[Callable[[], BaseException]] = [lambda: BAD_PARAM(0, NO), UserException]
 
 ENDPOINTS = ["a", "b", "c", "d"]
+failures = st.sampled_from([MAYBE, MAYBE, MAYBE, YES]).flatmap(
+    lambda completed: st.sampled_from([failure for failure in FAILURES if failure[1] is completed])
+)
+harmless = st.sampled_from([failure for failure in FAILURES if failure[1] is NO])
 sets_of_endpoints = st.lists(st.sampled_from(ENDPOINTS), max_size=6)
-seconds = st.one_of(st.just(0.0), st.floats(0.0, 8.0, allow_nan=False))
+seconds = st.one_of(st.just(0.0), st.floats(0.0, 0.2), st.floats(0.0, 8.0))
 
 
 class FailoverModel(RuleBasedStateMachine):
@@ -67,15 +73,17 @@ class FailoverModel(RuleBasedStateMachine):
     @initialize(
         endpoints=sets_of_endpoints,
         idempotent=st.booleans(),
-        semantics=st.sampled_from(Semantics),
-        rounds=st.integers(1, 4),
-        forwards=st.integers(0, 3),
-        deadline=st.sampled_from([0.5, 5.0, 30.0, 1e6]),
+        semantics=st.sampled_from([Semantics.AT_LEAST_ONCE, *Semantics]),
+        rounds=st.sampled_from([4, 3, 2, 1]),
+        forwards=st.sampled_from([3, 2, 1, 0]),
+        deadline=st.sampled_from([1e6, 30.0, 0.5]),
         backoff=st.sampled_from([0.0, 0.1, 3.0]),
         chances=st.randoms(use_true_random=False),
+        patience=st.integers(1, 8),
     )
-    def start(self, endpoints, idempotent, semantics, rounds, forwards, deadline, backoff, chances):  # type: ignore[no-untyped-def]
+    def start(self, endpoints, idempotent, semantics, rounds, forwards, deadline, backoff, chances, patience):  # type: ignore[no-untyped-def]
         self.now = 1000.0
+        self.patience = patience
         self.policy = FailoverPolicy(
             deadline=deadline,
             attempt_timeout=4.0,
@@ -95,13 +103,24 @@ class FailoverModel(RuleBasedStateMachine):
         self.walk: Counter[str] = Counter()
         self.extra_tries = 0
         self.failures: list[BaseException] = []
+        self.ask()
 
     @rule(pause=seconds)
     def time_passes(self, pause: float) -> None:
         self.now += pause
 
-    @precondition(lambda self: self.step is None or isinstance(self.step, Wait | Succeed | GiveUp))
+    @precondition(lambda self: isinstance(self.step, Wait | Succeed | GiveUp))
     @rule()
+    def asks_again(self) -> None:
+        self.ask()
+
+    @precondition(lambda self: isinstance(self.step, Wait))
+    @rule()
+    def sleeps(self) -> None:
+        assert isinstance(self.step, Wait)
+        self.now = max(self.now, self.step.until)
+        self.ask()
+
     def ask(self) -> None:
         before = self.step
         step = self.step = self.invocation.next_step(self.now)
@@ -148,7 +167,7 @@ class FailoverModel(RuleBasedStateMachine):
             assert self.now < self.deadline or self.forwards > self.policy.forwards
             assert [attempt.error for attempt in error.attempts] == self.failures
 
-    @precondition(lambda self: isinstance(self.step, TryEndpoint))
+    @precondition(lambda self: isinstance(self.step, TryEndpoint) and self.tries >= self.patience)
     @rule(late=st.booleans())
     def answers(self, late: bool) -> None:
         if late:
@@ -158,23 +177,23 @@ class FailoverModel(RuleBasedStateMachine):
         assert self.step == Succeed("answer")
 
     @precondition(lambda self: isinstance(self.step, TryEndpoint))
-    @rule(failure=st.sampled_from(FAILURES))
-    def fails(self, failure: tuple[Callable[[], BaseException], CompletionStatus]) -> None:
+    @rule(failure=st.one_of(harmless, failures))
+    def fails(self, failure: Failure) -> None:
         make, completed = failure
         error = make()
         self.failures.append(error)
         if completed is YES or (completed is MAYBE and not self.repeats_maybe):
             self.must_raise = error
         self.invocation.outcome(error, self.now)
-        self.step = None
+        self.ask()
 
-    @precondition(lambda self: isinstance(self.step, TryEndpoint))
+    @precondition(lambda self: isinstance(self.step, TryEndpoint) and self.tries >= self.patience)
     @rule(make=st.sampled_from(FINAL))
     def fails_for_good(self, make: Callable[[], BaseException]) -> None:
         self.must_raise = make()
         self.failures.append(self.must_raise)
         self.invocation.outcome(self.must_raise, self.now)
-        self.step = None
+        self.ask()
 
     @precondition(lambda self: isinstance(self.step, TryEndpoint))
     @rule(endpoints=sets_of_endpoints.filter(bool))
@@ -182,7 +201,7 @@ class FailoverModel(RuleBasedStateMachine):
         self.forwards += 1
         self.walk.clear()
         self.invocation.forwarded(endpoints, self.now)
-        self.step = None
+        self.ask()
 
     @precondition(lambda self: isinstance(self.step, Reacquire))
     @rule(endpoints=sets_of_endpoints)
@@ -192,15 +211,15 @@ class FailoverModel(RuleBasedStateMachine):
         self.invocation.reacquired(endpoints, self.now)
         if not endpoints:
             self.failures.append(self.invocation.attempts[-1].error)
-        self.step = None
+        self.ask()
 
     @precondition(lambda self: isinstance(self.step, Reacquire))
     @rule(failure=st.sampled_from(FAILURES))
-    def does_not_acquire(self, failure: tuple[Callable[[], BaseException], CompletionStatus]) -> None:
+    def does_not_acquire(self, failure: Failure) -> None:
         error = failure[0]()
         self.failures.append(error)
         self.invocation.reacquire_failed(error, self.now)
-        self.step = None
+        self.ask()
 
     @invariant()
     def books_agree(self) -> None:

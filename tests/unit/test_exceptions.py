@@ -240,4 +240,4 @@ def test_every_attempt_is_told(cls: type[FailoverExhausted] | type[DeadlineExcee
     text = str(error)
     assert text.startswith("nobody answered\n")
     assert "host1:8002: ConnectFailed: refused (after 0.250 s)" in text
-    assert "host2:8002: OBJECT_NOT_EXIST" in text
+    assert "host2:8002: OBJECT_NOT_EXIST: minor 0, COMPLETED_NO (after 1.500 s)" in text

@@ -1,0 +1,153 @@
+"""The asyncio client side of a connection: requests out, replies to whoever waits for them, in any order.
+
+It must not know operations or policies; messages go in and out as they are. Everything that waits ends with the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import replace
+from typing import cast
+
+from iiop.connection import NEED_DATA, Connection, ConnectionState, EndOfStream, Event, Role
+from iiop.exceptions import CompletionStatus, ConnectFailed, ConnectionLost, LocalProtocolError, RemoteProtocolError
+from iiop.giop.messages import CloseConnection, LocateReply, LocateRequest, MessageError, Reply, Request
+from iiop.giop.wire import encode
+from iiop.limits import DEFAULT_LIMITS, Limits
+from iiop.net.address import Hosts, map_host
+
+__all__ = ["AsyncConnection"]
+
+_NO, _MAYBE = CompletionStatus.COMPLETED_NO, CompletionStatus.COMPLETED_MAYBE
+Waiting = asyncio.Future[Reply | LocateReply]
+
+
+class AsyncConnection(asyncio.Protocol):
+    """Speak GIOP with one server; many requests may wait at the same time.
+
+    Args:
+        peer: `host:port`, for messages.
+        lost: called once when the connection has ended, with the reason.
+        limits: what the server may make us hold.
+    """
+
+    def __init__(
+        self, peer: str, *, lost: Callable[[ConnectionLost], None] | None = None, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
+        self.peer = peer
+        self._lost = lost
+        self._connection = Connection(Role.CLIENT, limits=limits)
+        self._waiting: dict[int, Waiting] = {}
+        self._transport: asyncio.Transport
+        self._reason: ConnectionLost | None = None
+
+    @classmethod
+    async def connect(
+        cls,
+        host: str,
+        port: int,
+        timeout: float,
+        *,
+        hosts: Hosts | None = None,
+        lost: Callable[[ConnectionLost], None] | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> AsyncConnection:
+        """Connect within `timeout` seconds; names are looked up in `hosts` first.
+
+        Raises:
+            ConnectFailed: refused, unreachable, unknown name, or too late.
+        """
+        peer = f"{host}:{port}"
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(timeout):
+                _, connection = await loop.create_connection(
+                    lambda: cls(peer, lost=lost, limits=limits), map_host(hosts or {}, host), port
+                )
+        except (OSError, UnicodeError) as error:
+            raise ConnectFailed(f"cannot connect to {peer}: {error or 'no answer in time'}") from error
+        return connection
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether requests may still be sent."""
+        return self._reason is None and self._connection.state is ConnectionState.OPEN
+
+    async def call(self, request: Request | LocateRequest) -> Reply | LocateReply | None:
+        """Send a request, which gets its id here, and return its reply; None at once for one that expects none.
+
+        A caller that is cancelled gives the request up: the server is sent a CancelRequest.
+
+        Raises:
+            EncodeError, LocalProtocolError: the request cannot be sent.
+            ConnectionLost: with the completion status.
+        """
+        if not self.is_open:
+            raise self._reason or ConnectionLost(f"{self.peer} closed the connection in order", completed=_NO)
+        request_id = self._connection.next_request_id()
+        request = replace(request, request_id=request_id)
+        self._transport.write(self._connection.send(request))
+        if isinstance(request, Request) and not request.response_expected:
+            return None
+        waiting: Waiting = asyncio.get_running_loop().create_future()
+        self._waiting[request_id] = waiting
+        try:
+            return await waiting
+        except asyncio.CancelledError:
+            if self._waiting.pop(request_id, None) is not None and self.is_open:
+                self._transport.write(self._connection.abandon(request_id, request.version))
+            raise
+
+    def close(self) -> None:
+        """End the connection in order; what still waits has run or not, nobody knows."""
+        if self._reason is None:
+            with contextlib.suppress(LocalProtocolError):
+                self._transport.write(self._connection.send(CloseConnection()))
+            self._end(ConnectionLost(f"connection to {self.peer} closed by us", completed=_MAYBE))
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
+
+    def data_received(self, data: bytes) -> None:
+        self._connection.receive_data(data)
+        try:
+            while (event := self._connection.next_event()) is not NEED_DATA:
+                self._take(event)
+        except RemoteProtocolError as error:
+            if error.response is not None:
+                self._transport.write(encode(error.response))
+            self._end(ConnectionLost(f"{self.peer} broke GIOP: {error}", completed=_MAYBE))
+
+    def eof_received(self) -> None:
+        self._end(ConnectionLost(f"{self.peer} ended the connection without a reply", completed=_MAYBE))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._end(ConnectionLost(f"connection to {self.peer} broke: {error or 'closed'}", completed=_MAYBE))
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, Reply | LocateReply):
+            waiting = self._waiting.pop(event.request_id, None)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(event)
+        elif isinstance(event, CloseConnection):
+            self._end(ConnectionLost(f"{self.peer} closed the connection in order", completed=_NO))
+        elif isinstance(event, MessageError):
+            self._end(ConnectionLost(f"{self.peer} answered MessageError", completed=_MAYBE))
+        elif isinstance(event, EndOfStream):
+            self._end(ConnectionLost(f"{self.peer} ended the connection without a reply", completed=_MAYBE))
+        else:
+            self._end(ConnectionLost(f"{self.peer} sent a {type(event).__name__} to a client", completed=_MAYBE))
+
+    def _end(self, reason: ConnectionLost) -> None:
+        if self._reason is not None:
+            return
+        self._reason = reason
+        self._transport.close()
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_exception(reason)
+        self._waiting.clear()
+        if self._lost is not None:
+            self._lost(reason)

@@ -1,0 +1,93 @@
+"""A node's folder: what Interstage keeps below the CORBA service's directory.
+
+    <home>/etc/config        name = value, a # at the beginning of a line makes it a comment
+    <home>/etc/CosNaming/    the bindings
+
+Source: Tuning Guide A.1 "config"; High Availability System Guide B1WS-1092-03ENZ0, 3.2.2.2.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from iiop.exceptions import IIOPError
+
+__all__ = ["DEFAULT_PORT", "Node", "NodeError"]
+
+DEFAULT_PORT = 8002
+"""`IIOP_port` of Interstage's CORBA service."""
+
+
+class NodeError(IIOPError):
+    """Report a node folder that cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Know a node by its folder.
+
+    Attributes:
+        home: the folder; commands take it from the environment variable OD_HOME.
+    """
+
+    home: Path
+
+    @classmethod
+    def from_environment(cls) -> Node:
+        """Return the node that OD_HOME names.
+
+        Raises:
+            NodeError: the variable is not set.
+        """
+        home = os.environ.get("OD_HOME")
+        if not home:
+            raise NodeError("OD_HOME is not set: it names the folder of the node, the one with etc/config in it")
+        return cls(Path(home))
+
+    @property
+    def naming_folder(self) -> Path:
+        """Return where bindings are kept."""
+        return self.home / "etc" / "CosNaming"
+
+    def config(self) -> dict[str, str]:
+        """Return the parameters of `etc/config`; none if there is no such file.
+
+        Raises:
+            NodeError: a line is neither comment nor `name = value`; the file cannot be read.
+        """
+        path = self.home / "etc" / "config"
+        parameters: dict[str, str] = {}
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return parameters
+        except (OSError, UnicodeDecodeError) as error:
+            raise NodeError(f"{path}: {error}") from error
+        for number, line in enumerate(lines, 1):
+            if not line.strip() or line.startswith("#"):
+                continue
+            name, separator, value = line.partition("=")
+            if not separator or not name.strip():
+                raise NodeError(f"{path}, line {number}: not of the form name = value: {line!r}")
+            parameters[name.strip()] = value.strip()
+        return parameters
+
+    @property
+    def host_name(self) -> str:
+        """Return the host name that goes into references: `IIOP_hostname`, or the machine's."""
+        return self.config().get("IIOP_hostname") or socket.gethostname()
+
+    @property
+    def port(self) -> int:
+        """Return `IIOP_port`, 8002 if it is not set.
+
+        Raises:
+            NodeError: it is no port.
+        """
+        text = self.config().get("IIOP_port", str(DEFAULT_PORT))
+        if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
+            raise NodeError(f"{self.home / 'etc' / 'config'}: IIOP_port = {text}: a port is 1 to 65535")
+        return int(text)

@@ -16,7 +16,7 @@ BOUND = name(("account", "object"))
 Service = Callable[[Path], AbstractContextManager[NamingPeer]]
 
 
-@row("naming.resolve")
+@row("naming.resolve", target=1.2)
 def resolve() -> Iterator[Sides]:
     """one resolve by omniORBpy on our Naming Service, and on omniNames"""
     yield from _resolve(our_naming_service, omni_names)

@@ -1,0 +1,65 @@
+"""What the README shows works as shown."""
+
+from __future__ import annotations
+
+import doctest
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parents[2] / "README.md"
+BIN = Path(sys.executable).parent
+
+
+def shell_lines() -> list[str]:
+    blocks = re.findall(r"```sh\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    return [line.partition("#")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def test_python_examples() -> None:
+    failed, tried = doctest.testfile(str(README), module_relative=False)
+    assert tried >= 19
+    assert not failed
+
+
+def test_make_targets_exist() -> None:
+    makefile = (README.parent / "Makefile").read_text(encoding="utf-8")
+    targets = [line.split()[1] for line in shell_lines() if line.startswith("make ")]
+    assert {"demo", "test"} <= set(targets)
+    for target in targets:
+        assert f"\n{target}:" in makefile
+
+
+def test_decode_as_shown() -> None:
+    line = next(line for line in shell_lines() if line.startswith("iortool decode IOR:"))
+    done = subprocess.run([BIN / "iortool", *shlex.split(line)[1:]], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "IIOP 1.2" in done.stdout
+
+
+def test_decode_standard_input_as_shown(tmp_path: Path) -> None:
+    reference = next(line for line in shell_lines() if line.startswith("iortool decode IOR:")).split()[-1]
+    done = subprocess.run(
+        [BIN / "iortool", "decode", "--json", "-"], input=f"{reference}\n", capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["profiles"][0]["host"]
+
+
+@pytest.mark.parametrize("command", ["iortool decode", "nstool serve", "OD_or_adm", "iiop-lab demo"])
+def test_every_command_has_help(command: str) -> None:
+    program, *rest = command.split()
+    done = subprocess.run([BIN / program, *rest, "--help"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    assert "Usage" in done.stdout
+
+
+def test_import_iiop_is_light() -> None:
+    code = "import sys, iiop; print([name for name in ('construct', 'socket', 'asyncio') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"

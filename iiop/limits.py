@@ -19,6 +19,7 @@ class Limits:
         message_size: octets of one GIOP message, reassembled, header included.
         fragments: fragments one message may arrive in.
         reassemblies: fragmented messages open at the same time on one connection.
+        reassembly_octets: octets kept for all of them.
         sequence_length: elements of one IDL sequence.
         string_length: octets of one string, its terminating NUL not counted.
         service_contexts: service contexts of one message.
@@ -32,6 +33,7 @@ class Limits:
     message_size: int = 16 * 1024 * 1024
     fragments: int = 4096
     reassemblies: int = 64
+    reassembly_octets: int = 32 * 1024 * 1024
     sequence_length: int = 8 * 1024 * 1024
     string_length: int = 1024 * 1024
     service_contexts: int = 64

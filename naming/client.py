@@ -21,8 +21,8 @@ from iiop.idl import Interface
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts
 from iiop.net.client import Client, Reference
-from iiop.profile import ProfileBody, Version, encode_profile, endpoints
-from ior import IOR, Corbaloc, parse_object_url
+from iiop.profile import Version, endpoints
+from ior import IOR, Address, Corbaloc, parse_object_url
 from naming.changes import ROOT
 from naming.interfaces import NamingContextExt
 from naming.names import parse_name
@@ -124,8 +124,8 @@ def root_reference(address: str) -> iop.IOR:
     host, separator, port = address.rpartition(":")
     if not separator or "]" in port:
         host, port = address, str(DEFAULT_PORT)
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+    if host[:1] + host[-1:] == "[]":
+        host = host[1:-1]
+    if not port.isascii() or not port.isdigit() or not 0 < int(port[:6]) < 65536:
         raise ReferenceFormatError("a Naming Service is named by host:port, corbaloc: or IOR:", text=address)
-    body = ProfileBody(Version(1, 2), host, int(port), ROOT.encode())
-    return iop.IOR(NamingContextExt.repository_id, (encode_profile(body),))
+    return Corbaloc((Address("iiop", host, int(port), Version(1, 2)),), ROOT.encode()).to_ior(NamingContextExt.repository_id)

@@ -1,11 +1,10 @@
-r"""Names as text: stringified names, and their escapes in corbaname URLs.
+r"""Names as text: stringified names, and the corbaname URLs that carry them.
 
 `/` separates components, `.` separates id from kind, `\` escapes exactly those three; `.` alone is the component whose id
 and kind are both empty. Text is read left to right: looking back one character for `\` takes `a\\/b` for one component.
 Knows nothing of contexts and bindings.
 
-Invariants: `parse_name(format_name(name)) == name` for every name with a component;
-`unescape_url(escape_url(text)) == text` for every text a CORBA string can hold.
+Invariant: `parse_name(format_name(name)) == name` for every name with a component.
 
 Source: OMG Naming Service 1.3 (formal/2004-10-03), clause 2.4 "Stringified Names" and 2.5.3 "corbaname"; RFC 2396 clause 2.
 What omniNames 4.3.3 refuses is refused here too.
@@ -17,9 +16,10 @@ import re
 from collections.abc import Iterable
 
 from iiop.exceptions.errors import ReferenceFormatError
+from ior.text import escape_name
 from naming.types import InvalidAddress, InvalidName, Name, NameComponent
 
-__all__ = ["parse_name", "format_name", "escape_url", "unescape_url", "to_url"]
+__all__ = ["parse_name", "format_name", "to_url"]
 
 _FIELD = re.compile(r"[^/.\\]*(?:\\[/.\\][^/.\\]*)*")
 _ESCAPED = re.compile(r"\\([/.\\])")
@@ -109,68 +109,6 @@ def _format_component(component: NameComponent) -> str:
     return f"{id_}.{kind}" if kind or not id_ else id_
 
 
-_KEPT = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789;/:?@&=+$,-_.!~*'()")
-_URL_OCTET = tuple(chr(octet) if octet in _KEPT else f"%{octet:02x}" for octet in range(256))
-_URL_ESCAPES = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
-_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})|%00")
-
-
-def escape_url(text: str) -> str:
-    """Escape text, octet by octet of its UTF-8 form, as the fragment of a corbaname URL wants it.
-
-    Args:
-        text: a stringified name, or any other text.
-
-    Returns:
-        ASCII text. Escapes are `%` and two lower-case digits, as omniNames writes them.
-
-    Raises:
-        ReferenceFormatError: a lone surrogate, which has no octets.
-
-    Examples:
-        >>> escape_url('a b/"c"')
-        'a%20b/%22c%22'
-    """
-    try:
-        octets = text.encode()
-    except UnicodeEncodeError as error:
-        raise ReferenceFormatError("a lone surrogate has no UTF-8 form", text=text, position=error.start) from error
-    return "".join([_URL_OCTET[octet] for octet in octets])
-
-
-def unescape_url(text: str) -> str:
-    """Undo `escape_url`, and what other ORBs write.
-
-    Each run of escapes is read as UTF-8, or where it is not UTF-8 as ISO 8859-1, the code set of ORBs that negotiate
-    none. Characters that should have been escaped stand for themselves.
-
-    Args:
-        text: the part of a corbaname URL behind `#`.
-
-    Returns:
-        A stringified name, if the URL was sound; it is not parsed here.
-
-    Raises:
-        ReferenceFormatError: a `%` without two hexadecimal digits, or `%00`, which no CORBA string can hold.
-
-    Examples:
-        >>> unescape_url("caf%c3%a9") == unescape_url("caf%E9") == "caf\u00e9"
-        True
-    """
-    bad = _BAD_ESCAPE.search(text)
-    if bad:
-        reason = "a CORBA string holds no NUL" if bad[0] == "%00" else "'%' needs two hexadecimal digits behind it"
-        raise ReferenceFormatError(reason, text=text, position=bad.start())
-    return _URL_ESCAPES.sub(lambda run: _decode_octets(bytes.fromhex(run[0].replace("%", ""))), text)
-
-
-def _decode_octets(octets: bytes) -> str:
-    try:
-        return octets.decode()
-    except UnicodeDecodeError:
-        return octets.decode("iso8859-1")
-
-
 _ADDRESS = re.compile(r"(?:iiop|ssliop)?:(?:[0-9]+\.[0-9]+@)?(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]*)(?::(?P<port>[0-9]*))?")
 _KEY = re.compile(r"(?:[A-Za-z0-9;/:?@&=+$,_.!~*'()-]|%[0-9A-Fa-f]{2})*")
 
@@ -202,7 +140,7 @@ def to_url(address: str, name_text: str) -> str:
         return f"corbaname:{address}"
     try:
         parse_name(name_text)
-        fragment = escape_url(name_text)
+        fragment = escape_name(name_text)
     except ReferenceFormatError as error:
         raise InvalidName from error
     return f"corbaname:{address}#{fragment}"

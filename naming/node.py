@@ -40,11 +40,13 @@ class Node:
         """Return the node that OD_HOME names.
 
         Raises:
-            NodeError: the variable is not set.
+            NodeError: the variable is not set, or names no folder.
         """
         home = os.environ.get("OD_HOME")
         if not home:
             raise NodeError("OD_HOME is not set: it names the folder of the node, the one with etc/config in it")
+        if not Path(home).is_dir():
+            raise NodeError(f"OD_HOME names no folder: {home}")
         return cls(Path(home))
 
     @property

@@ -8,6 +8,7 @@ Source: Interstage Command Reference, `OD_or_adm`; High Availability System Guid
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from iiop.exceptions import ReferenceFormatError
@@ -17,6 +18,8 @@ __all__ = ["MAX_ID", "Registration", "object_key"]
 
 MAX_ID = 255
 """Characters of an interface or implementation repository id, at the most."""
+
+_HOST = re.compile(r"[A-Za-z0-9._:-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,8 @@ class Registration:
         version: IIOP version of the reference.
 
     Raises:
-        ReferenceFormatError: an id longer than 255 characters or of another form; a port outside 1 to 65535.
+        ReferenceFormatError: an id longer than 255 characters or of another form; a port outside 1 to 65535; a host that is none;
+            anything outside ASCII.
     """
 
     interface_id: str
@@ -44,12 +48,14 @@ class Registration:
         for what, text in (("interface", self.interface_id), ("implementation", self.implementation_id)):
             if len(text) > MAX_ID:
                 raise ReferenceFormatError(f"{what} repository id of {len(text)} characters, {MAX_ID} are allowed", text=text)
+            if not text.isascii() or not text.isprintable():
+                raise ReferenceFormatError(f"an {what} repository id is made of printable ASCII characters", text=text)
         if not self.interface_id.startswith("IDL:") or self.interface_id.count(":") < 2:
             raise ReferenceFormatError("an interface repository id has the form IDL:module/interface:1.0", text=self.interface_id)
         if not 1 <= self.port <= 65535:
             raise ReferenceFormatError("a port is 1 to 65535", text=str(self.port))
-        if not self.host:
-            raise ReferenceFormatError("the host is empty")
+        if not _HOST.fullmatch(self.host):
+            raise ReferenceFormatError("a host is a name or an address", text=self.host)
 
     def reference(self) -> IOR:
         """Return the reference."""
@@ -59,4 +65,4 @@ class Registration:
 
 def object_key(interface_id: str, implementation_id: str = "") -> bytes:
     """Return the key under which a server answers for what was registered with these ids."""
-    return f"{implementation_id or interface_id}|{interface_id}".encode("latin-1")
+    return f"{implementation_id or interface_id}|{interface_id}".encode("ascii")

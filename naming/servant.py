@@ -64,7 +64,7 @@ class NamingServants:
         """Return who answers for a key, or None."""
         if object_key.startswith(ITERATOR_PREFIX):
             number = object_key[len(ITERATOR_PREFIX) :]
-            if number.isdigit() and self.iterators.exists(int(number)):
+            if number.isdigit() and len(number) < 20 and self.iterators.exists(int(number)):
                 return IteratorServant(self.iterators, int(number))
             return None
         context = self._context(object_key)

@@ -13,8 +13,9 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
-from iiop.connection.states import MAY_SEND, TRANSITIONS, ConnectionState, Role, Trigger
+from iiop.connection.states import TRANSITIONS, ConnectionState, Role, Trigger, sendable
 from iiop.exceptions.errors import DecodeError, LocalProtocolError, RemoteProtocolError
 from iiop.giop.fragments import FRAGMENTABLE, Reassembler, split
 from iiop.giop.header import HEADER_SIZE, Header, cut_header
@@ -64,6 +65,8 @@ class EndOfStream:
 
 Event = Message | EndOfStream | NeedData
 
+_KINDS = {cls: MessageType[cls.__name__] for cls in get_args(Message)}
+
 
 class Connection:
     """Speak GIOP with one peer.
@@ -87,6 +90,8 @@ class Connection:
         self.role = role
         self.state = ConnectionState.OPEN
         self.dropped = 0
+        self._may_send = sendable(role)
+        self._may_receive = sendable(role.peer)
         self._limits = limits
         self._fragment_size = fragment_size
         self._buffer = bytearray()
@@ -144,28 +149,29 @@ class Connection:
             LocalProtocolError: this end may not send it now; nothing has changed.
             EncodeError: a member does not fit its type; nothing has changed.
         """
-        kind = MessageType[type(message).__name__]
+        kind = _KINDS[type(message)]
+        version = message.version
         if self.state is not ConnectionState.OPEN and not (
             kind is MessageType.MessageError and self.state is ConnectionState.ERROR
         ):
             raise LocalProtocolError(f"{kind.name} cannot be sent: the connection is {self.state.value}")
-        if kind not in MAY_SEND.get((self.role, message.version), ()):
-            raise LocalProtocolError(f"a {self.role.value} sends no {kind.name} in GIOP {message.version}")
+        if version.major != 1 or version.minor > 2 or not self._may_send[version.minor][kind]:
+            raise LocalProtocolError(f"a {self.role.value} sends no {kind.name} in GIOP {version}")
         expects_answer = isinstance(message, LocateRequest) or (isinstance(message, Request) and message.response_expected)
-        if isinstance(message, Request | LocateRequest):
+        if isinstance(message, (Request, LocateRequest)):
             if message.request_id in self._outstanding or message.request_id in self._cancelled:
                 raise LocalProtocolError(f"request id {message.request_id} is still waiting for its reply")
             if expects_answer and len(self._outstanding) >= self._limits.outstanding:
                 raise LocalProtocolError(f"more requests waiting than the limit outstanding={self._limits.outstanding}")
-        elif isinstance(message, Reply | LocateReply):
+        elif isinstance(message, (Reply, LocateReply)):
             self._check_answer(message)
         octets = encode(message)
         if self._fragment_size is not None and kind in FRAGMENTABLE[message.version]:
             octets = b"".join(split(octets, message.version, self._fragment_size))
         if expects_answer:
-            assert isinstance(message, Request | LocateRequest)
+            assert isinstance(message, (Request, LocateRequest))
             self._outstanding[message.request_id] = kind
-        elif isinstance(message, Reply | LocateReply):
+        elif isinstance(message, (Reply, LocateReply)):
             waiting = self._outstanding if message.request_id in self._outstanding else self._cancelled
             del waiting[message.request_id]
         elif isinstance(message, CloseConnection):
@@ -212,7 +218,7 @@ class Connection:
         if self.state is not ConnectionState.OPEN:
             self._understand_late(header)
             return None
-        if header.message_type not in MAY_SEND[self.role.peer, header.version]:
+        if not self._may_receive[header.version.minor][header.message_type]:
             reason = f"a {self.role.peer.value} sends no {header.message_type.name} in GIOP {header.version}"
             raise self._broken(RemoteProtocolError(reason, response=self._message_error(header)))
         if header.message_type is MessageType.Fragment or header.more_fragments:
@@ -232,14 +238,15 @@ class Connection:
         return self._accept(header, message)
 
     def _understand_late(self, header: Header) -> None:
-        self.dropped += 1
+        if not header.more_fragments:  # a message in pieces counts once
+            self.dropped += 1
         if self.state is ConnectionState.CLOSING and header.message_type is MessageType.CloseConnection:
             self._close_received = True
             self._move(Trigger.CLOSE_RECEIVED)
 
     def _accept(self, header: Header, message: Message) -> Event | None:
         """Check a message against what is outstanding; None means that it is dropped."""
-        if isinstance(message, Request | LocateRequest):
+        if isinstance(message, (Request, LocateRequest)):
             if message.request_id in self._outstanding:
                 reason = f"request id {message.request_id} is used again before its reply"
                 raise self._broken(RemoteProtocolError(reason, response=self._message_error(header), partial=message))
@@ -249,7 +256,7 @@ class Connection:
                     raise self._broken(RemoteProtocolError(reason, response=self._message_error(header), partial=message))
                 self._cancelled.pop(message.request_id, None)
                 self._outstanding[message.request_id] = header.message_type
-        elif isinstance(message, Reply | LocateReply):
+        elif isinstance(message, (Reply, LocateReply)):
             return self._accept_answer(header, message)
         elif isinstance(message, CancelRequest):
             if self._reassembler.cancel(message.request_id):
@@ -307,3 +314,4 @@ class Connection:
 
     def _move(self, trigger: Trigger) -> None:
         self.state = TRANSITIONS[self.state][trigger]
+        self._reassembler.clear()  # no state leads back to OPEN: what has not become whole never will

@@ -6,11 +6,12 @@ Source: CORBA 3.3 part 2, clause 9.4 (who may send which message, table 9.4) and
 from __future__ import annotations
 
 import enum
+import functools
 
 from iiop.giop.messages import GIOP_1_0, GIOP_1_1, GIOP_1_2, MessageType
 from iiop.profile import Version
 
-__all__ = ["MAY_SEND", "TRANSITIONS", "ConnectionState", "Role", "Trigger"]
+__all__ = ["MAY_SEND", "TRANSITIONS", "ConnectionState", "Role", "Trigger", "sendable"]
 
 
 class Role(enum.Enum):
@@ -90,3 +91,9 @@ MAY_SEND: dict[tuple[Role, Version], frozenset[MessageType]] = {
     (Role.SERVER, GIOP_1_2): _SERVER_1_0 | {_M.Fragment},
 }
 """By sender and GIOP version; since 1.2 both ends may send CloseConnection."""
+
+
+@functools.cache
+def sendable(role: Role) -> tuple[tuple[bool, ...], ...]:
+    """Return `MAY_SEND` of one end as answers by minor version and message type, quick to look up."""
+    return tuple(tuple(kind in MAY_SEND[role, version] for kind in MessageType) for version in (GIOP_1_0, GIOP_1_1, GIOP_1_2))

@@ -74,6 +74,10 @@ class Reassembler:
         """Return the octets kept for messages not yet whole."""
         return sum(len(message.octets) for message in self._open.values())
 
+    def clear(self) -> None:
+        """Drop everything that has not become whole."""
+        self._open.clear()
+
     def cancel(self, request_id: int) -> bool:
         """Drop what has arrived of a message; tell whether there was anything (its later fragments will be out of nowhere)."""
         for key, message in self._open.items():
@@ -99,6 +103,7 @@ class Reassembler:
         if len(self._open) >= self._limits.reassemblies:
             raise self._refuse(header, f"more open fragmented messages than the limit reassemblies={self._limits.reassemblies}")
         self._check_size(header, octets)
+        self._check_total(header, octets)
         self._open[key] = _Open(header, octets, _id_1_1(header, octets) if key is None else key)
         return None
 
@@ -113,6 +118,7 @@ class Reassembler:
         if header.version != message.header.version:
             raise self._refuse(header, "fragment of another GIOP version than the message it belongs to")
         self._check_size(header, octets)
+        self._check_total(header, octets)
         message.octets += memoryview(octets)[HEADER_SIZE if key is None else _ID_END :]
         message.pieces += 1
         if len(message.octets) > self._limits.message_size:
@@ -136,6 +142,11 @@ class Reassembler:
     def _check_size(self, header: Header, octets: bytes) -> None:
         if header.more_fragments and header.version >= GIOP_1_2 and len(octets) % 8:
             raise self._refuse(header, f"{len(octets)} octets, no multiple of 8, though more fragments follow")
+
+    def _check_total(self, header: Header, octets: bytes) -> None:
+        most = self._limits.reassembly_octets
+        if self.pending_octets + len(octets) > most:
+            raise self._refuse(header, f"open fragmented messages add up to more than the limit reassembly_octets={most}")
 
     @staticmethod
     def _refuse(header: Header, reason: str) -> RemoteProtocolError:

@@ -8,6 +8,7 @@ Source: CORBA 3.3 part 2, clause 9.4.1 "GIOP Message Header".
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
@@ -87,20 +88,23 @@ def _refuse(reason: str, version: Version = GIOP_1_2) -> RemoteProtocolError:
     return RemoteProtocolError(reason, response=MessageError(version=version, byte_order=ByteOrder.BIG))
 
 
-_STARTS = {
-    (version, order, kind, more): MAGIC + bytes((version.major, version.minor, order | more << 1, kind, 0, 0, 0, 0))
+_STARTS = tuple(
+    tuple(
+        tuple(MAGIC + bytes((version.major, version.minor, flags, kind, 0, 0, 0, 0)) for kind in MessageType)
+        for flags in range(4)
+    )
     for version in VERSIONS.values()
-    for order in ByteOrder
-    for kind in MessageType
-    for more in (False, True)
-}
+)
+"""By minor version, flags, and message type: plain numbers, because the hash of an enum member costs more than the rest."""
+
+_PUT_SIZE = (struct.Struct(">I").pack_into, struct.Struct("<I").pack_into)
 
 
 def new_message(version: Version, byte_order: ByteOrder, message_type: MessageType, *, more: bool = False) -> bytearray:
     """Return a buffer that begins with the header; `put_size` completes it."""
-    return bytearray(_STARTS[version, byte_order, message_type, more])
+    return bytearray(_STARTS[version.minor][byte_order | more << 1][message_type])
 
 
 def put_size(message: bytearray) -> None:
     """Write the size of a finished message into its header."""
-    message[8:12] = (len(message) - HEADER_SIZE).to_bytes(4, _NAMES[message[6] & LITTLE_ENDIAN])  # type: ignore[arg-type]
+    _PUT_SIZE[message[6] & LITTLE_ENDIAN](message, 8, len(message) - HEADER_SIZE)

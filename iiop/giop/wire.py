@@ -5,27 +5,19 @@ Source: CORBA 3.3 part 2, clause 9.4 "GIOP Message Formats".
 
 from __future__ import annotations
 
-from typing import Any
-
 from iiop.exceptions.errors import DecodeError, LimitExceeded, LocalProtocolError, TruncatedError
 from iiop.giop import v1_0, v1_1, v1_2
 from iiop.giop.header import HEADER_SIZE, Header, cut_header, new_message, put_size
-from iiop.giop.messages import GIOP_1_0, GIOP_1_1, GIOP_1_2, Message, MessageType, Reply, Request
+from iiop.giop.messages import Message, MessageType, Reply, Request
 from iiop.limits import DEFAULT_LIMITS, Limits
-from iiop.profile import Version
 
 __all__ = ["decode", "decode_whole", "encode"]
 
-_READ: dict[Version, dict[MessageType, v1_0.Read]] = {
-    GIOP_1_0: v1_0.READ,
-    GIOP_1_1: v1_1.READ,
-    GIOP_1_2: v1_2.READ,
-}
-_WRITE: dict[Version, dict[type[Any], tuple[MessageType, v1_0.Write]]] = {
-    GIOP_1_0: v1_0.WRITE,
-    GIOP_1_1: v1_1.WRITE,
-    GIOP_1_2: v1_2.WRITE,
-}
+_LAYOUTS = (v1_0, v1_1, v1_2)
+_READ = tuple(tuple(layout.READ.get(kind) for kind in MessageType) for layout in _LAYOUTS)
+"""By minor version and message type."""
+_WRITE = tuple(layout.WRITE for layout in _LAYOUTS)
+"""By minor version."""
 
 
 def encode(message: Message) -> bytes:
@@ -35,11 +27,11 @@ def encode(message: Message) -> bytes:
         EncodeError: a member does not fit its type; with path.
         LocalProtocolError: the message cannot be said in its version.
     """
-    try:
-        kind, write = _WRITE[message.version][type(message)]
-    except KeyError:
-        raise LocalProtocolError(f"there is no {type(message).__name__} in GIOP {message.version}") from None
-    out = new_message(message.version, message.byte_order, kind)
+    version = message.version
+    if version.major != 1 or version.minor > 2 or type(message) not in _WRITE[version.minor]:
+        raise LocalProtocolError(f"there is no {type(message).__name__} in GIOP {version}")
+    kind, write = _WRITE[version.minor][type(message)]
+    out = new_message(version, message.byte_order, kind)
     write(message, out)
     put_size(out)
     return bytes(out)
@@ -67,11 +59,11 @@ def decode_whole(header: Header, octets: bytes, limits: Limits = DEFAULT_LIMITS)
     Raises:
         DecodeError: with path and offset.
     """
-    read = _READ[header.version].get(header.message_type)
+    read = _READ[header.version.minor][header.message_type]
     if read is None or header.more_fragments:
         raise DecodeError(f"a {header.message_type.name} is not a whole message", path="message_type", offset=7)
-    message = read(octets, header.byte_order, limits)
-    if isinstance(message, Request | Reply) and len(message.service_context) > limits.service_contexts:
+    message: Message = read(octets, header.byte_order, limits)
+    if isinstance(message, (Request, Reply)) and len(message.service_context) > limits.service_contexts:
         raise LimitExceeded(
             f"{len(message.service_context)} service contexts exceed the limit service_contexts={limits.service_contexts}",
             limit="service_contexts",

@@ -44,6 +44,7 @@ class Operation:
 
     Attributes:
         name: as in the request header; `_get_balance` for an attribute.
+        method: of the interface and of servants; `name` unless that is another, or no name in Python.
         arguments: codec of the in and inout parameters, a tuple.
         results: codec of the result followed by the out parameters, a tuple.
         returns: how many values `results` has; one is returned bare, none as None.
@@ -63,6 +64,7 @@ class Operation:
     ) -> None:
         self._function = function
         self.name = name or function.__name__
+        self.method = function.__name__
         self.raises = {exception.repository_id: exception for exception in raises}
         self.oneway = oneway
         self.idempotent = idempotent

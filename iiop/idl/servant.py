@@ -34,7 +34,7 @@ from iiop.giop.messages import (
     exception_body,
 )
 from iiop.idl.interface import Interface, Operation
-from iiop.iop import TaggedProfile
+from iiop.iop import ProfileId, TaggedProfile
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.profile import decode_profile
 
@@ -74,9 +74,11 @@ def object_key_of(target: TargetAddress) -> bytes:
         return value
     try:
         profile = value if isinstance(value, TaggedProfile) else value.ior.profiles[value.selected_profile_index]
-        return decode_profile(profile.profile_data).object_key
+        if profile.tag == ProfileId.TAG_INTERNET_IOP:
+            return decode_profile(profile.profile_data).object_key
     except (DecodeError, IndexError):
-        raise OBJECT_NOT_EXIST(OMG_UNKNOWN_OBJECT, _NO) from None
+        pass
+    raise OBJECT_NOT_EXIST(OMG_UNKNOWN_OBJECT, _NO)
 
 
 class ObjectAdapter:
@@ -110,10 +112,17 @@ class ObjectAdapter:
 
         Raises:
             OBJECT_NOT_EXIST: nobody does.
+            UNKNOWN: `locate_servant` failed.
         """
         servant = self._servants.get(object_key)
         if servant is None and self.locate_servant is not None:
-            servant = self.locate_servant(object_key)
+            try:
+                servant = self.locate_servant(object_key)
+            except SystemException:
+                raise
+            except Exception as error:
+                log.exception("looking for the servant of key %r failed", object_key[:64])
+                raise UNKNOWN(0, _NO) from error
         if servant is None:
             raise OBJECT_NOT_EXIST(OMG_UNKNOWN_OBJECT, _NO)
         return servant
@@ -123,7 +132,7 @@ class ObjectAdapter:
         status = LocateStatus.OBJECT_HERE
         try:
             self.servant(object_key_of(request.target))
-        except OBJECT_NOT_EXIST:
+        except SystemException:
             status = LocateStatus.UNKNOWN_OBJECT
         return LocateReply(request.request_id, status, EMPTY, request.version, request.byte_order)
 
@@ -149,7 +158,7 @@ class ObjectAdapter:
 
     def _run(self, servant: Servant, operation: Operation, arguments: tuple[Any, ...], request: Request) -> Reply:
         try:
-            result = getattr(servant, operation.name)(*arguments)
+            result = getattr(servant, operation.method)(*arguments)
             status, body = ReplyStatus.NO_EXCEPTION, operation.results_body(result)
         except SystemException as exception:
             return failure(request, exception)

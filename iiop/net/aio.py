@@ -13,7 +13,7 @@ from typing import cast
 
 from iiop.connection import NEED_DATA, Connection, ConnectionState, EndOfStream, Event, Role
 from iiop.exceptions import CompletionStatus, ConnectFailed, ConnectionLost, LocalProtocolError, RemoteProtocolError
-from iiop.giop.messages import CloseConnection, LocateReply, LocateRequest, MessageError, Reply, Request
+from iiop.giop.messages import GIOP_1_0, CloseConnection, LocateReply, LocateRequest, MessageError, Reply, Request
 from iiop.giop.wire import encode
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts, map_host
@@ -29,7 +29,8 @@ class AsyncConnection(asyncio.Protocol):
 
     Args:
         peer: `host:port`, for messages.
-        lost: called once when the connection has ended, with the reason.
+        lost: called once when the connection has ended other than by `close`, with the reason; its `completed` is MAYBE if
+            requests were cut off by it.
         limits: what the server may make us hold.
     """
 
@@ -42,6 +43,7 @@ class AsyncConnection(asyncio.Protocol):
         self._waiting: dict[int, Waiting] = {}
         self._transport: asyncio.Transport
         self._reason: ConnectionLost | None = None
+        self._version = GIOP_1_0
 
     @classmethod
     async def connect(
@@ -85,10 +87,11 @@ class AsyncConnection(asyncio.Protocol):
             ConnectionLost: with the completion status.
         """
         if not self.is_open:
-            raise self._reason or ConnectionLost(f"{self.peer} closed the connection in order", completed=_NO)
+            raise ConnectionLost(f"{self._reason or f'{self.peer} has ended the connection'}", completed=_NO)
         request_id = self._connection.next_request_id()
         request = replace(request, request_id=request_id)
         self._transport.write(self._connection.send(request))
+        self._version = request.version
         if isinstance(request, Request) and not request.response_expected:
             return None
         waiting: Waiting = asyncio.get_running_loop().create_future()
@@ -103,8 +106,9 @@ class AsyncConnection(asyncio.Protocol):
     def close(self) -> None:
         """End the connection in order; what still waits has run or not, nobody knows."""
         if self._reason is None:
-            with contextlib.suppress(LocalProtocolError):
-                self._transport.write(self._connection.send(CloseConnection()))
+            self._lost = None
+            with contextlib.suppress(LocalProtocolError):  # before GIOP 1.2 a client just goes
+                self._transport.write(self._connection.send(CloseConnection(self._version)))
             self._end(ConnectionLost(f"connection to {self.peer} closed by us", completed=_MAYBE))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -143,11 +147,13 @@ class AsyncConnection(asyncio.Protocol):
     def _end(self, reason: ConnectionLost) -> None:
         if self._reason is not None:
             return
+        if not self._waiting:
+            reason.completed = _NO
         self._reason = reason
         self._transport.close()
         for waiting in self._waiting.values():
             if not waiting.done():
-                waiting.set_exception(reason)
+                waiting.set_exception(ConnectionLost(str(reason), completed=reason.completed))
         self._waiting.clear()
         if self._lost is not None:
             self._lost(reason)

@@ -2,7 +2,11 @@
 
 One `Protocol` a connection, and a task only for an answer that comes later. It must not know what an object does; what answers
 runs in the event loop and must not block.
-A peer that does not read its replies is not read from either, so that what we hold for it stays bounded.
+A peer that does not read its replies is not read from either, and what it sent already is left where it is, so that what we hold
+for it stays bounded.
+
+CloseConnection tells a client that what it waits for has not run, and so may be sent again. It is said only where that is true:
+while a request is being answered, nobody but the end of the server's patience ends its connection, and then without a word.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from typing import Any, Protocol, cast
 from iiop.connection import NEED_DATA, Connection, ConnectionState, EndOfStream, Event, Role
 from iiop.exceptions import MARSHAL, CompletionStatus, EncodeError, LocalProtocolError, RemoteProtocolError
 from iiop.giop.messages import (
+    GIOP_1_0,
     CancelRequest,
     CloseConnection,
     LocateReply,
@@ -39,7 +44,10 @@ log = logging.getLogger("iiop.server")
 Answer = Reply | LocateReply
 
 STOP_GRACE = 0.1
-"""Seconds that peers have to read what was written before the server stopped."""
+"""Seconds that requests under way, and peers that read slowly, get when the server stops."""
+
+BATCH = 64 * 1024
+"""Octets of answers written at once; a transport holds about as many before it says that its peer reads too slowly."""
 
 
 class Adapter(Protocol):
@@ -60,41 +68,46 @@ class _ServerProtocol(asyncio.Protocol):
         self._idle: asyncio.TimerHandle | None = None
         self._adapter = server.new_adapter()
         self._later: dict[int, asyncio.Future[Answer]] = {}
+        self._version = GIOP_1_0
+        self._paused = False
+        self._ending = False
         self.peer = "?"
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
-        self.peer = "{}:{}".format(*transport.get_extra_info("peername")[:2])
-        if not self._server.admit(self):
-            log.warning("%s refused: more connections than the limit connections=%d", self.peer, self._server.limits.connections)
-            transport.close()
-            return
-        self._watch()
+        address = transport.get_extra_info("peername")  # None where the peer has gone already
+        self.peer = "{}:{}".format(*address[:2]) if address else "a peer that has gone"
+        if self._server.admit(self):
+            self._watch()
+        else:
+            self.close()
 
     def data_received(self, data: bytes) -> None:
         self._watch()
         self._connection.receive_data(data)
-        answers: list[bytes] = []
+        self._serve()
+
+    def _serve(self) -> None:
+        """Answer what has arrived, for as long as the peer reads the answers."""
+        answers = bytearray()
         try:
-            while (event := self._connection.next_event()) is not NEED_DATA:
-                answers.append(self._answer(event))
+            while not self._paused and (event := self._connection.next_event()) is not NEED_DATA:
+                answers += self._answer(event)
+                if len(answers) >= BATCH:
+                    self._transport.write(bytes(answers))
+                    answers.clear()
         except RemoteProtocolError as error:
             log.warning("%s broke GIOP: %s", self.peer, error)
             if error.response is not None:
-                answers.append(encode(error.response))
-            self._write(answers)
-            self._transport.close()
-            return
-        self._write(answers)
+                answers += encode(error.response)
+        if answers:
+            self._transport.write(bytes(answers))
         if self._connection.state is not ConnectionState.OPEN:
             self._transport.close()
 
-    def _write(self, answers: list[bytes]) -> None:
-        octets = answers[0] if len(answers) == 1 else b"".join(answers)
-        if octets:
-            self._transport.write(octets)
-
     def _answer(self, event: Event) -> bytes:
+        if isinstance(event, Request | LocateRequest):
+            self._version = event.version
         if isinstance(event, Request):
             return self._settle(event, self._adapter.handle(event))
         if isinstance(event, LocateRequest):
@@ -129,6 +142,8 @@ class _ServerProtocol(asyncio.Protocol):
         if not later.cancelled():
             with contextlib.suppress(LocalProtocolError):
                 self._transport.write(self._settle(request, later.result()))
+        if self._ending:
+            self.close()
 
     def eof_received(self) -> None:
         self._connection.receive_data(b"")
@@ -144,21 +159,44 @@ class _ServerProtocol(asyncio.Protocol):
         self._server.forget(self)
 
     def pause_writing(self) -> None:
+        self._paused = True
         self._transport.pause_reading()
 
     def resume_writing(self) -> None:
-        self._transport.resume_reading()
+        self._paused = False
+        if not self._ending:
+            self._serve()
+        if not (self._paused or self._ending or self._transport.is_closing()):
+            self._transport.resume_reading()
 
     def _watch(self) -> None:
         if self._idle is not None:
             self._idle.cancel()
-        loop = asyncio.get_running_loop()
-        self._idle = loop.call_later(self._server.limits.idle_time, self.close)
+        self._idle = asyncio.get_running_loop().call_later(self._server.limits.idle_time, self._silent)
+
+    def _silent(self) -> None:
+        """End a connection on which nothing has arrived for long, unless its peer waits for us."""
+        if self._transport.get_write_buffer_size():
+            log.warning("%s does not read its replies and is cut off", self.peer)
+            self.abort()
+        elif self._connection.outstanding:
+            self._watch()
+        else:
+            self.close()
 
     def close(self) -> None:
-        """Say CloseConnection, if that may still be said, and close once everything is written."""
+        """Say CloseConnection, if that may be said, and close once everything is written.
+
+        Requests under way are answered before; what has not been looked at yet is not run.
+        """
+        self._ending = True
+        if self._transport.is_closing():
+            return
+        if self._connection.outstanding:
+            self._transport.pause_reading()
+            return
         with contextlib.suppress(LocalProtocolError):
-            self._transport.write(self._connection.send(CloseConnection()))
+            self._transport.write(self._connection.send(CloseConnection(self._version)))
         self._transport.close()
 
     def abort(self) -> None:
@@ -184,7 +222,7 @@ class IIOPServer:
         self.port = port
         self.limits = limits
         self._connections: set[_ServerProtocol] = set()
-        self._empty = asyncio.Event()
+        self._stopping: asyncio.Event | None = None
         self._listening: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -193,29 +231,45 @@ class IIOPServer:
         Raises:
             OSError: the address is in use, is not ours, or does not exist.
         """
+        self._stopping = None
         loop = asyncio.get_running_loop()
         self._listening = await loop.create_server(lambda: _ServerProtocol(self), self.host, self.port, backlog=1024)
         self.port = self._listening.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Stop listening, say CloseConnection on every connection, and close; a peer that does not read is cut off."""
+        """Stop listening, let requests under way end, say CloseConnection on every connection, and close.
+
+        All that takes `STOP_GRACE` at most; then connections that are left are cut off.
+        """
         if self._listening is None:
             return
+        self._stopping = asyncio.Event()
+        # A connection accepted just before Server.close() would stay open for ever (python/cpython#109564): let it arrive first.
+        for listener in self._listening.sockets:
+            asyncio.get_running_loop().remove_reader(listener.fileno())
+        await asyncio.sleep(0)
         self._listening.close()
         for connection in tuple(self._connections):
             connection.close()
-        if self._connections:
-            self._empty.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._empty.wait(), STOP_GRACE)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._all_gone(), STOP_GRACE)
         for connection in tuple(self._connections):
             connection.abort()
+        await self._all_gone()
         await self._listening.wait_closed()
         self._listening = None
 
+    async def _all_gone(self) -> None:
+        if self._connections:
+            assert self._stopping is not None
+            await self._stopping.wait()
+
     def admit(self, connection: _ServerProtocol) -> bool:
-        """Count a connection; False if it is one too many."""
+        """Count a connection; False if it comes too late, or is one too many."""
+        if self._stopping is not None:
+            return False
         if len(self._connections) >= self.limits.connections:
+            log.warning("%s refused: more connections than the limit connections=%d", connection.peer, self.limits.connections)
             return False
         self._connections.add(connection)
         return True
@@ -223,8 +277,8 @@ class IIOPServer:
     def forget(self, connection: _ServerProtocol) -> None:
         """Stop counting a connection."""
         self._connections.discard(connection)
-        if not self._connections:
-            self._empty.set()
+        if self._stopping is not None and not self._connections:
+            self._stopping.set()
 
 
 class ServerThread:
@@ -247,6 +301,7 @@ class ServerThread:
         try:
             self._loop.run_forever()
         finally:
+            self._loop.run_until_complete(_end_tasks())
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.close()
 
@@ -272,3 +327,11 @@ class ServerThread:
     def _end(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+
+
+async def _end_tasks() -> None:
+    """Cancel what still runs in the loop, such as the acceptance of a connection that came with the end."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

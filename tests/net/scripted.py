@@ -16,12 +16,13 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from iiop.cdr import ByteOrder, Codec, Long, arguments
 from iiop.exceptions import CompletionStatus, SystemException
 from iiop.giop.messages import (
     NATIVE,
+    SYSTEM_EXCEPTION,
     Body,
     CancelRequest,
     CloseConnection,
@@ -34,7 +35,6 @@ from iiop.giop.messages import (
     ReplyStatus,
     Request,
     SystemExceptionReplyBody,
-    SYSTEM_EXCEPTION,
     exception_body,
 )
 from iiop.giop.wire import decode, encode
@@ -340,5 +340,3 @@ def big_endian(value: int) -> Step:
         peer.sock.sendall(encode(Reply(asked.request_id, body=Body.of(_LONG, (value,)), version=asked.version, byte_order=order)))
 
     return send
-
-

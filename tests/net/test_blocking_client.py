@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from math import inf
+from typing import Literal
 
 import pytest
 
@@ -34,9 +35,11 @@ from iiop.exceptions import (
 from iiop.failover import FailoverPolicy, Semantics
 from iiop.giop.messages import (
     GIOP_1_2,
+    Body,
     LocateReply,
     LocateRequest,
     LocateStatus,
+    MessageType,
     Reply,
     ReplyStatus,
     Request,
@@ -102,25 +105,19 @@ def test_reply_in_the_other_byte_order(client: Client) -> None:
 
 
 def test_reply_octet_by_octet_and_in_fragments(client: Client) -> None:
+    def whole(peer: s.Peer, value: int) -> bytes:
+        return encode(Reply(peer.asked().request_id, body=Body.of(s._LONG, (value,))))
+
     def dribble(peer: s.Peer) -> None:
-        whole = encode(Reply(peer.asked().request_id, body=s.Body.of(s._LONG, (9,))))
-        for octet in whole:
+        for octet in whole(peer, 9):
             peer.sock.sendall(bytes([octet]))
 
     def fragments(peer: s.Peer) -> None:
-        from iiop.giop.fragments import split
-
-        whole = encode(Reply(peer.asked().request_id, body=s.Body.of(s._LONG, (10,)), service_context=()))
-        first = bytearray(whole[:24])
-        assert len(whole) == 28
-        first[6] |= 2
-        first[8:12] = (12).to_bytes(4, "little" if first[6] & 1 else "big")
-        order = "little" if first[6] & 1 else "big"
-        last = bytearray(b"GIOP\x01\x02" + bytes([whole[6], 7]))
-        last += (8).to_bytes(4, order)  # type: ignore[arg-type]
-        last += whole[12:16] + whole[24:]
-        peer.sock.sendall(bytes(first + last))
-        assert split(whole, GIOP_1_2, 1000) == [whole]
+        octets = whole(peer, 10)
+        flags, first, last = octets[6], octets[12:24], octets[12:16] + octets[24:]
+        size: Literal["little", "big"] = "little" if flags & 1 else "big"
+        peer.sock.sendall(octets[:6] + bytes([flags | 2, octets[7]]) + len(first).to_bytes(4, size) + first)
+        peer.sock.sendall(octets[:6] + bytes([flags, MessageType.Fragment]) + len(last).to_bytes(4, size) + last)
 
     with ScriptedServer([s.request, dribble, s.request, fragments]) as server:
         stub = counter(client, server.reference())
@@ -282,7 +279,7 @@ def test_close_connection_that_crosses_a_request(client: Client) -> None:
 
 @pytest.mark.parametrize(
     "leave",
-    [[s.close_connection, s.fin], [s.close_connection], [s.half_close], [s.rst], [s.message_error], [s.octets(b"rubbish rubbish")]],
+    [[s.close_connection, s.fin], [s.close_connection], [s.half_close], [s.rst], [s.message_error], [s.octets(bytes(16))]],
     ids=["CloseConnection, FIN", "CloseConnection", "FIN", "RST", "MessageError", "garbage"],
 )
 def test_idle_connection_that_has_ended_is_noticed_before_sending(client: Client, leave: Sequence[Step]) -> None:
@@ -445,10 +442,10 @@ def test_forward_loop_is_bounded(client: Client) -> None:
         client.close()
 
 
-@pytest.mark.parametrize("body", [s.Body(), s.Body(b"\xff" * 16)], ids=["empty", "garbage"])
-def test_forward_to_nothing_readable(client: Client, body: s.Body) -> None:
+@pytest.mark.parametrize("body", [Body(), Body(b"\xff" * 16)], ids=["empty", "garbage"])
+def test_forward_to_nothing_readable(client: Client, body: Body) -> None:
     def send(peer: s.Peer) -> None:
-        whole = s.Body(bytes(body), 0, peer.asked().byte_order)
+        whole = Body(bytes(body), 0, peer.asked().byte_order)
         s.answer(peer, whole, ReplyStatus.LOCATION_FORWARD)
 
     with ScriptedServer([s.request, send]) as server:
@@ -458,9 +455,9 @@ def test_forward_to_nothing_readable(client: Client, body: s.Body) -> None:
 
 
 def test_forward_to_nil(client: Client) -> None:
-    with ScriptedServer(then=[s.request, s.forward(lambda: IOR("", ()))]) as server:
-        with pytest.raises(FailoverExhausted, match="without an endpoint"):
-            counter(client, server.reference()).add(1)
+    script = [s.request, s.forward(lambda: IOR("", ()))]
+    with ScriptedServer(then=script) as server, pytest.raises(FailoverExhausted, match="without an endpoint"):
+        counter(client, server.reference()).add(1)
 
 
 # --- time -------------------------------------------------------------------------------------------------------------
@@ -676,7 +673,7 @@ def test_both_byte_orders_are_sent() -> None:
         connection = BlockingConnection.connect("127.0.0.1", server.port, 1.0)
         try:
             for order in ByteOrder:
-                body = s.Body.of(s._LONG, (5,))
+                body = Body.of(s._LONG, (5,))
                 connection.call(Request(0, "add", key_address(s.KEY), body=body, byte_order=order), time.monotonic() + 1)
         finally:
             connection.close()

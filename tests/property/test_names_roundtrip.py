@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iiop.exceptions.errors import ReferenceFormatError
-from naming.names import escape_url, format_name, parse_name, to_url, unescape_url
+from ior.text import escape_name, unescape_name
+from naming.names import format_name, parse_name, to_url
 from naming.types import Name, NameComponent
 
 corba_text = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=20)
@@ -39,14 +40,14 @@ def test_accepted_text_comes_back_and_refused_text_says_where(text: str) -> None
 
 @given(corba_text | nasty_text)
 def test_url_escapes_undo_themselves(text: str) -> None:
-    escaped = escape_url(text)
+    escaped = escape_name(text)
     assert escaped.isascii()
-    assert unescape_url(escaped) == text
+    assert unescape_name(escaped) == text
 
 
 @given(corba_text | nasty_text | st.text(st.sampled_from("%0aAfF"), max_size=8))
 def test_unescape_raises_nothing_else(text: str) -> None:
-    position = refused_at(unescape_url, text)
+    position = refused_at(unescape_name, text)
     assert position is None or text[position] == "%"
 
 
@@ -54,4 +55,4 @@ def test_unescape_raises_nothing_else(text: str) -> None:
 def test_a_url_holds_the_name(name: Name) -> None:
     url = to_url(":vhost:8002", format_name(name))
     assert url.count("#") == 1
-    assert parse_name(unescape_url(url.partition("#")[2])) == name
+    assert parse_name(unescape_name(url.partition("#")[2])) == name

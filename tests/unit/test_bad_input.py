@@ -31,7 +31,7 @@ from iiop.giop.messages import (
 )
 from iiop.giop.wire import encode
 from iiop.iop import ServiceContext
-from iiop.limits import DEFAULT_LIMITS, Limits
+from iiop.limits import Limits
 from iiop.profile import Version
 
 BIG, LITTLE = ByteOrder.BIG, ByteOrder.LITTLE
@@ -505,8 +505,3 @@ def test_what_a_broken_connection_keeps() -> None:
     server.receive_data(b"X" * 100_000)
     assert server.next_event() is NEED_DATA
     assert not server._buffer
-
-
-def test_the_default_limits_are_finite() -> None:
-    assert DEFAULT_LIMITS.fragments * DEFAULT_LIMITS.reassemblies <= 1 << 20
-    assert DEFAULT_LIMITS.message_size <= 16 * 1024 * 1024

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from iiop.exceptions.errors import ReferenceFormatError
-from naming.names import escape_url, format_name, parse_name, to_url, unescape_url
+from ior.text import escape_name, unescape_name
+from naming.names import format_name, parse_name, to_url
 from naming.types import InvalidAddress, InvalidName, Name, NameComponent
 
 
@@ -80,11 +81,11 @@ def test_a_name_of_a_megabyte_is_read_in_linear_time() -> None:
 
 
 def test_url_escapes_are_those_of_omninames() -> None:
-    assert escape_url(' %"#<') == "%20%25%22%23%3c"
+    assert escape_name(' %"#<') == "%20%25%22%23%3c"
     kept = ";/:?@&=+$,-_.!~*'()azAZ09"
-    assert escape_url(kept) == kept
-    assert escape_url("\\[]^`{|}>\x7f") == "%5c%5b%5d%5e%60%7b%7c%7d%3e%7f"
-    assert escape_url("é") == "%c3%a9"
+    assert escape_name(kept) == kept
+    assert escape_name("\\[]^`{|}>\x7f") == "%5c%5b%5d%5e%60%7b%7c%7d%3e%7f"
+    assert escape_name("é") == "%c3%a9"
 
 
 @pytest.mark.parametrize(
@@ -101,19 +102,19 @@ def test_url_escapes_are_those_of_omninames() -> None:
     ],
 )
 def test_url_escapes_of_others_are_understood(escaped: str, text: str) -> None:
-    assert unescape_url(escaped) == text
+    assert unescape_name(escaped) == text
 
 
 @pytest.mark.parametrize(("text", "position"), [("%", 0), ("a%2", 1), ("%zz", 0), ("%41%4", 3), ("a%00", 1), ("%%20", 0)])
 def test_broken_url_escapes_say_where(text: str, position: int) -> None:
     with pytest.raises(ReferenceFormatError) as caught:
-        unescape_url(text)
+        unescape_name(text)
     assert caught.value.position == position
 
 
 def test_a_lone_surrogate_has_no_url_form() -> None:
     with pytest.raises(ReferenceFormatError) as caught:
-        escape_url("a\ud800")
+        escape_name("a\ud800")
     assert caught.value.position == 1
 
 

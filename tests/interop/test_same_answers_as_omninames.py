@@ -1,0 +1,326 @@
+"""The same calls, by the same omniORBpy client, on omniNames and on our Naming Service: the same answers, or a stated reason.
+
+Compared are values, user exceptions with all their members, and system exceptions by name; their minor codes and completion are
+each vendor's own. The calls are those of `peers.md` 3.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from iiop.idl import Servant
+from naming import NamingServer
+from tests.peers import NAMING_CONTEXT_EXT, NamingPeer, OmniClient, OmniException, OmniRef, name
+
+DEAD = "corbaloc::127.0.0.1:1/dead"
+OBJECT = b"an object"
+
+
+@dataclass
+class Scene:
+    """A context of its own in one service: `o` an object, `c` a context with `x`, `e` an empty one, `f` a foreign one."""
+
+    client: OmniClient
+    context: OmniRef
+    target: OmniRef
+    inner: OmniRef
+    empty: OmniRef
+
+
+def build(client: OmniClient, url: str, target: OmniRef, foreign: OmniRef) -> Scene:
+    context = client.naming(url).call("new_context").narrow(NAMING_CONTEXT_EXT)
+    context.call("bind", name(("o", "kind")), target)
+    inner = context.call("bind_new_context", name("c"))
+    inner.call("bind", name("x"), target)
+    empty = context.call("bind_new_context", name("e"))
+    context.call("bind_context", name("f"), foreign)
+    return Scene(client, context, target, inner, empty)
+
+
+def plain(value: Any) -> Any:
+    """Turn an answer into something that two services can be compared by."""
+    if isinstance(value, OmniRef):
+        return "a reference"
+    if isinstance(value, OmniException):
+        return value.name if value.kind == "system" else (value.name, plain(value.members))
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return value
+
+
+def call(operation: str, *args: Any) -> Callable[[Scene], Any]:
+    """Call the context; `TARGET`, `INNER` stand for references of the scene."""
+
+    def run(scene: Scene) -> Any:
+        values = [getattr(scene, item.lower()) if isinstance(item, str) and item in PLACEHOLDERS else item for item in args]
+        return scene.context.outcome(operation, *values)
+
+    return run
+
+
+PLACEHOLDERS = ("TARGET", "INNER", "EMPTY", "CONTEXT")
+
+
+def names_listed(scene: Scene) -> Any:
+    return scene.context.call("list", 100)
+
+
+def then_list(*steps: Callable[[Scene], Any]) -> Callable[[Scene], Any]:
+    """Do the steps, and look at the context."""
+    return lambda scene: [*[step(scene) for step in steps], names_listed(scene)]
+
+
+def iterate(how_many: int, *calls: tuple[Any, ...]) -> Callable[[Scene], Any]:
+    """List `how_many`, then call the iterator."""
+
+    def run(scene: Scene) -> Any:
+        first, iterator = scene.context.call("list", how_many)
+        return first, *[iterator.outcome(*item) for item in calls]
+
+    return run
+
+
+def changed_meanwhile(scene: Scene) -> Any:
+    _, iterator = scene.context.call("list", 1)
+    scene.context.call("unbind", name("e"))
+    scene.context.call("bind", name("new"), scene.target)
+    return iterator.call("next_n", 10)
+
+
+def destroyed(scene: Scene) -> Any:
+    scene.empty.call("destroy")
+    return [
+        scene.empty.outcome("list", 1),
+        scene.empty.outcome("destroy"),
+        scene.context.outcome("resolve", name("e", "x")),
+        scene.context.outcome("bind", name("e", "x"), scene.target),
+        names_listed(scene),
+    ]
+
+
+def orphan(scene: Scene) -> Any:
+    scene.context.call("unbind", name("c"))
+    return scene.inner.call("list", 10)
+
+
+def loop(scene: Scene) -> Any:
+    scene.inner.call("bind_context", name("up"), scene.context)
+    return scene.context.call("resolve", name("c", "up", "c", "up", "c", "x")).ior() == scene.target.ior()
+
+
+def two_parents(scene: Scene) -> Any:
+    scene.context.call("bind_context", name("again"), scene.inner)
+    return scene.context.call("resolve", name("again", "x")).ior() == scene.target.ior()
+
+
+LONG = name(*["c"] * 50)
+SAME: dict[str, Callable[[Scene], Any]] = {
+    # resolve
+    "resolve": lambda scene: scene.context.call("resolve", name(("o", "kind"))).ior() == scene.target.ior(),
+    "resolve in a context": lambda scene: scene.context.call("resolve", name("c", "x")).ior() == scene.target.ior(),
+    "resolve a context": call("resolve", name("c")),
+    "resolve with another kind": call("resolve", name("o")),
+    "resolve what is not there": call("resolve", name("none")),
+    "resolve in what is not there": call("resolve", name("none", "a", ("b", "k"))),
+    "resolve in a context what is not there": call("resolve", name("c", "none", "a")),
+    "resolve through an object": call("resolve", name(("o", "kind"), "a", "b")),
+    "resolve through an object, deeper": call("resolve", name("c", "x", "a")),
+    "resolve a long way": call("resolve", LONG),
+    "resolve the empty name": call("resolve", name()),
+    # bind
+    "bind": then_list(call("bind", name("n"), "TARGET")),
+    "bind in a context": call("bind", name("c", "n"), "TARGET"),
+    "bind nil": then_list(call("bind", name("n"), None)),
+    "bind a bound name": call("bind", name(("o", "kind")), "TARGET"),
+    "bind the name of a context": call("bind", name("c"), "TARGET"),
+    "bind in what is not there": call("bind", name("none", "a"), "TARGET"),
+    "bind through an object": call("bind", name(("o", "kind"), "a"), "TARGET"),
+    "bind the empty name": call("bind", name(), "TARGET"),
+    "bind empty id and kind": then_list(call("bind", name(("", "")), "TARGET")),
+    "bind kind only": then_list(call("bind", name(("", "k")), "TARGET")),
+    "bind latin-1": then_list(call("bind", name(("é", "ÿ")), "TARGET")),
+    "bind special characters": then_list(call("bind", name(("a/b.c\\d", " \t\n")), "TARGET")),
+    "bind beyond latin-1": call("bind", name("\u3042"), "TARGET"),
+    "bind a context as an object": then_list(call("bind", name("n"), "INNER"), call("resolve", name("n", "x"))),
+    "bind_context": then_list(call("bind_context", name("n"), "INNER"), call("resolve", name("n", "x"))),
+    "bind_context a bound name": call("bind_context", name("c"), "INNER"),
+    "bind_context the empty name": call("bind_context", name(), "INNER"),
+    "bind_context to itself": then_list(call("bind_context", name("self"), "CONTEXT"), call("resolve", name("self", "self"))),
+    "bind_new_context": then_list(call("bind_new_context", name("n"))),
+    "bind_new_context a bound name": then_list(call("bind_new_context", name("c"))),
+    "bind_new_context the empty name": call("bind_new_context", name()),
+    # rebind
+    "rebind": call("rebind", name("n"), "TARGET"),
+    "rebind a bound name": call("rebind", name(("o", "kind")), "TARGET"),
+    "rebind in what is not there": call("rebind", name("none", "a"), "TARGET"),
+    "rebind the empty name": call("rebind", name(), "TARGET"),
+    "rebind_context": call("rebind_context", name("n"), "INNER"),
+    "rebind_context a bound context": call("rebind_context", name("e"), "INNER"),
+    # unbind, destroy
+    "unbind": then_list(call("unbind", name(("o", "kind")))),
+    "unbind a context": orphan,
+    "unbind what is not there": call("unbind", name("none")),
+    "unbind in what is not there": call("unbind", name("none", "a")),
+    "unbind the empty name": call("unbind", name()),
+    "destroy a context with bindings": lambda scene: scene.inner.outcome("destroy"),
+    "destroy a bound, empty context": destroyed,
+    # list
+    "list all": names_listed,
+    "list exactly all": call("list", 4),
+    "list none": iterate(0, ("next_one",), ("next_n", 10), ("next_n", 10), ("destroy",)),
+    "list some": iterate(1, ("next_n", 2), ("next_n", 2), ("next_n", 2)),
+    "list an empty context": lambda scene: scene.empty.call("list", 0),
+    "list 2^32 - 1": call("list", 2**32 - 1),
+    "iterator one by one": iterate(2, ("next_one",), ("next_one",)),
+    "iterator destroyed twice": iterate(1, ("destroy",), ("destroy",), ("next_one",), ("_non_existent",)),
+    "list changed meanwhile": changed_meanwhile,
+    "loops": loop,
+    "two parents": two_parents,
+    # names as text
+    "to_name": call("to_name", r"a/x\/y\.z\\/b.c/.k/."),
+    **{f"to_name {text!r}": call("to_name", text) for text in ["", "a.", "/a", "a/", "a//b", "a.b.c", r"\a", "a\\", ".", ".k"]},
+    "to_string": call("to_string", name(("a/b", "c.d"), ("\\", ""), ("", ""), ("", "k"))),
+    "to_string of the empty name": call("to_string", name()),
+    **{
+        f"to_url {address!r} {text!r}": call("to_url", address, text)
+        for address, text in [(":h", "a/b.c"), (":h:1,:h2:2/Key", 'a b%"#<'), ("", "n"), ("bad", "n"), (":h", ""), (":h", "a//b")]
+    },
+    "resolve_str": lambda scene: scene.context.call("resolve_str", "c/x").ior() == scene.target.ior(),
+    "resolve_str what is not there": call("resolve_str", "c/none"),
+    "resolve_str of no name": call("resolve_str", "a//b"),
+    # CORBA::Object
+    "_is_a NamingContext": call("_is_a", "IDL:omg.org/CosNaming/NamingContext:1.0"),
+    "_is_a Object": call("_is_a", "IDL:omg.org/CORBA/Object:1.0"),
+    "_is_a something else": call("_is_a", "IDL:x/y:1.0"),
+    "_non_existent": call("_non_existent"),
+}
+
+
+def not_found(why: str, *rest: str | tuple[str, str]) -> Any:
+    return "NotFound", {"why": why, "rest_of_name": name(*rest)}
+
+
+def in_a_foreign_context(operation: str, *args: Any) -> Callable[[Scene], Any]:
+    return call(operation, name("f", "x"), *args)
+
+
+def dead_object(scene: Scene) -> Any:
+    scene.context.call("bind", name("dead"), scene.client.string_to_object(DEAD))
+    return scene.context.outcome("resolve", name("dead", "a"))
+
+
+def rebound_place(scene: Scene) -> Any:
+    scene.context.call("rebind", name(("o", "kind")), scene.target)
+    return [binding["binding_name"][0][0] for binding in scene.context.call("list", 10)[0]]
+
+
+CANNOT_PROCEED = "CannotProceed", {"cxt": "a reference", "rest_of_name": name("x")}
+OMG_TYPES = "OMG Naming 1.3: rebind and rebind_context raise NotFound where the binding is of the other type"
+FOREIGN = "omniNames calls the other server itself, holding its own lock; the OMG's CannotProceed hands that to the client"
+
+DIFFERENT: dict[str, tuple[Callable[[Scene], Any], Any, Any, str]] = {
+    "rebind over a context": (call("rebind", name("c"), "TARGET"), None, not_found("not_object", "c"), OMG_TYPES),
+    "rebind_context over an object": (
+        call("rebind_context", name(("o", "kind")), "INNER"),
+        None,
+        not_found("not_context", ("o", "kind")),
+        OMG_TYPES,
+    ),
+    "next_n(0)": (
+        lambda scene: iterate(1, ("next_n", 0))(scene)[1],
+        [False, []],
+        "BAD_PARAM",
+        "OMG Naming 1.3: BAD_PARAM if how_many is 0",
+    ),
+    "bind_context nil": (
+        call("bind_context", name("n"), None),
+        None,
+        "BAD_PARAM",
+        "OMG Naming 1.3: BAD_PARAM if the context is nil, as names could never lead through it",
+    ),
+    "rebind_context nil": (
+        call("rebind_context", name("c"), None),
+        None,
+        "BAD_PARAM",
+        "OMG Naming 1.3: as bind_context",
+    ),
+    "resolve in a foreign context": (in_a_foreign_context("resolve"), "a reference", CANNOT_PROCEED, FOREIGN),
+    "bind in a foreign context": (in_a_foreign_context("bind", "TARGET"), ("AlreadyBound", {}), CANNOT_PROCEED, FOREIGN),
+    "rebind in a foreign context": (in_a_foreign_context("rebind", "TARGET"), None, CANNOT_PROCEED, FOREIGN),
+    "unbind in a foreign context": (in_a_foreign_context("unbind"), None, CANNOT_PROCEED, FOREIGN),
+    "bind_context in a foreign context": (
+        in_a_foreign_context("bind_context", "INNER"),
+        ("AlreadyBound", {}),
+        CANNOT_PROCEED,
+        FOREIGN,
+    ),
+    "bind_new_context in a foreign context": (
+        in_a_foreign_context("bind_new_context"),
+        ("AlreadyBound", {}),
+        CANNOT_PROCEED,
+        FOREIGN,
+    ),
+    "resolve through a dead object": (
+        dead_object,
+        "TRANSIENT",
+        not_found("not_context", "dead", "a"),
+        "omniNames asks the object whether it is a context; bound by bind(), it is none for us, and nobody has to be asked",
+    ),
+    "place of a rebound name": (
+        rebound_place,
+        ["c", "e", "f", "o"],
+        ["o", "c", "e", "f"],
+        "the order of a listing is left open; ours does not change because a server registered itself again",
+    ),
+}
+"""By name: the call, the answer of omniNames, ours, and why we differ."""
+
+
+@pytest.fixture
+def our_names() -> Iterator[NamingServer]:
+    with NamingServer() as server:
+        server.activate(OBJECT, Servant())
+        yield server
+
+
+@pytest.fixture
+def foreign_names() -> Iterator[NamingServer]:
+    with NamingServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[OmniClient]:
+    with OmniClient() as client:
+        yield client
+
+
+@pytest.fixture
+def scenes(
+    client: OmniClient, omni_names: NamingPeer, our_names: NamingServer, foreign_names: NamingServer
+) -> tuple[Scene, Scene]:
+    """The same scene in omniNames and in ours."""
+    target = client.string_to_object(f"corbaloc::1.2@{our_names.host}:{our_names.port}/an%20object")
+    foreign = client.naming(foreign_names.corbaloc)
+    foreign.call("rebind", name("x"), target)
+    return build(client, omni_names.corbaloc, target, foreign), build(client, our_names.corbaloc, target, foreign)
+
+
+@pytest.mark.parametrize(("run", "theirs", "ours", "why"), DIFFERENT.values(), ids=DIFFERENT)
+def test_different_on_purpose(
+    scenes: tuple[Scene, Scene], run: Callable[[Scene], Any], theirs: object, ours: object, why: str
+) -> None:
+    assert why
+    assert (plain(run(scenes[0])), plain(run(scenes[1]))) == (theirs, ours)
+
+
+@pytest.mark.parametrize("run", SAME.values(), ids=SAME)
+def test_same_answer(scenes: tuple[Scene, Scene], run: Callable[[Scene], Any]) -> None:
+    theirs, ours = (plain(run(scene)) for scene in scenes)
+    assert ours == theirs

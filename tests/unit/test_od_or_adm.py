@@ -1,0 +1,246 @@
+"""The command OD_or_adm without a node that runs: its arguments, the node's folder, references in files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from iiop.exceptions import ReferenceFormatError
+from iiop.profile import Version
+from iiop_tools.od_or_adm import main
+from ior import IOR
+from naming.node import Node
+from naming.registration import MAX_ID, Registration, object_key
+from tests.peers import free_port
+
+INTERFACE = "IDL:TDsample/tdtest:1.0"
+DOCUMENTED = ["-c", INTERFACE, "-a", "FUJITSU-Interstage-TDLC", "-h", "vhost", "-p", "8002"]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A node of which nobody serves the port."""
+    folder = tmp_path / "node"
+    (folder / "etc").mkdir(parents=True)
+    monkeypatch.setenv("OD_HOME", str(folder))
+    monkeypatch.delenv("IIOP_HOSTS", raising=False)
+    configure(folder, f"IIOP_hostname = 127.0.0.1\nIIOP_port = {free_port()}\n")
+    return folder
+
+
+def configure(home: Path, text: str) -> None:
+    (home / "etc" / "config").write_text(text, encoding="utf-8")
+
+
+def refused(capsys: pytest.CaptureFixture[str], argv: Sequence[str], code: int) -> str:
+    """Run a command that fails, and return the one line that says why."""
+    assert main(argv) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.endswith("\n")
+    lines = [line for line in err.splitlines() if line and not line.startswith(("Usage: OD_or_adm", "Try '"))]
+    assert len(lines) == 1, err
+    return lines[0].removeprefix("Error: ").removeprefix("OD_or_adm: ")
+
+
+@pytest.mark.parametrize(
+    ("argv", "why"),
+    [
+        ([], "-c IntfID is missing"),
+        (["-n", "x"], "-c IntfID is missing"),
+        (["-c", INTERFACE], "give exactly one of -n name and -o file"),
+        (["-c", INTERFACE, "-n", "x", "-o", "f"], "give exactly one of -n name and -o file"),
+        (["-c", INTERFACE, "-n", "x", "-h", "vhost"], "-h and -p go together"),
+        (["-c", INTERFACE, "-n", "x", "-p", "8002"], "-h and -p go together"),
+        (["-c", INTERFACE, "-n", "x", "-h", "vhost", "-p", "0"], "Invalid value for '-p': 0 is not in the range 1<=x<=65535."),
+        (
+            ["-c", INTERFACE, "-n", "x", "-h", "v", "-p", "65536"],
+            "Invalid value for '-p': 65536 is not in the range 1<=x<=65535.",
+        ),
+        (["-c", INTERFACE, "-n", "x", "-h", "v", "-p", "http"], "Invalid value for '-p': 'http' is not a valid integer range."),
+        (["-c", INTERFACE, "-n", "x", "-v", "1.3"], "Invalid value for '-v': '1.3' is not one of '1.0', '1.1', '1.2'."),
+        (["-d"], "to delete, give -d -n name and nothing else"),
+        (["-d", "-o", "f"], "to delete, give -d -n name and nothing else"),
+        (["-c", INTERFACE, "-n", "x", "y"], "Got unexpected extra argument (y)"),
+    ],
+)
+def test_wrong_use(capsys: pytest.CaptureFixture[str], argv: list[str], why: str) -> None:
+    assert refused(capsys, argv, 2) == why
+
+
+@pytest.mark.parametrize("more", [["-c", INTERFACE], ["-a", "i"], ["-h", "v"], ["-p", "1"], ["-v", "1.2"], ["-o", "f"]])
+def test_deletion_takes_a_name_and_nothing_else(capsys: pytest.CaptureFixture[str], more: list[str]) -> None:
+    assert refused(capsys, ["-d", "-n", "x", *more], 2) == "to delete, give -d -n name and nothing else"
+
+
+@pytest.mark.parametrize("argv", [["-d"], ["-c", INTERFACE]])
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("/TDsample::tdtest", "a name begins without a slash (that is how it was before V3)"),
+        ("", "an empty name component is written '.'"),
+        ("a//b", "an empty name component is written '.'"),
+        ("a.b.c", r"a second '.' in one name component is written '\.'"),
+        ("a\\b", r"'\' escapes only '/', '.' and '\'"),
+    ],
+)
+def test_names_that_are_none(capsys: pytest.CaptureFixture[str], argv: list[str], name: str, why: str) -> None:
+    assert refused(capsys, [*argv, "-n", name], 2).startswith(why)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        (["-c", "tdtest"], "an interface repository id has the form IDL:module/interface:1.0"),
+        (["-c", "IDL:TDsample/tdtest"], "an interface repository id has the form IDL:module/interface:1.0"),
+        (["-c", "IDL:größe:1.0"], "an interface repository id is made of printable ASCII characters"),
+        (["-a", "5€"], "an implementation repository id is made of printable ASCII characters"),
+        (["-h", ""], "a host is a name or an address"),
+        (["-h", "v host"], "a host is a name or an address"),
+        (["-h", "höst"], "a host is a name or an address"),
+    ],
+)
+def test_what_no_reference_can_be_made_of(capsys: pytest.CaptureFixture[str], changes: list[str], why: str) -> None:
+    assert refused(capsys, [*DOCUMENTED, "-n", "x", *changes], 2).startswith(why)
+
+
+@pytest.mark.parametrize(("option", "what"), [("-c", "interface"), ("-a", "implementation")])
+def test_ids_of_255_characters_and_no_more(capsys: pytest.CaptureFixture[str], tmp_path: Path, option: str, what: str) -> None:
+    longest = f"IDL:{'x' * (MAX_ID - 8)}:1.0"
+    assert len(longest) == 255
+    argv = ["-c", INTERFACE, "-o", str(tmp_path / "ior")]
+    assert main([*argv, option, longest]) == 0
+    why = refused(capsys, [*argv, option, longest + "0"], 2)
+    assert why.startswith(f"{what} repository id of 256 characters, 255 are allowed")
+
+
+# --- the node ---------------------------------------------------------------------------------------------------------
+
+
+def test_od_home_is_not_set(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OD_HOME")
+    for argv in (["-d", "-n", "x"], ["-c", INTERFACE, "-n", "x"]):
+        assert refused(capsys, argv, 2).startswith("OD_HOME is not set")
+
+
+def test_od_home_is_no_folder(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("OD_HOME", str(tmp_path / "absent"))
+    assert refused(capsys, ["-d", "-n", "x"], 2) == f"OD_HOME names no folder: {tmp_path / 'absent'}"
+
+
+def test_the_node_does_not_run(capsys: pytest.CaptureFixture[str]) -> None:
+    for argv in (["-d", "-n", "x"], [*DOCUMENTED, "-n", "x"]):
+        why = refused(capsys, argv, 1)
+        assert why.startswith("the Naming Service of the node does not answer: cannot connect to 127.0.0.1:")
+        assert why.endswith("Connection refused")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("IIOP_hostname = h\nIIOP_port 8002\n", "config, line 2: not of the form name = value: 'IIOP_port 8002'"),
+        ("# fine\n\n= 8002\n", "config, line 3: not of the form name = value: '= 8002'"),
+        (" # a comment begins at the beginning\n", "config, line 1: not of the form name = value"),
+        ("IIOP_port = 0\n", "config: IIOP_port = 0: a port is 1 to 65535"),
+        ("IIOP_port = 65536\n", "config: IIOP_port = 65536: a port is 1 to 65535"),
+        ("IIOP_port = ８００２\n", "config: IIOP_port = ８００２: a port is 1 to 65535"),
+        ("IIOP_port =\n", "config: IIOP_port = : a port is 1 to 65535"),
+    ],
+)
+def test_mistakes_in_the_config(capsys: pytest.CaptureFixture[str], home: Path, text: str, why: str) -> None:
+    configure(home, text)
+    said = refused(capsys, ["-c", INTERFACE, "-n", "x"], 2)
+    assert said.startswith(str(home / "etc"))
+    assert why in said
+
+
+def test_a_config_that_is_no_text(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+    (home / "etc" / "config").write_bytes(b"IIOP_hostname = \xff\n")
+    assert refused(capsys, ["-c", INTERFACE, "-n", "x"], 2).startswith(str(home / "etc" / "config"))
+
+
+def test_a_config_that_is_a_folder(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+    (home / "etc" / "config").unlink()
+    (home / "etc" / "config").mkdir()
+    assert "Is a directory" in refused(capsys, ["-c", INTERFACE, "-n", "x"], 2)
+
+
+def test_what_a_config_says(home: Path) -> None:
+    configure(home, "# IIOP_port = 1\nIIOP_hostname=host1\n\nIIOP_port = 8003 \nmax_processes = a = b\n")
+    node = Node(home)
+    assert (node.host_name, node.port) == ("host1", 8003)
+    assert node.config()["max_processes"] == "a = b"
+    assert node.naming_folder == home / "etc" / "CosNaming"
+
+
+def test_a_node_without_config(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "etc" / "config").unlink()
+    monkeypatch.setattr("socket.gethostname", lambda: "this-machine")
+    node = Node(home)
+    assert (node.config(), node.host_name, node.port) == ({}, "this-machine", 8002)
+
+
+@pytest.mark.parametrize(("text", "why"), [("127.0.0.10\n", "line 1: an address without a name"), (None, "No such file")])
+def test_mistakes_in_the_hosts_file(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str | None, why: str
+) -> None:
+    hosts = tmp_path / "hosts"
+    if text is not None:
+        hosts.write_text(text)
+    monkeypatch.setenv("IIOP_HOSTS", str(hosts))
+    said = refused(capsys, ["-d", "-n", "x"], 2)
+    assert said.startswith(str(hosts))
+    assert why in said
+
+
+# --- references -------------------------------------------------------------------------------------------------------
+
+
+def written(path: Path, *argv: str) -> IOR:
+    assert main([*argv, "-o", str(path)]) == 0
+    text = path.read_text()
+    assert text.endswith("\n")
+    return IOR.from_string(text.strip())
+
+
+def test_the_reference_is_that_of_the_manual(tmp_path: Path) -> None:
+    """The manual lists `(vhost:8002:1.0:)`: host, port, version, and no code system."""
+    reference = written(tmp_path / "ior", *DOCUMENTED)
+    assert reference.type_id == INTERFACE
+    (endpoint,) = reference.endpoints()
+    assert (endpoint.host, endpoint.port, endpoint.version) == ("vhost", 8002, Version(1, 0))
+    assert endpoint.object_key == b"FUJITSU-Interstage-TDLC|IDL:TDsample/tdtest:1.0"
+    assert len(reference.profiles) == 1
+
+
+@pytest.mark.parametrize("version", [(1, 0), (1, 1), (1, 2)])
+def test_versions(tmp_path: Path, version: tuple[int, int]) -> None:
+    reference = written(tmp_path / "ior", *DOCUMENTED, "-v", "{}.{}".format(*version))
+    assert reference.endpoints()[0].version == Version(*version)
+
+
+def test_what_is_left_out_is_the_nodes(tmp_path: Path, home: Path) -> None:
+    configure(home, "IIOP_hostname = host1\nIIOP_port = 8003\n")
+    (endpoint,) = written(tmp_path / "ior", "-c", INTERFACE).endpoints()
+    assert (endpoint.host, endpoint.port) == ("host1", 8003)
+    assert endpoint.object_key == b"IDL:TDsample/tdtest:1.0|IDL:TDsample/tdtest:1.0"
+
+
+def test_a_file_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "ior"
+    path.write_text("x" * 10_000)
+    written(path, *DOCUMENTED)
+
+
+def test_a_file_that_cannot_be_written(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "absent" / "ior"
+    assert refused(capsys, [*DOCUMENTED, "-o", str(path)], 2) == f"{path}: No such file or directory"
+
+
+def test_registrations_check_what_they_are_made_of() -> None:
+    with pytest.raises(ReferenceFormatError, match="a port is 1 to 65535"):
+        Registration(INTERFACE, "vhost", 65536)
+    assert Registration(INTERFACE, "::1", 8002).reference().endpoints()[0].host == "::1"
+    assert object_key(INTERFACE) == object_key(INTERFACE, INTERFACE)

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from iiop.cdr.types import Boolean, ByteOrder, CDRType, Char, Primitive
+from iiop.cdr.types import Boolean, ByteOrder, CDRType, Char, Primitive, Switch
 
 __all__ = ["Generator", "Phase", "Refused"]
 
@@ -124,6 +124,28 @@ class Generator:
             if known == phase:
                 return phase
             phase = known
+
+    def branches(self, declared: Switch, label: str, arm: Callable[[CDRType | None], None]) -> None:
+        """Write the cases of a union; `arm` writes what belongs into one."""
+        self.flush()
+        before = self.phase
+        behind = []
+        keyword = "if"
+        tests = [(f"{label} == {self.constant(case)}", kind) for case, kind in declared.cases.items()]
+        if not isinstance(declared.default, str):
+            tests.append(("True", declared.default))
+        for test, kind in tests:
+            self.emit(f"{keyword} {test}:")
+            keyword = "elif"
+            self.phase = before
+            self.indent += 1
+            arm(kind)
+            self.flush()
+            self.indent -= 1
+            behind.append(self.phase)
+        if isinstance(declared.default, str):
+            self.emit("else: raise Refused")
+        self.phase = functools.reduce(Phase.meet, behind)
 
     def dynamic_alignment(self, alignment: int) -> str:
         """Return the line that aligns where the position is not known beforehand."""

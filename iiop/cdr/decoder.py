@@ -229,33 +229,15 @@ class _Decoder(Generator):
         return name
 
     def switch(self, declared: t.Switch, label: str) -> str:
-        self.flush()
         name = self.fresh()
-        before, behind = self.phase, None
-        arms: list[tuple[str, CDRType | None]] = [
-            (f"{label} == {self.constant(case)}", arm) for case, arm in declared.cases.items()
-        ]
-        for number, (test, arm) in enumerate(arms):
-            self.emit(f"{'elif' if number else 'if'} {test}:")
-            self.phase = before
-            self.arm(arm, name)
-            behind = self.phase if behind is None else behind.meet(self.phase)
-        self.emit("else:")
-        self.phase = before
-        if isinstance(declared.default, str):
-            self.emit("    raise Refused")
-        else:
-            self.arm(declared.default, name)
-            behind = self.phase if behind is None else behind.meet(self.phase)
-        self.phase = behind or before
-        return name
 
-    def arm(self, declared: CDRType | None, name: str) -> None:
-        self.indent += 1
-        value = "None" if declared is None else self.value(declared)
-        self.flush()
-        self.emit(f"{name} = {value}")
-        self.indent -= 1
+        def arm(kind: CDRType | None) -> None:
+            value = "None" if kind is None else self.value(kind)
+            self.flush()
+            self.emit(f"{name} = {value}")
+
+        self.branches(declared, label, arm)
+        return name
 
 
 def _has_plain_slots(cls: type[Any]) -> bool:

@@ -189,31 +189,13 @@ class _Encoder(Generator):
                 self.value(kind, value)
 
     def switch(self, declared: t.Switch, label: str, expression: str) -> None:
-        self.flush()
-        label = self.local(label)
-        before, behind = self.phase, None
-        for number, (case, arm) in enumerate(declared.cases.items()):
-            self.emit(f"{'elif' if number else 'if'} {label} == {self.constant(case)}:")
-            self.phase = before
-            self.arm(arm, expression)
-            behind = self.phase if behind is None else behind.meet(self.phase)
-        self.emit("else:")
-        self.phase = before
-        if isinstance(declared.default, str):
-            self.emit("    raise Refused")
-        else:
-            self.arm(declared.default, expression)
-            behind = self.phase if behind is None else behind.meet(self.phase)
-        self.phase = behind or before
+        def arm(kind: CDRType | None) -> None:
+            if kind is None:
+                self.emit(f"if {expression} is not None: raise Refused")
+            else:
+                self.value(kind, expression)
 
-    def arm(self, declared: CDRType | None, expression: str) -> None:
-        self.indent += 1
-        if declared is None:
-            self.emit(f"if {expression} is not None: raise Refused")
-        else:
-            self.value(declared, expression)
-        self.flush()
-        self.indent -= 1
+        self.branches(declared, self.local(label), arm)
 
 
 def _to_bytes(value: Any) -> bytes:

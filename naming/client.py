@@ -105,7 +105,7 @@ class NameService:
         for endpoint in endpoints(self._root):
             self.client.pool.forget(endpoint.host, endpoint.port)
         policy = replace(self.policy, deadline=timeout, attempt_timeout=timeout, rounds=1, refresh_interval=None)
-        return self.client.stub(self._root, NamingContextExt, policy=policy).resolve(name)
+        return self.client.stub(self._root, NamingContextExt, policy=policy, fresh=True).resolve(name)
 
 
 def root_reference(address: str) -> iop.IOR:

@@ -10,7 +10,6 @@ import select
 import socket
 import threading
 import time
-from dataclasses import replace
 
 from iiop.connection import NEED_DATA, Connection, ConnectionState, EndOfStream, Event, Role
 from iiop.exceptions import (
@@ -46,6 +45,8 @@ class BlockingConnection:
         self._socket = sock
         self.peer = peer
         self._connection = Connection(Role.CLIENT, limits=limits)
+        self._readable = select.poll()
+        self._readable.register(sock, select.POLLIN)
 
     @classmethod
     def connect(
@@ -68,9 +69,7 @@ class BlockingConnection:
         """Tell whether a new request may be sent: nothing says that the server has closed."""
         if self._connection.state is not ConnectionState.OPEN:
             return False
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN)
-        if not poll.poll(0):
+        if not self._readable.poll(0):
             return True
         try:
             self._connection.receive_data(self._socket.recv(_READ_SIZE))
@@ -79,11 +78,15 @@ class BlockingConnection:
             return False
         return event is NEED_DATA and self._connection.state is ConnectionState.OPEN
 
+    def next_request_id(self) -> int:
+        """Return the id of the next request on this connection."""
+        return self._connection.next_request_id()
+
     def call(self, request: Request | LocateRequest, deadline: float) -> Reply | LocateReply | None:
-        """Send a request, which gets its id here, and return its reply; None for a request that expects none.
+        """Send a request and return its reply; None for a request that expects none.
 
         Args:
-            request: its `request_id` is replaced.
+            request: with an id of `next_request_id`.
             deadline: seconds of `time.monotonic`.
 
         Raises:
@@ -91,7 +94,6 @@ class BlockingConnection:
             ConnectionLost: with the completion status; the connection is closed.
             DeadlineExceeded: no reply in time; the connection is closed, because the reply may yet come.
         """
-        request = replace(request, request_id=self._connection.next_request_id())
         octets = self._connection.send(request)
         completed = _NO
         try:
@@ -100,9 +102,7 @@ class BlockingConnection:
             try:
                 self._socket.sendall(octets)
             except ConnectionError:
-                return self._await_reply(
-                    deadline
-                )  # what the server said before it went, CloseConnection perhaps, is there to read
+                return self._await_reply(deadline)  # what the server said before it went, CloseConnection perhaps, can be read
             if isinstance(request, Request) and not request.response_expected:
                 return None
             return self._await_reply(deadline)
@@ -130,7 +130,7 @@ class BlockingConnection:
             if event is NEED_DATA:
                 self._arm(deadline)
                 self._connection.receive_data(self._socket.recv(_READ_SIZE))
-            elif isinstance(event, Reply | LocateReply):
+            elif isinstance(event, (Reply, LocateReply)):
                 return event
             else:
                 raise self._ended_by(event)

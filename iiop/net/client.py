@@ -76,16 +76,29 @@ class Client:
         """Close idle connections."""
         self.pool.close()
 
-    def stub(self, reference: IOR, interface: type[S], *, policy: FailoverPolicy | None = None) -> S:
-        """Return a stub for a reference that stays what it is: nothing is re-acquired."""
-        return interface(Reference(self, lambda timeout: reference, policy=policy, known=reference))
+    def stub(self, reference: IOR, interface: type[S], *, policy: FailoverPolicy | None = None, fresh: bool = False) -> S:
+        """Return a stub for a reference that stays what it is: nothing is re-acquired.
+
+        Args:
+            reference: of the object.
+            interface: of the object.
+            policy: see `FailoverPolicy`; that of the client if None.
+            fresh: use no connection that was used before.
+        """
+        return interface(Reference(self, lambda timeout: reference, policy=policy, known=reference, fresh=fresh))
 
     def jitter(self) -> float:
         """Return a number from 0 to below 1."""
         return self._random.random()
 
     def ask(
-        self, endpoint: Endpoint, operation: Operation, arguments: tuple[Any, ...], step: TryEndpoint[Endpoint]
+        self,
+        endpoint: Endpoint,
+        operation: Operation,
+        arguments: tuple[Any, ...],
+        step: TryEndpoint[Endpoint],
+        *,
+        fresh: bool = False,
     ) -> Reply | None:
         """Send a request to one endpoint and return its reply; None for a oneway.
 
@@ -93,12 +106,11 @@ class Client:
             ConnectFailed, ConnectionLost, DeadlineExceeded, EncodeError: there is no reply.
         """
         deadline = time.monotonic() + step.timeout
-        request = _request(endpoint, operation, arguments)
-        connect_timeout, fresh = step.connect_timeout, step.fresh
+        connect_timeout, fresh = step.connect_timeout, fresh or step.fresh
         while True:
             connection, used = self.pool.take(endpoint.host, endpoint.port, connect_timeout, fresh=fresh)
             try:
-                reply = connection.call(request, deadline)
+                reply = connection.call(_request(connection.next_request_id(), endpoint, operation, arguments), deadline)
             except EncodeError:
                 self.pool.give_back(endpoint.host, endpoint.port, connection)
                 raise
@@ -114,9 +126,9 @@ class Client:
             return reply
 
 
-def _request(endpoint: Endpoint, operation: Operation, arguments: tuple[Any, ...]) -> Request:
+def _request(request_id: int, endpoint: Endpoint, operation: Operation, arguments: tuple[Any, ...]) -> Request:
     return Request(
-        0,
+        request_id,
         operation.name,
         key_address(endpoint.object_key),
         ResponseFlags.SYNC_NONE.value if operation.oneway else ResponseFlags.SYNC_WITH_TARGET.value,
@@ -155,12 +167,20 @@ class Reference:
         acquire: returns the reference afresh within the seconds it is given.
         policy: see `FailoverPolicy`; that of the client if None.
         known: the reference, if it has been acquired already.
+        fresh: use no connection that was used before.
     """
 
     def __init__(
-        self, client: Client, acquire: Acquire, *, policy: FailoverPolicy | None = None, known: IOR | None = None
+        self,
+        client: Client,
+        acquire: Acquire,
+        *,
+        policy: FailoverPolicy | None = None,
+        known: IOR | None = None,
+        fresh: bool = False,
     ) -> None:
         self._client = client
+        self._fresh = fresh
         self._acquire = acquire
         self.policy = policy or client.policy
         self._lock = threading.Lock()
@@ -230,7 +250,7 @@ class Reference:
     ) -> None:
         limits = self._client.limits
         try:
-            reply = self._client.ask(step.endpoint, operation, arguments, step)
+            reply = self._client.ask(step.endpoint, operation, arguments, step, fresh=self._fresh)
             if reply is not None and reply.reply_status in _FORWARDS:
                 invocation.forwarded(endpoints(_forward_target(reply, limits)), time.monotonic())
                 return

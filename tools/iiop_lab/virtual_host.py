@@ -6,15 +6,16 @@ It reads GIOP on both sides and keeps request ids apart, so that one client conn
   obtained), because what it resolves there carries that server's own host;
 - a request to any other object goes to the next live target, call by call.
 
-A target that refuses or drops a connection leaves at once, and returns when it answers a LocateRequest again. A request that has
-not left is sent to another target; with none left, it is answered COMM_FAILURE 0x464a0114, as is one that had left when its
-target broke. The manual (B1WS-1092-03ENZ0, 1.1.6, 3.3.2.1, 3.4.2) does not say which completion status goes with the code: here
+A target that refuses a connection, or cuts one on which requests wait, leaves at once, and returns when it answers a LocateRequest.
+One that ends an idle connection is asked at once, and leaves if it does not answer. A request that has not left is sent to another
+target; with none left, it is answered COMM_FAILURE 0x464a0114, as is one that had left when its target broke. The manual (B1WS-1092-03ENZ0, 1.1.6, 3.3.2.1, 3.4.2) does not say which completion status goes with the code: here
 NO if no target got the request, MAYBE if one did.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -22,9 +23,18 @@ from types import TracebackType
 from typing import NamedTuple
 
 from iiop.balancer import Affinity, Balancer
-from iiop.exceptions import COMM_FAILURE, OBJECT_NOT_EXIST, CompletionStatus, ConnectFailed, ConnectionLost
+from iiop.exceptions import (
+    COMM_FAILURE,
+    OBJECT_NOT_EXIST,
+    CompletionStatus,
+    ConnectFailed,
+    ConnectionLost,
+    EncodeError,
+    LocalProtocolError,
+)
 from iiop.giop.messages import (
     EMPTY,
+    GIOP_1_0,
     GIOP_1_2,
     LocateReply,
     LocateRequest,
@@ -99,7 +109,9 @@ class VirtualHost:
         self._server = IIOPServer(lambda: _Distributor(self), host=host, port=port, limits=limits)
         self._backends: dict[Target, asyncio.Task[AsyncConnection]] = {}
         self._probing: asyncio.Task[None] | None = None
-        self._died = asyncio.Event()
+        self._suspects: set[Target] = set()
+        self._asked: set[Target] = set()
+        self._look = asyncio.Event()
         self._thread: ServerThread | None = None
 
     @property
@@ -113,6 +125,7 @@ class VirtualHost:
         Raises:
             OSError: the address cannot be listened on.
         """
+        self._look = asyncio.Event()
         await self._server.start()
         self._probing = asyncio.create_task(self._probe_for_ever())
 
@@ -120,8 +133,11 @@ class VirtualHost:
         """Stop listening, close every connection on both sides."""
         if self._probing is not None:
             self._probing.cancel()
-            await asyncio.gather(self._probing, return_exceptions=True)
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._probing
         await self._server.stop()
+        for connecting in self._backends.values():
+            connecting.cancel()
         for backend in await asyncio.gather(*self._backends.values(), return_exceptions=True):
             if isinstance(backend, AsyncConnection):
                 backend.close()
@@ -137,7 +153,9 @@ class VirtualHost:
         if connecting is not None and connecting.done() and (connecting.exception() or not connecting.result().is_open):
             connecting = None
         if connecting is None:
-            connecting = self._backends[target] = asyncio.create_task(self._connect(target))
+            connecting = self._backends[target] = asyncio.create_task(
+                self._connect(target, lambda reason: self._lost(target, reason))
+            )
         return await asyncio.shield(connecting)
 
     def mark(self, target: Target, *, alive: bool, reason: object = "") -> None:
@@ -148,45 +166,51 @@ class VirtualHost:
         if changed:
             log.warning("%s %s", target, "is back" if alive else f"left: {reason}")
         if not alive:
-            self._died.set()
+            self._look.set()
 
     def _lost(self, target: Target, reason: ConnectionLost) -> None:
         if reason.completed is not _NO:
             self.mark(target, alive=False, reason=reason)
+        self._suspects.add(target)
+        self._look.set()
 
-    async def _connect(self, target: Target) -> AsyncConnection:
+    async def _connect(self, target: Target, lost: Callable[[ConnectionLost], None] | None = None) -> AsyncConnection:
         return await AsyncConnection.connect(
-            target.host,
-            target.port,
-            self._connect_timeout,
-            hosts=self._hosts,
-            lost=lambda reason: self._lost(target, reason),
-            limits=self._limits,
+            target.host, target.port, self._connect_timeout, hosts=self._hosts, lost=lost, limits=self._limits
         )
 
     async def _probe_for_ever(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            due_at = self.calls.next_probe_at()
-            if due_at is None:
-                self._died.clear()
-                await self._died.wait()
-                continue
-            await asyncio.sleep(max(0.0, due_at - loop.time()))
-            await asyncio.gather(*[self._probe(target) for target in self.calls.probes_due(loop.time())])
+        now = asyncio.get_running_loop().time
+        async with asyncio.TaskGroup() as probes:
+            while True:
+                due_at = self.calls.next_probe_at()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout_at(due_at):
+                        await self._look.wait()
+                self._look.clear()
+                due = {*self.calls.probes_due(now()), *self._suspects} - self._asked
+                self._suspects -= due
+                self._asked |= due
+                for target in due:
+                    probes.create_task(self._probe(target))
 
     async def _probe(self, target: Target) -> None:
-        """Ask a target where its Naming Service is; any answer will do."""
+        """Ask a target where its Naming Service is, as every version of GIOP can; any answer will do."""
         try:
             async with asyncio.timeout(self._connect_timeout):
                 backend = await self._connect(target)
                 try:
-                    await backend.call(LocateRequest(0, key_address(b"NameService")))
+                    await backend.call(LocateRequest(0, key_address(b"NameService"), GIOP_1_0))
                 finally:
                     backend.close()
-        except (ConnectFailed, ConnectionLost, TimeoutError):
-            return
-        self.mark(target, alive=True)
+        except (ConnectFailed, ConnectionLost, TimeoutError) as error:
+            self.mark(target, alive=False, reason=error or "no answer in time")
+        else:
+            self.mark(target, alive=True)
+        finally:
+            self._asked.discard(target)
+            if target in self._suspects:
+                self._look.set()
 
     async def __aenter__(self) -> VirtualHost:
         await self.start()
@@ -245,6 +269,9 @@ class _Distributor:
             except ConnectionLost as error:
                 if error.completed is not _NO:
                     return COMM_FAILURE(IPCOM_MINOR, _MAYBE)
+            except (EncodeError, LocalProtocolError) as error:
+                log.error("%s is not asked: %s", target, error)
+                break
             else:
                 return answer if answer is None else replace(answer, request_id=request.request_id)
         return COMM_FAILURE(IPCOM_MINOR, _NO)

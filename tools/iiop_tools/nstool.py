@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,7 +46,10 @@ def serve(host: str, port: int, host_name: str | None, folder: Path | None, read
         cli.complain(str(error))
         cli.stop(cli.WRONG_USE)
     except OSError as error:
-        cli.complain(f"cannot listen on {host}:{port}: {error.strerror or error}")
+        if error.filename is not None:
+            raise  # the ready file
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error
+        cli.complain(f"cannot listen on {host}:{port}: {reason}")
         cli.stop(cli.WRONG_USE)
 
 

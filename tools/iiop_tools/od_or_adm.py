@@ -6,19 +6,22 @@ of the node bind it.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
+from iiop.exceptions import FailoverExhausted, ReferenceFormatError
 from iiop.net.address import read_hosts
 from iiop_tools import cli
+from ior import IOR
 from naming.client import NameService
-from naming.names import parse_name
-from naming.node import Node
+from naming.names import format_name, parse_name
+from naming.node import Node, NodeError
 from naming.registration import Registration
-from naming.types import AlreadyBound, NotFound
+from naming.types import AlreadyBound, Name, NotFound, NotFoundReason
 
 __all__ = ["main"]
 
@@ -30,20 +33,20 @@ VERSIONS = {"1.0": (1, 0), "1.1": (1, 1), "1.2": (1, 2)}
     epilog="The node is the folder that OD_HOME names; IIOP_HOSTS may name a file in the form of /etc/hosts.",
 )
 @click.option("-c", "interface_id", metavar="IntfID", help="Interface repository id, as IDL:TDsample/tdtest:1.0.")
-@click.option("-a", "implementation_id", metavar="ImplID", default="", help="Implementation repository id; else the IntfID.")
+@click.option("-a", "implementation_id", metavar="ImplID", help="Implementation repository id; the IntfID if left out.")
 @click.option("-h", "host", metavar="HostName", help="Host in the reference, with -p; the node's own if left out.")
 @click.option("-p", "port", metavar="PortNum", type=click.IntRange(1, 65535), help="Port in the reference, with -h.")
-@click.option("-v", "version", metavar="version", type=click.Choice(sorted(VERSIONS)), default="1.0", help="IIOP version; 1.0.")
+@click.option("-v", "version", metavar="version", type=click.Choice(sorted(VERSIONS)), help="IIOP version; 1.0 if left out.")
 @click.option("-n", "name", metavar="name", help="Bind under this name, or with -d, unbind it.")
 @click.option("-o", "file", metavar="file", type=click.Path(dir_okay=False), help="Write the reference to this file instead.")
 @click.option("-d", "delete", is_flag=True, help="Delete instead of create.")
 @cli.debug_option
 def od_or_adm(
     interface_id: str | None,
-    implementation_id: str,
+    implementation_id: str | None,
     host: str | None,
     port: int | None,
-    version: str,
+    version: str | None,
     name: str | None,
     file: str | None,
     delete: bool,
@@ -57,41 +60,68 @@ def od_or_adm(
     With -h naming the virtual host, calls are distributed one by one; without it, the reference carries the node's own host, and
     clients are distributed when they obtain the Naming Service reference.
     """
-    if name is not None and name.startswith("/"):
-        raise click.UsageError("a name begins without a slash (that is how it was before V3)")
-    if delete:
-        if name is None or file or interface_id or host or port:
-            raise click.UsageError("to delete, give -d -n name and nothing else")
-        with _naming_service(Node.from_environment()) as naming:
-            naming.root.unbind(parse_name(name))
-        return
-    if interface_id is None:
-        raise click.UsageError("-c IntfID is missing")
-    if (host is None) is not (port is None):
-        raise click.UsageError("-h and -p go together")
-    if (name is None) is (file is None):
-        raise click.UsageError("give exactly one of -n name and -o file")
-    node = Node.from_environment()
-    registration = Registration(interface_id, host or node.host_name, port or node.port, implementation_id, VERSIONS[version])
-    reference = registration.reference()
-    if file is not None:
-        Path(file).write_text(f"{reference}\n", encoding="ascii")
-        return
-    assert name is not None
-    with _naming_service(node) as naming:
+    try:
+        if delete:
+            if name is None or any(given is not None for given in (interface_id, implementation_id, host, port, version, file)):
+                raise click.UsageError("to delete, give -d -n name and nothing else")
+            _unbind(Node.from_environment(), name)
+            return
+        if interface_id is None:
+            raise click.UsageError("-c IntfID is missing")
+        if (host is None) is not (port is None):
+            raise click.UsageError("-h and -p go together")
+        if (name is None) is (file is None):
+            raise click.UsageError("give exactly one of -n name and -o file")
+        node = Node.from_environment()
+        where = (node.host_name, node.port) if host is None or port is None else (host, port)
+        reference = Registration(interface_id, *where, implementation_id or "", VERSIONS[version or "1.0"]).reference()
+        if name is not None:
+            _bind(node, name, reference)
+        elif file is not None:
+            Path(file).write_text(f"{reference}\n", encoding="ascii")
+    except (NodeError, ReferenceFormatError) as error:
+        cli.complain(str(error))
+        cli.stop(cli.WRONG_USE)
+
+
+def _bind(node: Node, name: str, reference: IOR) -> None:
+    with _naming_service(node) as naming, _answers(name):
         try:
-            naming.root.bind(parse_name(name), reference)
+            naming.root.bind(_components(name), reference)
         except AlreadyBound:
             cli.complain(f"{name} is bound already; delete it first: OD_or_adm -d -n {name}")
             cli.stop(cli.NO)
-        except NotFound as error:
-            cli.complain(f"{name}: {error.rest_of_name[0].id!r} is not there")
-            cli.stop(cli.NO)
+
+
+def _unbind(node: Node, name: str) -> None:
+    with _naming_service(node) as naming, _answers(name):
+        naming.root.unbind(_components(name))
+
+
+def _components(name: str) -> Name:
+    if name.startswith("/"):
+        raise ReferenceFormatError("a name begins without a slash (that is how it was before V3)", text=name)
+    return parse_name(name)
 
 
 def _naming_service(node: Node) -> NameService:
     hosts = os.environ.get("IIOP_HOSTS")
     return NameService(f"{node.host_name}:{node.port}", hosts=read_hosts(Path(hosts)) if hosts else None)
+
+
+@contextlib.contextmanager
+def _answers(name: str) -> Iterator[None]:
+    """Say in a line what the Naming Service answers, or that it does not."""
+    try:
+        yield
+    except NotFound as error:
+        what = "is no context" if error.why is NotFoundReason.not_context else "is not there"
+        cli.complain(f"{name}: {format_name(error.rest_of_name[:1])} {what}")
+    except FailoverExhausted as error:
+        cli.complain(f"the Naming Service of the node does not answer: {error.__cause__ or error}")
+    else:
+        return
+    cli.stop(cli.NO)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

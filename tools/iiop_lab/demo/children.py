@@ -9,9 +9,10 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from iiop_lab.virtual_host import Target, VirtualHost
 from naming import NameService, NamingServer
 from naming.node import Node
 from naming.registration import object_key
+from naming.store import StoreError
 
 __all__ = ["main"]
 
@@ -42,8 +44,11 @@ POLICY = FailoverPolicy(
 
 
 def say(row: dict[str, Any]) -> None:
-    """Tell the demo something, a JSON object a line."""
-    print(json.dumps(row), flush=True)
+    """Tell the demo something, a JSON object a line; end if the demo has gone."""
+    try:
+        os.write(1, f"{json.dumps(row)}\n".encode())
+    except BrokenPipeError:
+        sys.exit()
 
 
 async def _until_told() -> None:
@@ -54,9 +59,14 @@ async def _until_told() -> None:
     await reader.read()
 
 
-def _serve(serving: Callable[[], Awaitable[None]]) -> None:
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(serving())  # type: ignore[arg-type]
+def _serve(serving: Callable[[], Coroutine[Any, Any, None]], address: str, port: int) -> None:
+    try:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(serving())
+    except OSError as error:
+        say({"failed": f"cannot serve on {address}:{port}: {os.strerror(error.errno) if error.errno else error}"})
+    except StoreError as error:
+        say({"failed": str(error)})
 
 
 def host(name: str, address: str, port: int, home: str, journals: str) -> None:
@@ -71,7 +81,7 @@ def host(name: str, address: str, port: int, home: str, journals: str) -> None:
                 say({"ready": server.corbaloc})
                 await _until_told()
 
-    _serve(serving)
+    _serve(serving, address, port)
 
 
 def virtual_host(address: str, port: int, targets: list[list[Any]], hosts: dict[str, str]) -> None:
@@ -82,7 +92,7 @@ def virtual_host(address: str, port: int, targets: list[list[Any]], hosts: dict[
             say({"ready": f"{address}:{port}"})
             await _until_told()
 
-    _serve(serving)
+    _serve(serving, address, port)
 
 
 def client(address: str, name: str, first: int, hosts: dict[str, str], sessions: bool) -> None:

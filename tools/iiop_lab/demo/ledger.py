@@ -151,8 +151,12 @@ def _none_lost(client: Client) -> Promise:
 def _none_twice(client: Client, ran: Mapping[int, int]) -> Promise:
     twice = [call for call in client.calls if ran.get(call.number, 0) > 1]
     unrun = [call for call in client.calls if call.error is None and ran.get(call.number, 0) != 1]
+    denied = [call for call in client.calls if call.completed == "COMPLETED_NO" and ran.get(call.number, 0)]
     numbers = f"{len(client.calls)} made, {len(twice)} ran twice, {len(unrun)} answered without having run once"
-    return Promise(f"{client.name}: every answered call ran once, none twice", not twice and not unrun, numbers)
+    if denied:
+        numbers += f", {len(denied)} ran though COMPLETED_NO was told"
+    kept = bool(client.calls) and not twice and not unrun and not denied
+    return Promise(f"{client.name}: every answered call ran once, none twice", kept, numbers)
 
 
 def _told_of_outage(client: Client) -> Promise:

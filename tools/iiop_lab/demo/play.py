@@ -128,6 +128,7 @@ class _Play:
         self._tell_phase("recovered")
         self._until("every client calls", lambda: self._made_by_all(CALLS))
         self._stop_calling()
+        self.children["vhost"].end()
 
         journals = runs(self.journals)
         recoveries = {client.name: (client.recovery(first_kill), client.recovery(returned)) for client in clients}
@@ -167,7 +168,6 @@ class _Play:
 
     def _start_clients(self) -> list[Client]:
         run([script("omniidl"), "-bpython", f"-C{self.folder}", str(HERE / "TDsample.idl")])
-        self.stack.callback(self._ask_no_more)
         for number, (name, binding, ours) in enumerate(
             (
                 ("ours, by call", BY_CALL, True),
@@ -180,6 +180,7 @@ class _Play:
             client = Client(name, ours, spreads=ours or binding == BY_CALL)
             self.clients.append(client)
             self._start_client(client, binding, number * 1_000_000)
+        self.stack.callback(self._ask_no_more)  # before any client is ended
         return self.clients
 
     def _start_client(self, client: Client, binding: str, first: int) -> None:

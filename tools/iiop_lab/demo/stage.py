@@ -72,6 +72,8 @@ class Child:
     def _read(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
+            if not line.endswith("\n"):
+                break  # killed in the middle of a word
             row = json.loads(line)
             if self._heard is not None:
                 self._heard(row)
@@ -100,7 +102,7 @@ class Child:
         """Return the next row that has a key; the rows before it have been heard.
 
         Raises:
-            StageError: the process ended, or was silent for `PATIENCE` seconds.
+            StageError: the process ended, said why it cannot go on, or was silent for `PATIENCE` seconds.
         """
         while True:
             try:
@@ -109,6 +111,8 @@ class Child:
                 raise StageError(f"{self.name} has said nothing for {PATIENCE:g} s") from None
             if row is None:
                 raise StageError(f"{self.name} has ended: exit {self._process.wait()}")
+            if "failed" in row:
+                raise StageError(f"{self.name}: {row['failed']}")
             if key in row:
                 return row
 

@@ -13,6 +13,8 @@ from hypothesis import HealthCheck, settings
 
 from tests import peers
 
+pytest_plugins = ["pytester"]
+
 # One loopback call may take 1 ms or 50: a deadline an example would only report the machine.
 _unhurried = [HealthCheck.too_slow]
 settings.register_profile("iiopkit_dev", deadline=None, suppress_health_check=_unhurried)

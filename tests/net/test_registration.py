@@ -95,7 +95,7 @@ def test_in_a_context(names: NameService, capsys: pytest.CaptureFixture[str]) ->
 
 def test_below_what_is_no_context(names: NameService, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(DOCUMENTED) == 0
-    assert refused(capsys, "-c", INTERFACE, "-n", f"{NAME}/x")== f"{NAME}/x: {NAME} is no context"
+    assert refused(capsys, "-c", INTERFACE, "-n", f"{NAME}/x") == f"{NAME}/x: {NAME} is no context"
 
 
 def test_the_host_of_the_node_is_looked_up_in_iiop_hosts(

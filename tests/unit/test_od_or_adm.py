@@ -145,7 +145,7 @@ def test_the_node_does_not_run(capsys: pytest.CaptureFixture[str]) -> None:
         (" # a comment begins at the beginning\n", "config, line 1: not of the form name = value"),
         ("IIOP_port = 0\n", "config: IIOP_port = 0: a port is 1 to 65535"),
         ("IIOP_port = 65536\n", "config: IIOP_port = 65536: a port is 1 to 65535"),
-        ("IIOP_port = ８００２\n", "config: IIOP_port = ８００２: a port is 1 to 65535"),
+        ("IIOP_port = \u0668\n", "config: IIOP_port = \u0668: a port is 1 to 65535"),
         ("IIOP_port =\n", "config: IIOP_port = : a port is 1 to 65535"),
     ],
 )

@@ -6,10 +6,11 @@ It reads GIOP on both sides and keeps request ids apart, so that one client conn
   obtained), because what it resolves there carries that server's own host;
 - a request to any other object goes to the next live target, call by call.
 
-A target that refuses a connection, or cuts one on which requests wait, leaves at once, and returns when it answers a LocateRequest.
-One that ends an idle connection is asked at once, and leaves if it does not answer. A request that has not left is sent to another
-target; with none left, it is answered COMM_FAILURE 0x464a0114, as is one that had left when its target broke. The manual (B1WS-1092-03ENZ0, 1.1.6, 3.3.2.1, 3.4.2) does not say which completion status goes with the code: here
-NO if no target got the request, MAYBE if one did.
+A target that refuses a connection, or cuts one on which requests wait, leaves at once, and returns when it answers a
+LocateRequest. One that ends an idle connection is asked at once, and leaves if it does not answer. A request that has not left is
+sent to another target; with none left, it is answered COMM_FAILURE 0x464a0114, as is one that had left when its target broke. The
+manual (B1WS-1092-03ENZ0, 1.1.6, 3.3.2.1, 3.4.2) does not say which completion status goes with the code: here NO if no target got
+the request, MAYBE if one did.
 """
 
 from __future__ import annotations
@@ -115,9 +116,19 @@ class VirtualHost:
         self._thread: ServerThread | None = None
 
     @property
+    def host(self) -> str:
+        """Return the address listened on."""
+        return self._server.host
+
+    @property
     def port(self) -> int:
         """Return the port listened on."""
         return self._server.port
+
+    @property
+    def address(self) -> str:
+        """Return `host:port`, for a `NameService`."""
+        return f"{self.host}:{self.port}"
 
     async def start(self) -> None:
         """Listen.

@@ -7,7 +7,6 @@ two kinds of clients call, hosts are killed and come back, and a table says what
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from typing import Any
 
 from iiop_lab.demo.ledger import Call, Client, Promise, judge, now
 from iiop_lab.demo.sample import IMPLEMENTATION_ID, TdTest, runs
-from iiop_lab.demo.stage import Child, Row, StageError, nss_wrapper, run, script
+from iiop_lab.demo.stage import Child, Row, StageError, nss_wrapper, python_child, run, script
 
 __all__ = ["Outcome", "play"]
 
@@ -135,8 +134,7 @@ class _Play:
         return Outcome(clients, judge(clients, journals), recoveries, journals)
 
     def _start(self, child_name: str, role: str, heard: Callable[[Row], None] | None = None, **arguments: Any) -> Child:
-        command = [sys.executable, "-m", "iiop_lab.demo.children", role, json.dumps(arguments)]
-        child = self.children[child_name] = Child(child_name, command, heard=heard)
+        child = self.children[child_name] = python_child(child_name, role, arguments, heard=heard)
         self.stack.callback(child.end)
         return child
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from iiop.exceptions import IIOPError
 
-__all__ = ["Child", "StageError", "nss_wrapper", "run"]
+__all__ = ["Child", "StageError", "nss_wrapper", "python_child", "run", "script"]
 
 PATIENCE = 60.0
 """Seconds without a word from a process that should be speaking, before the demo gives up on it."""
@@ -140,6 +140,11 @@ class Child:
             if pipe is not None:
                 with contextlib.suppress(OSError):
                     pipe.close()
+
+
+def python_child(name: str, role: str, arguments: Mapping[str, Any], *, heard: Callable[[Row], None] | None = None) -> Child:
+    """Start a process that plays a role of `iiop_lab.demo.children`."""
+    return Child(name, [sys.executable, "-m", "iiop_lab.demo.children", role, json.dumps(arguments)], heard=heard)
 
 
 def run(command: Sequence[str], env: Mapping[str, str] | None = None) -> None:

@@ -1,0 +1,841 @@
+"""The virtual host in front of servers that live, die, hang and misbehave, seen by bare sockets, our client and omniORBpy."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import itertools
+import logging
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import pytest
+import uvloop
+
+import iiop.net.server as server_module
+import iiop_lab.demo
+from iiop.cdr import ByteOrder, Codec, Double, Long, Octet, Short, arguments
+from iiop.exceptions import COMM_FAILURE, NO_PERMISSION, CompletionStatus, ConnectionLost, SystemException
+from iiop.failover import FailoverPolicy
+from iiop.giop.fragments import split
+from iiop.giop.messages import (
+    EMPTY,
+    GIOP_1_0,
+    GIOP_1_1,
+    GIOP_1_2,
+    SYSTEM_EXCEPTION,
+    Body,
+    CancelRequest,
+    CloseConnection,
+    IORAddressingInfo,
+    LocateReply,
+    LocateRequest,
+    LocateStatus,
+    Message,
+    Reply,
+    ReplyStatus,
+    Request,
+    TargetAddress,
+    key_address,
+)
+from iiop.giop.wire import decode, encode
+from iiop.idl import Interface, Servant, operation
+from iiop.iop import IOR, ServiceContext, TaggedProfile
+from iiop.limits import Limits
+from iiop.net.aio import AsyncConnection
+from iiop.profile import ProfileBody, Version, encode_profile
+from iiop_lab.demo.sample import IMPLEMENTATION_ID, Journal, SampleServant, TdTest, runs
+from iiop_lab.virtual_host import IPCOM_MINOR, Target, VirtualHost, is_naming_key
+from naming import NameService, NamingServer
+from naming.interfaces import NamingContextExt
+from naming.registration import Registration, object_key
+from naming.types import NameComponent, NotFound
+from tests import peers
+from tests.net import scripted
+from tests.net.scripted import ScriptedServer, close_connection, fin, gone, locate_here, message_error, reply, rst, tell, wait_for
+
+NO, MAYBE = CompletionStatus.COMPLETED_NO, CompletionStatus.COMPLETED_MAYBE
+VERSIONS = [GIOP_1_0, GIOP_1_1, GIOP_1_2]
+PATIENCE = 10.0
+KEY = b"teller"
+_LONG = Codec(arguments("result", ("result", Annotated[int, Long])))
+NAMING_KEY = b"NameService"
+
+
+class Teller(Interface):
+    repository_id = "IDL:test/Teller:1.0"
+
+    @operation
+    def who(self) -> str:  # type: ignore[empty-body]
+        """Tell the name of the server."""
+
+    @operation
+    def refuse(self) -> None:
+        """Raise a system exception."""
+
+    @operation(oneway=True)
+    def take(self, octets: bytes) -> None:
+        """Take octets without a word."""
+
+
+class TellerServant(Servant):
+    interface = Teller
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.taken: list[bytes] = []
+
+    def who(self) -> str:
+        return self.name
+
+    def refuse(self) -> None:
+        raise NO_PERMISSION(0x1234, NO)
+
+    def take(self, octets: bytes) -> None:
+        self.taken.append(octets)
+
+
+class Node:
+    """A Naming Service with a teller, which can be stopped and started again at the same address."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.teller = TellerServant(name)
+        self.port = 0
+        self._stack = contextlib.ExitStack()
+        self.start()
+
+    def start(self) -> None:
+        self.server = NamingServer(port=self.port)
+        self.server.activate(KEY, self.teller)
+        self._stack.enter_context(self.server)
+        self.port = self.server.port
+        with NameService(f"127.0.0.1:{self.port}") as names:
+            names.root.bind((NameComponent("me"),), Registration(f"IDL:{self.name}:1.0", "127.0.0.1", self.port).reference())
+
+    def stop(self) -> None:
+        self._stack.close()
+
+    @property
+    def target(self) -> Target:
+        return Target("127.0.0.1", self.port)
+
+
+class Front(VirtualHost):
+    """A virtual host in a thread, with a look inside."""
+
+    def connect(self) -> Raw:
+        return Raw(socket.create_connection(("127.0.0.1", self.port), PATIENCE))
+
+    def run(self, coroutine: Any) -> Any:
+        assert self._thread is not None
+        return self._thread.call(coroutine)
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something inside holds."""
+
+        async def wait() -> None:
+            async with asyncio.timeout(PATIENCE):
+                while not condition():
+                    await asyncio.sleep(0.001)
+
+        self.run(wait())
+
+    def deaths(self, target: Target) -> int:
+        return self.calls.state(target).deaths
+
+
+class Raw:
+    """A client with a bare socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self._id = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.sock.close()
+
+    def send(self, *messages: Message | bytes) -> None:
+        self.sock.sendall(b"".join(item if isinstance(item, bytes) else encode(item) for item in messages))
+
+    def octets(self) -> bytes:
+        """Return the next message as it came; nothing at the end of the stream."""
+        header = self._exactly(12)
+        return header + self._exactly(int.from_bytes(header[8:], "little" if header[6] & 1 else "big")) if header else b""
+
+    def receive(self) -> Message | None:
+        octets = self.octets()
+        return decode(octets) if octets else None
+
+    def _exactly(self, count: int) -> bytes:
+        octets = bytearray()
+        with contextlib.suppress(ConnectionResetError):
+            while len(octets) < count and (piece := self.sock.recv(count - len(octets))):
+                octets += piece
+        assert len(octets) in (0, count), "the stream ended in the middle of a message"
+        return bytes(octets)
+
+    def call(self, operation: str, *values: Any, **more: Any) -> Reply:
+        self._id += 2
+        self.send(request(operation, *values, id=self._id, **more))
+        answer = self.receive()
+        assert isinstance(answer, Reply), answer
+        assert answer.request_id == self._id
+        return answer
+
+    def who(self, **more: Any) -> str:
+        name: str = self.call("who", **more).body.decode(Teller.operations()["who"].results)[0]
+        return name
+
+    def naming_of(self) -> str:
+        """Ask the Naming Service that this connection was given whose it is."""
+        answer = self.call("resolve_str", "me", key=NAMING_KEY)
+        found = answer.body.decode(NamingContextExt.operations()["resolve_str"].results)[0]
+        name: str = found.type_id.split(":")[1]
+        return name
+
+
+def request(operation: str, *values: Any, id: int = 0, key: bytes = KEY, flags: int = 3, **more: Any) -> Request:
+    declared = (Teller.operations() | NamingContextExt.operations()).get(operation)
+    body = EMPTY if declared is None else Body.of(declared.arguments, values)
+    return Request(id, operation, key_address(key), flags, **{"body": body} | more)
+
+
+def failure(answer: Message | None) -> tuple[type[SystemException], int, CompletionStatus]:
+    assert isinstance(answer, Reply), answer
+    assert answer.reply_status is ReplyStatus.SYSTEM_EXCEPTION, answer
+    return shown(answer.body)
+
+
+def shown(body: Body) -> tuple[type[SystemException], int, CompletionStatus]:
+    exception = body.decode(SYSTEM_EXCEPTION).exception()
+    return type(exception), exception.minor, exception.completed
+
+
+def target_of(server: ScriptedServer) -> Target:
+    return Target("127.0.0.1", server.port)
+
+
+def alive(value: int) -> scripted.Step:
+    """Answer whatever is asked, requests with a long."""
+
+    def loop(peer: scripted.Peer) -> None:
+        while True:
+            message = peer.receive()
+            if isinstance(message, Request):
+                reply(value)(peer)
+            elif isinstance(message, LocateRequest):
+                peer.sock.sendall(encode(LocateReply(message.request_id, LocateStatus.OBJECT_HERE, version=message.version)))
+
+    return loop
+
+
+def nobody() -> Target:
+    """Return an address at which nobody listens."""
+    return Target("127.0.0.1", peers.free_port())
+
+
+@pytest.fixture(autouse=True)
+def nothing_in_the_background(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Fail a test that left an error with nobody to hear it: a task whose exception was never retrieved, ..."""
+    caplog.set_level(logging.INFO)
+    yield
+    gc.collect()
+    errors = [record.getMessage() for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
+    errors += [record.getMessage() for record in caplog.get_records("teardown") if record.levelno >= logging.ERROR]
+    assert not errors
+
+
+@pytest.fixture(params=["asyncio", "uvloop"], autouse=True)
+def loop_kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    new = asyncio.new_event_loop if request.param == "asyncio" else uvloop.new_event_loop
+    monkeypatch.setattr(server_module, "new_event_loop", new)
+
+
+@pytest.fixture
+def stack() -> Iterator[contextlib.ExitStack]:
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+Start = Callable[..., Front]
+
+
+@pytest.fixture
+def front(stack: contextlib.ExitStack) -> Start:
+    def start(*targets: Target, **options: Any) -> Front:
+        made = Front(targets, **{"probe_interval": 0.02} | options)
+        stack.enter_context(made)
+        return made
+
+    return start
+
+
+@pytest.fixture
+def node(stack: contextlib.ExitStack) -> Callable[[str], Node]:
+    def start(name: str) -> Node:
+        made = Node(name)
+        stack.callback(made.stop)
+        return made
+
+    return start
+
+
+@pytest.fixture
+def a(node: Callable[[str], Node]) -> Node:
+    return node("a")
+
+
+@pytest.fixture
+def b(node: Callable[[str], Node]) -> Node:
+    return node("b")
+
+
+# --- distribution -----------------------------------------------------------------------------------------------------
+
+
+def test_calls_of_one_connection_go_round(a: Node, b: Node, front: Start) -> None:
+    with front(a.target, b.target).connect() as client:
+        assert [client.who() for _ in range(10)] == ["a", "b"] * 5
+
+
+def test_the_rotation_goes_on_over_connections(a: Node, b: Node, front: Start) -> None:
+    vhost = front(a.target, b.target)
+    with vhost.connect() as one, vhost.connect() as two:
+        assert [one.who(), two.who(), two.who(), one.who()] == ["a", "b", "a", "b"]
+
+
+def test_naming_stays_with_the_target_of_the_connection(a: Node, b: Node, front: Start) -> None:
+    with front(a.target, b.target).connect() as client:
+        names = set()
+        for _ in range(6):
+            names.add(client.naming_of())
+            client.who()
+        assert len(names) == 1
+
+
+def test_a_new_connection_is_given_another_naming_service(a: Node, b: Node, front: Start) -> None:
+    vhost = front(a.target, b.target)
+    seen = []
+    for _ in range(4):
+        with vhost.connect() as client:
+            seen.append(client.naming_of())
+    assert seen == ["a", "b", "a", "b"]
+
+
+def test_naming_traffic_takes_no_turn_of_calls(a: Node, b: Node, front: Start) -> None:
+    with front(a.target, b.target).connect() as client:
+        seen = []
+        for _ in range(4):
+            seen.append(client.who())
+            client.naming_of()
+        assert seen == ["a", "b", "a", "b"]
+
+
+@pytest.mark.parametrize("key", [b"NameService", b"context.1", b"BindingIterator.7"])
+def test_keys_of_the_naming_service(key: bytes) -> None:
+    assert is_naming_key(key)
+    assert not is_naming_key(b"x" + key)
+
+
+def test_our_client_is_distributed_by_session(a: Node, b: Node, front: Start) -> None:
+    vhost = front(a.target, b.target)
+    seen = []
+    for _ in range(4):
+        with NameService(f"127.0.0.1:{vhost.port}") as names:
+            seen.append({names.resolve("me").type_id for _ in range(3)})
+    assert seen == [{"IDL:a:1.0"}, {"IDL:b:1.0"}] * 2
+
+
+# --- death and return -------------------------------------------------------------------------------------------------
+
+
+def test_a_dead_target_leaves_at_once_and_returns_when_it_answers(a: Node, b: Node, front: Start) -> None:
+    vhost = front(a.target, b.target)
+    with vhost.connect() as client:
+        assert [client.who() for _ in range(2)] == ["a", "b"]
+        a.stop()
+        assert [client.who() for _ in range(4)] == ["b"] * 4
+        vhost.until(lambda: vhost.calls.live == (b.target,))
+        a.start()
+        vhost.until(lambda: vhost.calls.live == (a.target, b.target))
+        assert sorted(client.who() for _ in range(4)) == ["a", "a", "b", "b"]
+
+
+def test_a_target_that_dies_while_nobody_calls_leaves_too(a: Node, b: Node, front: Start) -> None:
+    vhost = front(a.target, b.target)
+    with vhost.connect() as client:
+        assert [client.who() for _ in range(2)] == ["a", "b"]
+        a.stop()
+        vhost.until(lambda: vhost.calls.live == (b.target,))
+
+
+def test_naming_moves_when_its_target_dies_and_stays_there(a: Node, b: Node, front: Start) -> None:
+    vhost = front(a.target, b.target)
+    with vhost.connect() as client:
+        assert client.naming_of() == "a"
+        a.stop()
+        assert client.naming_of() == "b"
+        a.start()
+        vhost.until(lambda: vhost.contexts.live == (a.target, b.target))
+        assert [client.naming_of() for _ in range(3)] == ["b"] * 3
+
+
+def test_a_target_that_was_never_there(b: Node, front: Start) -> None:
+    absent = nobody()
+    vhost = front(absent, b.target)
+    with vhost.connect() as client:
+        assert [client.who() for _ in range(3)] == ["b"] * 3
+    assert vhost.deaths(absent) == 1
+
+
+def test_cut_while_a_request_waits(b: Node, front: Start) -> None:
+    back = threading.Event()
+    first = [scripted.request, rst]
+    refused_probe, probe = [rst], [wait_for(back), locate_here, gone]
+    with ScriptedServer(first, refused_probe, probe, then=[gone]) as broken:
+        vhost = front(target_of(broken), b.target)
+        with vhost.connect() as client:
+            assert failure(client.call("who")) == (COMM_FAILURE, IPCOM_MINOR, MAYBE)
+            assert [client.who() for _ in range(4)] == ["b"] * 4
+            assert vhost.calls.live == (b.target,)
+            back.set()
+            vhost.until(lambda: len(vhost.calls.live) == 2)
+        assert vhost.deaths(target_of(broken)) == 1
+
+
+@pytest.mark.parametrize(
+    "breaks",
+    [[fin], [rst], [message_error, gone], [lambda peer: peer.sock.sendall(b"not GIOP, twelve octets"), gone]],
+    ids=["fin", "rst", "MessageError", "not GIOP"],
+)
+def test_a_request_that_had_left_may_have_run(front: Start, breaks: list[scripted.Step]) -> None:
+    with ScriptedServer([scripted.request, *breaks], then=[locate_here, gone]) as server:
+        vhost = front(target_of(server))
+        with vhost.connect() as client:
+            assert failure(client.call("who")) == (COMM_FAILURE, IPCOM_MINOR, MAYBE)
+        vhost.until(lambda: vhost.calls.live == (target_of(server),))
+        assert len(server.requests) == 1
+
+
+def test_all_that_waits_on_a_broken_connection_is_told(front: Start) -> None:
+    with ScriptedServer([scripted.request] * 3 + [rst]) as server:
+        vhost = front(target_of(server))
+        with vhost.connect() as one, vhost.connect() as two:
+            one.send(request("who", id=0), request("who", id=2))
+            two.send(request("who", id=0))
+            answers = [one.receive(), one.receive(), two.receive()]
+    assert [failure(answer) for answer in answers] == [(COMM_FAILURE, IPCOM_MINOR, MAYBE)] * 3
+    assert {answer.request_id for answer in answers[:2]} == {0, 2}  # type: ignore[union-attr]
+
+
+def test_an_orderly_close_is_no_death(front: Start) -> None:
+    with ScriptedServer([scripted.request, close_connection, gone], then=[alive(7)]) as server:
+        vhost = front(target_of(server))
+        with vhost.connect() as client:
+            assert client.call("who").body.decode(_LONG) == (7,)
+            vhost.until(lambda: server_asked(server) and not vhost._asked)
+            assert vhost.deaths(target_of(server)) == 0
+
+
+def test_an_idle_connection_that_ends_is_no_death_while_its_target_answers(front: Start) -> None:
+    go = threading.Event()
+    with ScriptedServer([scripted.request, reply(1), wait_for(go), fin], then=[alive(2)]) as server:
+        vhost = front(target_of(server))
+        with vhost.connect() as client:
+            client.call("who")
+            go.set()
+            vhost.until(lambda: server_asked(server) and not vhost._asked)
+            assert client.call("who").body.decode(_LONG) == (2,)
+        assert vhost.deaths(target_of(server)) == 0
+
+
+def test_a_target_that_hangs_does_not_keep_another_out(b: Node, front: Start) -> None:
+    with ScriptedServer([scripted.request, rst], then=[gone]) as hung:
+        vhost = front(target_of(hung), b.target, connect_timeout=600.0)
+        with vhost.connect() as client:
+            assert failure(client.call("who")) == (COMM_FAILURE, IPCOM_MINOR, MAYBE)
+            assert client.who() == "b"
+            b.stop()
+            vhost.until(lambda: server_asked(hung) and vhost.calls.live == ())
+            b.start()
+            vhost.until(lambda: vhost.calls.live == (b.target,))
+
+
+def server_asked(server: ScriptedServer) -> bool:
+    return any(isinstance(message, LocateRequest) for message in server.received)
+
+
+def test_a_hung_target_is_asked_once_at_a_time(front: Start) -> None:
+    with ScriptedServer([scripted.request, rst], then=[gone]) as hung:
+        vhost = front(target_of(hung), probe_interval=0.001, connect_timeout=600.0)
+        with vhost.connect() as client:
+            client.call("who")
+            state = vhost.calls.state(target_of(hung)).next_probe
+            assert state is not None
+            vhost.until(lambda: (vhost.calls.state(target_of(hung)).next_probe or 0) > state + 0.02)
+        assert hung.connections == 2
+
+
+def test_probes_speak_what_every_orb_speaks(front: Start) -> None:
+    asked = threading.Event()
+    with ScriptedServer([scripted.request, rst], [locate_here, tell(asked), gone]) as server:
+        vhost = front(target_of(server))
+        with vhost.connect() as client:
+            client.call("who")
+        vhost.until(lambda: vhost.calls.live == (target_of(server),))
+        assert asked.wait(PATIENCE)
+        (probe,) = [message for message in server.received if isinstance(message, LocateRequest)]
+        assert (probe.version, probe.target) == (GIOP_1_0, key_address(b"NameService"))
+        assert not any(isinstance(message, CloseConnection) for message in server.received)  # GIOP 1.0 has none from clients
+
+
+def test_an_ended_connection_sends_nothing_and_says_so() -> None:
+    async def run(port: int) -> ConnectionLost:
+        lost = asyncio.Event()
+        connection = await AsyncConnection.connect("127.0.0.1", port, PATIENCE, lost=lambda reason: lost.set())
+        await asyncio.wait_for(lost.wait(), PATIENCE)
+        with pytest.raises(ConnectionLost) as raised:
+            await connection.call(request("who"))
+        return raised.value
+
+    with ScriptedServer([fin]) as server:
+        assert asyncio.run(run(server.port)).completed is NO
+
+
+def test_its_own_close_is_no_loss_to_a_connection(a: Node) -> None:
+    async def run() -> list[ConnectionLost]:
+        lost: list[ConnectionLost] = []
+        connection = await AsyncConnection.connect("127.0.0.1", a.port, PATIENCE, lost=lost.append)
+        await connection.call(request("who"))
+        connection.close()
+        return lost
+
+    assert asyncio.run(run()) == []
+
+
+# --- nobody left ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=str)
+@pytest.mark.parametrize("order", ByteOrder)
+def test_nobody_left(front: Start, version: Version, order: ByteOrder) -> None:
+    with front(nobody(), nobody()).connect() as client:
+        for key in (KEY, NAMING_KEY):
+            answer = client.call("who", key=key, version=version, byte_order=order)
+            assert failure(answer) == (COMM_FAILURE, 0x464A0114, NO)
+            assert (answer.version, answer.byte_order) == (version, order)
+
+
+def test_no_targets_at_all(front: Start) -> None:
+    with front().connect() as client:
+        assert failure(client.call("who")) == (COMM_FAILURE, IPCOM_MINOR, NO)
+
+
+def test_nobody_left_for_a_locate_request(front: Start) -> None:
+    with front(nobody()).connect() as client:
+        client.send(LocateRequest(5, key_address(KEY)))
+        answer = client.receive()
+        assert isinstance(answer, LocateReply)
+        assert (answer.request_id, answer.locate_status) == (5, LocateStatus.LOC_SYSTEM_EXCEPTION)
+        assert shown(answer.body) == (COMM_FAILURE, IPCOM_MINOR, NO)
+
+
+@pytest.mark.parametrize("version", [GIOP_1_0, GIOP_1_1], ids=str)
+def test_nobody_left_for_a_locate_request_that_knows_no_exceptions(front: Start, version: Version) -> None:
+    with front(nobody()).connect() as client:
+        client.send(LocateRequest(5, key_address(KEY), version))
+        assert client.receive() == LocateReply(5, LocateStatus.OBJECT_HERE, EMPTY, version)
+
+
+def test_nobody_left_for_a_oneway(front: Start) -> None:
+    with front(nobody()).connect() as client:
+        client.send(request("take", b"lost", id=0, flags=0))
+        assert failure(client.call("who")) == (COMM_FAILURE, IPCOM_MINOR, NO)  # the first and only answer
+
+
+def test_more_requests_than_a_target_may_be_sent(front: Start, caplog: pytest.LogCaptureFixture) -> None:
+    with ScriptedServer([scripted.request, scripted.request, gone]) as server:
+        vhost = front(target_of(server), limits=Limits(outstanding=2))
+        with vhost.connect() as one, vhost.connect() as two:
+            one.send(request("who", id=0), request("who", id=2))
+            server.wait_received(2)
+            assert failure(two.call("who")) == (COMM_FAILURE, IPCOM_MINOR, NO)
+    assert "is not asked: more requests waiting" in caplog.text
+    caplog.clear()
+
+
+# --- what passes through ----------------------------------------------------------------------------------------------
+
+_ALIGNED = Codec(
+    arguments("aligned", ("o", Annotated[int, Octet]), ("d", Annotated[float, Double]), ("s", str), ("n", Annotated[int, Short]))
+)
+_PROFILE = encode_profile(ProfileBody(Version(1, 2), "vhost", 8002, KEY))
+
+
+@pytest.mark.parametrize("order", ByteOrder)
+@pytest.mark.parametrize(
+    ("version", "target"),
+    [(version, key_address(KEY)) for version in VERSIONS]
+    + [
+        (GIOP_1_2, TargetAddress(1, _PROFILE)),
+        (GIOP_1_2, TargetAddress(2, IORAddressingInfo(1, IOR("IDL:x:1.0", (TaggedProfile(5, b"?"), _PROFILE))))),
+    ],
+)
+def test_octets_pass_as_they_are(front: Start, version: Version, target: TargetAddress, order: ByteOrder) -> None:
+    body = Body.of(_ALIGNED, (7, 0.1, "grüße", -2))
+    contexts = (ServiceContext(0x1234, b"odd"), ServiceContext(1, b"\0" * 12))
+    asked = Request(77, "any", target, 3, contexts, body, version=version, byte_order=order)
+    if version < GIOP_1_2:
+        asked = replace(asked, requesting_principal=b"me")
+    told = Reply(77, ReplyStatus.NO_EXCEPTION, contexts[:1], body, version, order)
+
+    def answer(peer: scripted.Peer) -> None:
+        peer.sock.sendall(encode(replace(told, request_id=peer.asked().request_id)))
+
+    with ScriptedServer([scripted.request, answer, gone]) as server, front(target_of(server)).connect() as client:
+        client.send(asked)
+        assert client.octets() == encode(told)
+        assert encode(replace(server.requests[0], request_id=77)) == encode(asked)
+
+
+@pytest.mark.parametrize("status", [ReplyStatus.LOCATION_FORWARD, ReplyStatus.NEEDS_ADDRESSING_MODE, ReplyStatus(99)], ids=str)
+def test_any_reply_status_passes(front: Start, status: ReplyStatus) -> None:
+    def answer(peer: scripted.Peer) -> None:
+        peer.sock.sendall(encode(Reply(peer.asked().request_id, status, body=Body(b"12345678"))))
+
+    with ScriptedServer([scripted.request, answer, gone]) as server, front(target_of(server)).connect() as client:
+        told = client.call("who")
+        assert (told.reply_status, bytes(told.body)) == (status, b"12345678")
+
+
+def test_system_exceptions_of_servers_pass(a: Node, front: Start) -> None:
+    with front(a.target).connect() as client:
+        assert failure(client.call("refuse")) == (NO_PERMISSION, 0x1234, NO)
+
+
+def test_user_exceptions_pass(a: Node, front: Start) -> None:
+    asked = request("resolve_str", "not/there", id=4, key=NAMING_KEY)
+    with front(a.target).connect() as through, Raw(socket.create_connection(("127.0.0.1", a.port), PATIENCE)) as direct:
+        through.send(asked)
+        direct.send(asked)
+        assert through.octets() == direct.octets()
+    with NameService(f"127.0.0.1:{front(a.target).port}") as names, pytest.raises(NotFound) as raised:
+        names.resolve("not/there")
+    assert raised.value.rest_of_name[0] == NameComponent("not")
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=str)
+@pytest.mark.parametrize(("key", "status"), [(KEY, LocateStatus.OBJECT_HERE), (b"?", LocateStatus.UNKNOWN_OBJECT)])
+def test_locate_requests_are_forwarded(a: Node, front: Start, version: Version, key: bytes, status: LocateStatus) -> None:
+    with front(a.target).connect() as client:
+        client.send(LocateRequest(9, key_address(key), version))
+        assert client.receive() == LocateReply(9, status, EMPTY, version)
+
+
+@pytest.mark.parametrize("version", [GIOP_1_1, GIOP_1_2], ids=str)
+def test_fragments_pass(a: Node, front: Start, version: Version) -> None:
+    octets = encode(request("take", bytes(range(256)) * 40, id=0, version=version))
+    pieces = split(octets, version, 1000)
+    assert len(pieces) > 10
+    with front(a.target).connect() as client:
+        for piece in pieces:
+            client.send(piece)
+        assert isinstance(client.receive(), Reply)
+    assert a.teller.taken == [bytes(range(256)) * 40]
+
+
+def test_large_bodies_pass(a: Node, front: Start) -> None:
+    octets = bytes(5_000_000)
+    with front(a.target).connect() as client:
+        client.call("take", octets)
+    assert a.teller.taken == [octets]
+
+
+def test_oneways_are_distributed_and_not_answered(a: Node, b: Node, front: Start) -> None:
+    with front(a.target, b.target).connect() as client:
+        client.send(*[request("take", bytes([n]), id=2 * n, flags=0) for n in range(6)])
+        assert {client.who(), client.who()} == {"a", "b"}  # behind the oneways, on the same connections
+    assert (a.teller.taken, b.teller.taken) == ([b"\0", b"\2", b"\4"], [b"\1", b"\3", b"\5"])
+
+
+def test_pipelined_requests_get_their_own_replies_in_any_order(front: Start) -> None:
+    count = 20
+
+    def answer_backwards(peer: scripted.Peer) -> None:
+        for asked in reversed(peer.server.requests):
+            body = Body.of(_LONG, (int(asked.operation),))
+            peer.sock.sendall(encode(Reply(asked.request_id, body=body)))
+
+    with ScriptedServer([scripted.request] * 2 * count + [answer_backwards, gone]) as server:
+        vhost = front(target_of(server))
+        with vhost.connect() as one, vhost.connect() as two:
+            for first, client in ((0, one), (100, two)):
+                client.send(*[request(str(first + n), id=3 * n) for n in range(count)])
+            for first, client in ((0, one), (100, two)):
+                answers = [client.receive() for _ in range(count)]
+                assert {
+                    (answer.request_id, answer.body.decode(_LONG)[0])  # type: ignore[union-attr]
+                    for answer in answers
+                } == {(3 * n, first + n) for n in range(count)}
+        assert len({asked.request_id for asked in server.requests}) == 2 * count
+
+
+def test_a_cancelled_request_is_cancelled_at_its_target(front: Start) -> None:
+    go = threading.Event()
+    script = [scripted.request, lambda peer: peer.receive(), wait_for(go), reply(1), scripted.serve(2)]
+    with ScriptedServer(script) as server:
+        vhost = front(target_of(server))
+        with vhost.connect() as client:
+            client.send(request("who", id=8))
+            server.wait_received(1)
+            client.send(CancelRequest(8))
+            server.wait_received(2)
+            assert server.cancelled == [server.requests[0].request_id]
+            go.set()  # the late reply is nobody's
+            assert client.call("who").body.decode(_LONG) == (2,)
+            assert server.connections == 1
+
+
+def test_a_client_that_vanishes_leaves_nothing(front: Start) -> None:
+    go = threading.Event()
+    script = [scripted.request, lambda peer: peer.receive(), wait_for(go), reply(1), scripted.serve(2)]
+    with ScriptedServer(script) as server:
+        vhost = front(target_of(server))
+        with vhost.connect() as client:
+            client.send(request("who", id=8))
+            server.wait_received(1)
+            client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        server.wait_received(2)
+        assert server.cancelled == [server.requests[0].request_id]
+        vhost.until(lambda: not vhost._server._connections)
+        backend = vhost.run(vhost.backend(target_of(server)))
+        assert not backend._waiting
+        go.set()
+        with vhost.connect() as client:
+            assert client.call("who").body.decode(_LONG) == (2,)
+        assert not backend._connection.outstanding
+        assert server.connections == 1
+
+
+# --- start and stop ---------------------------------------------------------------------------------------------------
+
+
+def test_stopped_while_calls_are_under_way(front: Start, caplog: pytest.LogCaptureFixture) -> None:
+    with ScriptedServer([scripted.request, gone]) as server:
+        vhost = Front([target_of(server)])
+        with vhost:
+            client = vhost.connect()
+            client.send(request("who"))
+            server.wait_received(1)
+        with client:
+            assert client.receive() is None  # no CloseConnection: the request may have run
+    assert "left" not in caplog.text
+
+
+def test_stopped_while_it_connects(front: Start) -> None:
+    with contextlib.ExitStack() as stack:
+        full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=1))
+        for _ in range(3):  # what is beyond the backlog waits for ever
+            sock = stack.enter_context(socket.socket())
+            sock.setblocking(False)
+            sock.connect_ex(full.getsockname())
+        vhost = Front([Target(*full.getsockname())], connect_timeout=600.0)
+        with vhost:
+            client = stack.enter_context(vhost.connect())
+            client.send(request("who"))
+            vhost.until(lambda: bool(vhost._backends))
+        assert client.receive() is None
+
+
+def test_started_again_at_the_same_address(a: Node) -> None:
+    vhost = Front([a.target])
+    ports = set()
+    for _ in range(2):
+        with vhost, vhost.connect() as client:
+            assert client.who() == "a"
+            ports.add(vhost.port)
+    assert len(ports) == 1
+
+
+def test_in_the_loop_of_its_user(a: Node) -> None:
+    async def run() -> str:
+        async with VirtualHost([a.target]) as vhost:
+            connection = await AsyncConnection.connect("127.0.0.1", vhost.port, PATIENCE)
+            answer = await connection.call(request("who"))
+            connection.close()
+            assert isinstance(answer, Reply)
+            name: str = answer.body.decode(Teller.operations()["who"].results)[0]
+            return name
+
+    assert asyncio.run(run()) == "a"
+
+
+def test_port_in_use(a: Node) -> None:
+    with pytest.raises(OSError, match="in use"), VirtualHost([], port=a.port):
+        pass
+
+
+# --- real clients -----------------------------------------------------------------------------------------------------
+
+
+def test_omniorbpy_binds_a_name_so_long_that_it_is_fragmented(a: Node, front: Start) -> None:
+    vhost = front(a.target)
+    for version in ("1.1", "1.2"):
+        with peers.OmniClient("-ORBmaxGIOPVersion", version, "-ORBgiopMaxMsgSize", "2097152") as client:
+            naming = client.naming(f"corbaloc::{version}@127.0.0.1:{vhost.port}/NameService")
+            long = peers.name((version + "x" * 100_000, "kind"))
+            naming.call("bind", long, naming)
+            assert naming.call("resolve", long).narrow(peers.NAMING_CONTEXT_EXT).call("_is_a", "IDL:omg.org/CORBA/Object:1.0")
+
+
+def test_omniorbpy_gets_user_exceptions(a: Node, b: Node, front: Start, omni_client: peers.OmniClient) -> None:
+    naming = omni_client.naming(f"corbaloc::127.0.0.1:{front(a.target, b.target).port}/NameService")
+    answer = naming.outcome("resolve", peers.name("not", "there"))
+    assert (answer.kind, answer.name) == ("user", "NotFound")
+    assert answer.members["rest_of_name"] == peers.name("not", "there")
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1", "1.2"])
+def test_omniorbpy_calls_go_round(a: Node, b: Node, front: Start, tmp_path: Path, version: str) -> None:
+    vhost = front(a.target, b.target)
+    journals = tmp_path / "journals"
+    journals.mkdir()
+    idl = Path(iiop_lab.demo.__path__[0]) / "TDsample.idl"
+    key = object_key(TdTest.repository_id, IMPLEMENTATION_ID)
+    major, minor = map(int, version.split("."))
+    reference = Registration(TdTest.repository_id, "127.0.0.1", vhost.port, IMPLEMENTATION_ID, (major, minor)).reference()
+    with Journal(journals, "a") as at_a, Journal(journals, "b") as at_b, peers.OmniClient() as client:
+        for one, journal in ((a, at_a), (b, at_b)):
+            one.server.activate(key, SampleServant(one.name, journal))
+        client.load(peers.omniidl_stubs(idl, tmp_path / "stubs"), "TDsample")
+        sample = client.string_to_object(str(reference), "TDsample.tdtest")
+        hosts = [sample.call("call", number) for number in range(8)]
+        assert sorted(hosts) == ["a"] * 4 + ["b"] * 4
+        assert all(one != other for one, other in itertools.pairwise(hosts))
+        assert sample.call("has_run", 7)
+        a.stop()
+        assert [sample.call("call", number) for number in range(8, 12)] == ["b"] * 4
+        b.stop()
+        gone = sample.outcome("call", 12)
+        assert (gone.name, gone.minor, gone.completed) == ("COMM_FAILURE", IPCOM_MINOR, "COMPLETED_NO")
+    assert sorted(number for numbers in runs(journals).values() for number in numbers) == list(range(12))
+
+
+def test_our_client_loses_no_call(a: Node, b: Node, front: Start) -> None:
+    vhost = front(a.target, b.target)
+    with NameService(f"127.0.0.1:{vhost.port}", policy=FailoverPolicy(deadline=PATIENCE)) as names:
+        profile = encode_profile(ProfileBody(Version(1, 2), "127.0.0.1", vhost.port, KEY))
+        stub = names.client.stub(IOR(Teller.repository_id, (profile,)), Teller)
+        assert [stub.who() for _ in range(4)] == ["a", "b"] * 2
+        b.stop()
+        assert [stub.who() for _ in range(4)] == ["a"] * 4

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import functools
 import io
+import itertools
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -50,13 +52,18 @@ class Explained:
 
 @dataclass
 class Input:
-    """Hold the octets being parsed, where they start in the outermost stream, and what was recognised so far."""
+    """Hold the octets being parsed, where they start in the outermost stream, and what was recognised so far.
+
+    Attributes:
+        patience: is advanced by every field; where it ends, so does the parse.
+    """
 
     octets: bytes
     limits: Limits = DEFAULT_LIMITS
     start: int = 0
     base: int = 0
     trace: list[Explained] | None = None
+    patience: Iterator[bool] = field(default_factory=lambda: itertools.repeat(True))
     stream: _Stream = field(init=False)
 
     def __post_init__(self) -> None:
@@ -66,7 +73,7 @@ class Input:
 
     def inner(self, octets: bytes, offset: int) -> Input:
         """Open an encapsulation whose first octet is at `offset` of this stream."""
-        return Input(octets, self.limits, 0, self.base + offset, self.trace)
+        return Input(octets, self.limits, 0, self.base + offset, self.trace, self.patience)
 
     def fail(self, reason: str, path: str, offset: int, kind: type[DecodeError] = DecodeError) -> NoReturn:
         raise kind(
@@ -107,6 +114,8 @@ def _readable(path: str) -> str:
 
 def _take(stream: _Stream, count: int, path: str, what: str) -> bytes:
     at = stream.tell()
+    if not next(stream.input.patience, False):
+        stream.input.fail("refused, but not for one of the fields before this one; further ones are not looked at", path, at)
     octets = stream.read(count)
     if len(octets) < count:
         stream.input.fail(f"{what} needs {count} octets, {len(octets)} are left", path, at, TruncatedError)

@@ -54,25 +54,24 @@ class BlockingConnection:
     ) -> BlockingConnection:
         """Connect within `timeout` seconds; names are looked up in `hosts` first.
 
+        The time the system's resolver takes for a name that `hosts` does not know is the one thing nobody can bound.
+
         Raises:
             ConnectFailed: refused, unreachable, unknown name, or too late.
         """
         peer = f"{host}:{port}"
         try:
-            sock = socket.create_connection((map_host(hosts or {}, host), port), timeout=min(timeout, _LONGEST_WAIT))
+            sock = _connected(map_host(hosts or {}, host), port, timeout)
         except (OSError, UnicodeError) as error:
             raise ConnectFailed(f"cannot connect to {peer}: {error}") from error
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return cls(sock, peer, limits)
 
     def is_usable(self) -> bool:
-        """Tell whether a new request may be sent: nothing says that the server has closed."""
-        if self._connection.state is not ConnectionState.OPEN:
-            return False
-        if not self._readable.poll(0):
-            return True
+        """Tell whether a new request may be sent: nothing says that the server has closed, and no reply came unasked."""
         try:
-            self._connection.receive_data(self._socket.recv(_READ_SIZE))
+            if self._readable.poll(0):
+                self._connection.receive_data(self._socket.recv(_READ_SIZE))
             event = self._connection.next_event()
         except (OSError, RemoteProtocolError):
             return False
@@ -95,19 +94,22 @@ class BlockingConnection:
             DeadlineExceeded: no reply in time; the connection is closed, because the reply may yet come.
         """
         octets = self._connection.send(request)
-        completed = _NO
+        completed, sent = _NO, False
         try:
             self._arm(deadline)
             completed = _MAYBE
             try:
                 self._socket.sendall(octets)
+                sent = True
             except ConnectionError:
                 return self._await_reply(deadline)  # what the server said before it went, CloseConnection perhaps, can be read
             if isinstance(request, Request) and not request.response_expected:
                 return None
             return self._await_reply(deadline)
         except TimeoutError as error:
-            self._abandon(request)
+            if sent:  # behind a part of the request, a CancelRequest would be taken for the rest of it
+                self._abandon(request)
+            self.close()
             raise DeadlineExceeded(f"no reply from {self.peer} in time", completed=completed) from error
         except OSError as error:
             self.close()
@@ -145,13 +147,12 @@ class BlockingConnection:
         return ConnectionLost(f"{self.peer} sent a {type(event).__name__} to a client", completed=_MAYBE)
 
     def _abandon(self, request: Request | LocateRequest) -> None:
-        """Tell the server that nobody waits any more, if that takes no time, and close."""
+        """Tell the server that nobody waits any more, if that takes no time."""
         try:
             self._socket.setblocking(False)
             self._socket.send(self._connection.abandon(request.request_id, request.version))
         except (OSError, LocalProtocolError):
             pass
-        self.close()
 
     def _answer(self, error: RemoteProtocolError) -> None:
         if error.response is not None:
@@ -165,6 +166,33 @@ class BlockingConnection:
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()
+
+
+def _connected(host: str, port: int, timeout: float) -> socket.socket:
+    """Connect to the first address of a host that answers; all of them share `timeout` (`create_connection` gives it to each).
+
+    Raises:
+        OSError, UnicodeError: there is none.
+    """
+    deadline = time.monotonic() + timeout
+    failure = OSError("the host has no address")
+    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    for number, (family, kind, protocol, _, address) in enumerate(addresses):
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(min(left / (len(addresses) - number), _LONGEST_WAIT))
+            sock.connect(address)
+        except BaseException as error:
+            sock.close()
+            if not isinstance(error, OSError):
+                raise
+            failure = error
+        else:
+            return sock
+    raise failure
 
 
 class ConnectionPool:

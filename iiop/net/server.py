@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, Protocol, cast
 
 from iiop.connection import NEED_DATA, Connection, ConnectionState, EndOfStream, Event, Role
-from iiop.exceptions import MARSHAL, CompletionStatus, EncodeError, LocalProtocolError, RemoteProtocolError
+from iiop.exceptions import MARSHAL, UNKNOWN, CompletionStatus, EncodeError, LocalProtocolError, RemoteProtocolError
 from iiop.giop.messages import (
     GIOP_1_0,
     CancelRequest,
@@ -140,10 +140,22 @@ class _ServerProtocol(asyncio.Protocol):
         if self._later.get(request.request_id) is later:
             del self._later[request.request_id]
         if not later.cancelled():
+            error = later.exception()
             with contextlib.suppress(LocalProtocolError):
-                self._transport.write(self._settle(request, later.result()))
+                if error is None:
+                    self._transport.write(self._settle(request, later.result()))
+                else:
+                    self._failed(request, error)
         if self._ending:
             self.close()
+
+    def _failed(self, request: Request | LocateRequest, error: BaseException) -> None:
+        """Answer a request whose answer will not come; a locate request has no such answer, and ends the connection."""
+        log.error("answering %s of %s failed", type(request).__name__, self.peer, exc_info=error)
+        if isinstance(request, Request):
+            self._transport.write(self._settle(request, failure(request, UNKNOWN(0, CompletionStatus.COMPLETED_MAYBE))))
+        else:
+            self.abort()
 
     def eof_received(self) -> None:
         self._connection.receive_data(b"")

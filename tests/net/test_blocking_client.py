@@ -6,6 +6,8 @@ CloseConnection, and follows a forward loop for ever.
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -323,6 +325,19 @@ def test_large_request_that_the_server_refuses(client: Client) -> None:
         assert server.connections == 1
 
 
+def test_reply_that_came_before_its_request_is_no_answer(client: Client) -> None:
+    """It would tell a caller that something was done which the server has not even read."""
+
+    def answer_two(peer: s.Peer) -> None:
+        octets = [encode(Reply(peer.asked().request_id + more, body=Body.of(s._LONG, (more,)))) for more in (0, 2)]
+        peer.sock.sendall(b"".join(octets))
+
+    with ScriptedServer([s.request, answer_two, s.gone], [s.serve(7)]) as server:
+        stub = counter(client, server.reference())
+        assert [stub.add(1), stub.add(2)] == [0, 7]
+        client.close()
+
+
 # --- replies that are exceptions --------------------------------------------------------------------------------------
 
 
@@ -506,6 +521,47 @@ def test_server_that_never_reads_holds_nobody(client: Client) -> None:
         with pytest.raises(DeadlineExceeded) as caught:
             counter(client, server.reference(), IMPATIENT).store(bytes(12_000_000))
         assert caught.value.completed is MAYBE
+
+
+class _Stuck(socket.socket):
+    """Send all but the last octets, then no more until it is too late."""
+
+    def sendall(self, octets: bytes, flags: int = 0) -> None:  # type: ignore[override]
+        self.send(octets[:-16])
+        raise TimeoutError
+
+
+def test_half_a_request_is_not_completed_by_its_cancel_request() -> None:
+    """The server would take the sixteen octets of a CancelRequest for the last ones of the arguments, and run them."""
+    ours, theirs = socket.socketpair()
+    with theirs, _Stuck(fileno=ours.detach()) as sock:
+        connection = BlockingConnection(sock, "peer")
+        call = Request(0, "store", key_address(s.KEY), body=Body(bytes(100)))
+        with pytest.raises(DeadlineExceeded) as caught:
+            connection.call(call, time.monotonic() + 1)
+        assert caught.value.completed is MAYBE
+        assert theirs.recv(1000) == encode(call)[:-16]
+        assert theirs.recv(1000) == b""
+
+
+def test_addresses_of_one_host_share_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two addresses drop every packet (their queues are full), the third answers; then none does."""
+    with contextlib.ExitStack() as stack:
+        deaf = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0)).getsockname()
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(deaf)
+        server = stack.enter_context(ScriptedServer([s.gone]))
+        addresses = [deaf, deaf, ("127.0.0.1", server.port)]
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", address) for address in addresses]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: found)
+        BlockingConnection.connect("host", 1, 0.6).close()
+        del found[2:]
+        start = time.monotonic()
+        with pytest.raises(ConnectFailed):
+            BlockingConnection.connect("host", 1, 0.3)
+        assert time.monotonic() - start < 0.5
 
 
 def test_no_time_limits_at_all(client: Client) -> None:

@@ -617,6 +617,34 @@ def test_answers_come_when_they_are_there(serve: Serve) -> None:
         assert [(reply.request_id, result(reply)) for reply in replies] == [(12, 1), (10, 0)]  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("version", [GIOP_1_0, GIOP_1_1, GIOP_1_2], ids=str)
+def test_answer_that_fails_later(serve: Serve, version: Version, caplog: pytest.LogCaptureFixture) -> None:
+    later = Later()
+    server = serve(adapter=later)
+    with server.connect() as client:
+        client.send(request("echo", 1, id=10, version=version))
+        server.wait_until(lambda: len(later.waiting) == 1)
+        server.in_loop(lambda: later.waiting[0][1].set_exception(ZeroDivisionError("in the dark")))
+        reply = client.receive()
+        assert isinstance(reply, Reply)
+        assert (reply.request_id, reply.version) == (10, version)
+        assert failure(reply) == UNKNOWN(0, MAYBE)
+    assert "in the dark" in caplog.text
+
+
+def test_locate_answer_that_fails_later(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    """No LocateReply of GIOP 1.0 and 1.1 can say it, so the connection ends in every version."""
+    later = Later()
+    later.locate = later.handle  # type: ignore[method-assign, assignment]
+    server = serve(adapter=later)
+    with server.connect() as client:
+        client.send(LocateRequest(10, key_address(KEY)))
+        server.wait_until(lambda: len(later.waiting) == 1)
+        server.in_loop(lambda: later.waiting[0][1].set_exception(ZeroDivisionError("in the dark")))
+        assert client.rest() == []
+    assert "in the dark" in caplog.text
+
+
 def test_connection_that_waits_for_its_answer_is_not_idle(serve: Serve) -> None:
     """CloseConnection would say that the request has not run, and the client would send it again."""
     later = Later()

@@ -286,6 +286,16 @@ def test_a_count_is_checked_before_anything_is_kept() -> None:
     raises(TruncatedError, lambda: Codec(Sequence(cdr_type(IOR))).decode(octets("00700000 00000000")), "", 4, "7340032 elements")
 
 
+def test_what_is_wrong_is_not_looked_for_without_end() -> None:
+    """The construct engine takes microseconds a field; a peer must not make it look at millions of them."""
+    whole = codec(tuple[str, ...]).encode(("",) * 100_000)
+    for bad, reason in ((9_000, "does not end with NUL"), (100_000, "not for one of the fields before")):
+        damaged = bytearray(whole)
+        damaged[8 * bad] = 1
+        with pytest.raises(DecodeError, match=reason):
+            codec(tuple[str, ...]).decode(bytes(damaged))
+
+
 def test_what_a_dataclass_refuses_is_refused() -> None:
     @dataclass(frozen=True, slots=True)
     class Picky:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from iiop.cdr import Codec, OpenEnum, ULong, codec, decapsulate, encapsulate
+from iiop.cdr import Codec, OpenEnum, Sequence, ULong, cdr_type, codec, decapsulate, encapsulate
 from iiop.cdr.types import ByteOrder
 from iiop.limits import DEFAULT_LIMITS, Limits
 
@@ -27,6 +27,7 @@ __all__ = [
     "ProfileId",
     "Registry",
     "ServiceContext",
+    "ServiceContextList",
     "ServiceId",
     "TaggedComponent",
     "TaggedProfile",
@@ -142,6 +143,10 @@ class ServiceContext:
 
     context_id: Annotated[int, ULong]
     context_data: bytes
+
+
+ServiceContextList = Annotated[tuple[ServiceContext, ...], Sequence(cdr_type(ServiceContext), limit="service_contexts")]
+"""Declare the service contexts of a message."""
 
 
 @dataclass(frozen=True, slots=True)

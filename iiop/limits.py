@@ -24,7 +24,6 @@ class Limits:
         string_length: octets of one string, its terminating NUL not counted.
         service_contexts: service contexts of one message.
         outstanding: requests of one connection that wait for their reply.
-        forwards: LOCATION_FORWARDs one invocation follows.
         connections: connections a server keeps open.
         iterators: binding iterators one Naming Service keeps alive.
         idle_time: seconds a server keeps a connection on which nothing arrives.
@@ -38,7 +37,6 @@ class Limits:
     string_length: int = 1024 * 1024
     service_contexts: int = 64
     outstanding: int = 4096
-    forwards: int = 10
     connections: int = 4096
     iterators: int = 1000
     idle_time: float = 600.0

@@ -23,6 +23,7 @@ from iiop.net.address import Hosts
 from iiop.net.client import Client, Reference
 from iiop.profile import Version, endpoints
 from ior import IOR, Address, Corbaloc, parse_object_url
+from ior.builder import DEFAULT_PORT
 from naming.changes import ROOT
 from naming.interfaces import NamingContextExt
 from naming.names import parse_name
@@ -30,7 +31,6 @@ from naming.types import Name
 
 __all__ = ["NameService"]
 
-DEFAULT_PORT = 8002
 S = TypeVar("S", bound=Interface)
 
 

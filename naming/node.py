@@ -14,11 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iiop.exceptions import IIOPError
+from ior.builder import DEFAULT_PORT
 
-__all__ = ["DEFAULT_PORT", "Node", "NodeError"]
-
-DEFAULT_PORT = 8002
-"""`IIOP_port` of Interstage's CORBA service."""
+__all__ = ["Node", "NodeError"]
 
 
 class NodeError(IIOPError):

@@ -25,10 +25,7 @@ from naming.interfaces import NamingContextExt
 from naming.servant import NamingServants
 from naming.store import Store
 
-__all__ = ["DEFAULT_PORT", "NamingServer"]
-
-DEFAULT_PORT = 8002
-"""The port of Interstage's CORBA service (`IIOP_port`)."""
+__all__ = ["NamingServer"]
 
 ISO_8859_1 = 0x00010001
 UTF_16 = 0x00010109

@@ -294,7 +294,7 @@ class _Sequence(construct.Construct):
     def _parse(self, stream: _Stream, context: Any, path: str) -> tuple[Any, ...]:
         count = _count(self.length, stream, context, path)
         at = stream.tell()
-        stream.input.check("sequence_length", count, path, at)
+        stream.input.check(self.declared.limit, count, path, at)
         if self.declared.bound is not None and count > self.declared.bound:
             stream.input.fail(f"{count} elements in a sequence bounded by {self.declared.bound}", path, at)
         left = len(stream.input.octets) - at

@@ -137,7 +137,7 @@ class _Decoder(Generator):
     def _(self, declared: t.Sequence) -> str:
         count, name = self.count(), self.fresh()
         least = declared.element.min_size
-        most = "limits.sequence_length"
+        most = f"limits.{identifier(declared.limit)}"
         if declared.bound is not None:
             most = f"min({most}, {declared.bound})"
         self.emit(f"if {count} > (end - pos) // {least} or {count} > {most}: raise Refused")

@@ -160,10 +160,16 @@ class OctetArray(CDRType):
 
 @dataclass(frozen=True)
 class Sequence(CDRType):
-    """Declare a sequence; its value is a tuple. The element must take at least one octet, so that a count can be checked."""
+    """Declare a sequence; its value is a tuple. The element must take at least one octet, so that a count can be checked.
+
+    Attributes:
+        bound: elements at the most, None where only a limit bounds them.
+        limit: name of the field of `Limits` that does.
+    """
 
     element: CDRType
     bound: int | None = None
+    limit: str = "sequence_length"
 
     def __post_init__(self) -> None:
         if self.element.min_size == 0:

@@ -95,7 +95,8 @@ class SystemException(CorbaException):
     Attributes:
         repository_id: as `IDL:omg.org/CORBA/COMM_FAILURE:1.0`.
         minor: 32 bits, the upper 20 naming a vendor; 0 says nothing.
-        completed: how far the operation got.
+        completed: how far the operation got; MAYBE where nothing is said, for only NO allows a caller to repeat it.
+        received: whether a peer sent it, rather than our own code.
     """
 
     repository_id: str = "IDL:omg.org/CORBA/SystemException:1.0"
@@ -107,7 +108,9 @@ class SystemException(CorbaException):
                 cls.repository_id = f"IDL:omg.org/CORBA/{cls.__name__}:1.0"
             _system_exceptions[cls.repository_id] = cls
 
-    def __init__(self, minor: int = 0, completed: CompletionStatus = CompletionStatus.COMPLETED_NO) -> None:
+    received: bool = False
+
+    def __init__(self, minor: int = 0, completed: CompletionStatus = CompletionStatus.COMPLETED_MAYBE) -> None:
         self.minor = minor
         self.completed = completed
         super().__init__(minor, completed)

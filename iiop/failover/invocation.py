@@ -22,6 +22,7 @@ from typing import Any, Generic, TypeVar
 
 from iiop.exceptions import (
     Attempt,
+    CodecError,
     CompletionStatus,
     ConnectFailed,
     DeadlineExceeded,
@@ -116,6 +117,7 @@ class Invocation(Generic[E]):
         self._failed: set[E] = set()
         self._rounds_left = policy.rounds
         self._reconnected = False
+        self._tried = False
         self._stale: BaseException | None = None
         self._trail: list[str] = []
 
@@ -238,8 +240,9 @@ class Invocation(Generic[E]):
     def reacquire_failed(self, error: BaseException, now: float) -> None:
         """Tell that the reference could not be acquired.
 
-        Nothing of the caller's has run, so any `IIOPError` costs a round and no more. Only if the object was reported gone, and
-        now its name is too (a user exception such as NotFound), the first report is what the caller gets, at once.
+        Nothing of the caller's has run, so any `IIOPError` costs a round and no more. But if the object was reported gone, and
+        now its name is too (a user exception such as NotFound), the first report is what the caller gets, at once; and so is what
+        asking again does not change: a name that was never bound, or that cannot be said.
 
         Raises:
             LocalProtocolError: no acquisition is under way.
@@ -247,7 +250,8 @@ class Invocation(Generic[E]):
         self._move(Trigger.ACQUIRE_FAILED)
         self._attempts.append(Attempt("re-acquire", error, now - self._since))
         self._rounds_left -= 1
-        if not isinstance(error, IIOPError):
+        unheard_of = isinstance(error, UserException) and not self._tried
+        if not isinstance(error, IIOPError) or isinstance(error, CodecError) or unheard_of:
             self._stop(error)
         elif self._stale is not None and isinstance(error, UserException):
             if self._stale.__cause__ is None:
@@ -276,6 +280,7 @@ class Invocation(Generic[E]):
 
     def _offer(self, now: float, remaining: float) -> TryEndpoint[E]:
         self._move(Trigger.OFFER)
+        self._tried = True
         timeout = min(self.policy.attempt_timeout, remaining / len(self._queue))
         endpoint = self._current = self._queue.popleft()
         self._since = now

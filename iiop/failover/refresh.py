@@ -10,7 +10,7 @@ from math import inf
 
 from iiop.failover.policy import FailoverPolicy
 
-__all__ = ["refresh_due", "refresh_time"]
+__all__ = ["refresh_time"]
 
 
 def refresh_time(policy: FailoverPolicy, acquired: float, *, chance: float = 0.0) -> float:
@@ -27,8 +27,3 @@ def refresh_time(policy: FailoverPolicy, acquired: float, *, chance: float = 0.0
     if policy.refresh_interval is None:
         return inf
     return acquired + policy.refresh_interval * (1.0 - policy.jitter * chance)
-
-
-def refresh_due(policy: FailoverPolicy, acquired: float, now: float, *, chance: float = 0.0) -> bool:
-    """Say whether references acquired at `acquired` are to be acquired afresh before they are used at `now`."""
-    return now >= refresh_time(policy, acquired, chance=chance)

@@ -15,7 +15,7 @@ from iiop.cdr import ByteOrder, ULong, codec
 from iiop.exceptions.errors import DecodeError, LocalProtocolError, RemoteProtocolError
 from iiop.giop.header import HEADER_SIZE, MORE_FRAGMENTS, Header, new_message, put_size
 from iiop.giop.messages import GIOP_1_0, GIOP_1_1, GIOP_1_2, MessageError, MessageType
-from iiop.iop import ServiceContext
+from iiop.iop import ServiceContextList
 from iiop.limits import Limits
 from iiop.profile import Version
 
@@ -43,7 +43,7 @@ class _Open:
 class _Start_1_1:
     """Declare what a Request and a Reply of GIOP 1.1 begin with."""
 
-    service_context: tuple[ServiceContext, ...]
+    service_context: ServiceContextList
     request_id: Annotated[int, ULong]
 
 

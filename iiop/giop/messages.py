@@ -143,7 +143,9 @@ class SystemExceptionReplyBody:
 
     def exception(self) -> SystemException:
         """Return the exception that a caller can raise."""
-        return system_exception(self.exception_id, self.minor_code_value, self.completion_status)
+        exception = system_exception(self.exception_id, self.minor_code_value, self.completion_status)
+        exception.received = True
+        return exception
 
 
 class Body:

@@ -34,7 +34,7 @@ from iiop.giop.messages import (
     TargetAddress,
     key_address,
 )
-from iiop.iop import ServiceContext
+from iiop.iop import ServiceContextList
 from iiop.limits import Limits
 from iiop.profile import Version
 
@@ -48,7 +48,7 @@ Write = Callable[[Any, bytearray], None]
 class RequestHeader_1_0:
     """Declare GIOP::RequestHeader_1_0."""
 
-    service_context: tuple[ServiceContext, ...]
+    service_context: ServiceContextList
     request_id: Annotated[int, ULong]
     response_expected: bool
     object_key: bytes
@@ -60,7 +60,7 @@ class RequestHeader_1_0:
 class ReplyHeader_1_0:
     """Declare GIOP::ReplyHeader_1_0."""
 
-    service_context: tuple[ServiceContext, ...]
+    service_context: ServiceContextList
     request_id: Annotated[int, ULong]
     reply_status: ReplyStatus
 

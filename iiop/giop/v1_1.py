@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from iiop.cdr import OctetArray, ULong, codec
 from iiop.giop.messages import GIOP_1_1, MessageType, Request
 from iiop.giop.v1_0 import Read, Write, object_key, read_request, readers, writers
-from iiop.iop import ServiceContext
+from iiop.iop import ServiceContextList
 
 __all__ = ["READ", "WRITE"]
 
@@ -21,7 +21,7 @@ __all__ = ["READ", "WRITE"]
 class RequestHeader_1_1:
     """Declare GIOP::RequestHeader_1_1."""
 
-    service_context: tuple[ServiceContext, ...]
+    service_context: ServiceContextList
     request_id: Annotated[int, ULong]
     response_expected: bool
     reserved: Annotated[bytes, OctetArray(3)]

@@ -21,7 +21,7 @@ from iiop.giop.messages import (
     TargetAddress,
 )
 from iiop.giop.v1_0 import Read, Write, nothing_behind, readers, writers
-from iiop.iop import ServiceContext
+from iiop.iop import ServiceContextList
 from iiop.limits import Limits
 
 __all__ = ["READ", "WRITE"]
@@ -36,7 +36,7 @@ class RequestHeader_1_2:
     reserved: Annotated[bytes, OctetArray(3)]
     target: TargetAddress
     operation: str
-    service_context: tuple[ServiceContext, ...]
+    service_context: ServiceContextList
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class ReplyHeader_1_2:
 
     request_id: Annotated[int, ULong]
     reply_status: ReplyStatus
-    service_context: tuple[ServiceContext, ...]
+    service_context: ServiceContextList
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ Source: CORBA 3.3 part 2, clause 9.4 "GIOP Message Formats".
 
 from __future__ import annotations
 
-from iiop.exceptions.errors import DecodeError, LimitExceeded, LocalProtocolError, TruncatedError
+from iiop.exceptions.errors import DecodeError, LocalProtocolError, TruncatedError
 from iiop.giop import v1_0, v1_1, v1_2
 from iiop.giop.header import HEADER_SIZE, Header, cut_header, new_message, put_size
-from iiop.giop.messages import Message, MessageType, Reply, Request
+from iiop.giop.messages import Message, MessageType
 from iiop.limits import DEFAULT_LIMITS, Limits
 
 __all__ = ["decode", "decode_whole", "encode"]
@@ -63,12 +63,4 @@ def decode_whole(header: Header, octets: bytes, limits: Limits = DEFAULT_LIMITS)
     if read is None or header.more_fragments:
         raise DecodeError(f"a {header.message_type.name} is not a whole message", path="message_type", offset=7)
     message: Message = read(octets, header.byte_order, limits)
-    if isinstance(message, (Request, Reply)) and len(message.service_context) > limits.service_contexts:
-        raise LimitExceeded(
-            f"{len(message.service_context)} service contexts exceed the limit service_contexts={limits.service_contexts}",
-            limit="service_contexts",
-            value=len(message.service_context),
-            path="service_context",
-            offset=HEADER_SIZE,
-        )
     return message

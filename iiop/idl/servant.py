@@ -21,9 +21,11 @@ from iiop.exceptions import (
     DecodeError,
     SystemException,
     UserException,
+    system_exception,
 )
 from iiop.giop.messages import (
     EMPTY,
+    GIOP_1_2,
     LocateReply,
     LocateRequest,
     LocateStatus,
@@ -128,13 +130,20 @@ class ObjectAdapter:
         return servant
 
     def locate(self, request: LocateRequest) -> LocateReply:
-        """Answer a LocateRequest."""
-        status = LocateStatus.OBJECT_HERE
+        """Answer a LocateRequest.
+
+        Where looking for the servant failed, GIOP 1.2 says so; before, the answer is that the object is here, and the request
+        that follows is told.
+        """
+        status, body = LocateStatus.OBJECT_HERE, EMPTY
         try:
             self.servant(object_key_of(request.target))
-        except SystemException:
+        except OBJECT_NOT_EXIST:
             status = LocateStatus.UNKNOWN_OBJECT
-        return LocateReply(request.request_id, status, EMPTY, request.version, request.byte_order)
+        except SystemException as exception:
+            if request.version >= GIOP_1_2:
+                status, body = LocateStatus.LOC_SYSTEM_EXCEPTION, exception_body(exception)
+        return LocateReply(request.request_id, status, body, request.version, request.byte_order)
 
     def handle(self, request: Request) -> Reply:
         """Run a request and return its reply, which a oneway's sender does not want."""
@@ -161,7 +170,7 @@ class ObjectAdapter:
             result = getattr(servant, operation.method)(*arguments)
             status, body = ReplyStatus.NO_EXCEPTION, operation.results_body(result)
         except SystemException as exception:
-            return failure(request, exception)
+            return failure(request, _as_of_this_call(exception))
         except UserException as exception:
             if exception.repository_id not in operation.raises:
                 log.error("%s raised %r, which it does not declare", operation.name, exception)
@@ -171,6 +180,16 @@ class ObjectAdapter:
             log.exception("%s failed in %s", operation.name, type(servant).__name__)
             return failure(request, UNKNOWN(0, CompletionStatus.COMPLETED_MAYBE))
         return Reply(request.request_id, status, (), body, request.version, request.byte_order)
+
+
+def _as_of_this_call(exception: SystemException) -> SystemException:
+    """Return what a servant raised as its own caller must see it.
+
+    That a call which the servant made to another object has not run says nothing of the servant's own.
+    """
+    if not exception.received or exception.completed is not CompletionStatus.COMPLETED_NO:
+        return exception
+    return system_exception(exception.repository_id, exception.minor, CompletionStatus.COMPLETED_MAYBE)
 
 
 def failure(request: Request, exception: SystemException) -> Reply:

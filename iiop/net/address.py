@@ -18,7 +18,9 @@ Hosts = Mapping[str, str]
 
 def map_host(hosts: Hosts, host: str) -> str:
     """Return the address `hosts` gives a name, compared without case, or the name itself."""
-    return hosts.get(host) or hosts.get(host.lower()) or host
+    if host in hosts:
+        return hosts[host]
+    return next((address for name, address in hosts.items() if name.lower() == host.lower()), host)
 
 
 def read_hosts(path: Path) -> dict[str, str]:

@@ -44,6 +44,8 @@ class AsyncConnection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._reason: ConnectionLost | None = None
         self._version = GIOP_1_0
+        self._writable = asyncio.Event()
+        self._writable.set()
 
     @classmethod
     async def connect(
@@ -86,6 +88,7 @@ class AsyncConnection(asyncio.Protocol):
             EncodeError, LocalProtocolError: the request cannot be sent.
             ConnectionLost: with the completion status.
         """
+        await self._writable.wait()
         if not self.is_open:
             raise ConnectionLost(f"{self._reason or f'{self.peer} has ended the connection'}", completed=_NO)
         request_id = self._connection.next_request_id()
@@ -113,6 +116,12 @@ class AsyncConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
 
     def data_received(self, data: bytes) -> None:
         self._connection.receive_data(data)
@@ -150,6 +159,7 @@ class AsyncConnection(asyncio.Protocol):
         if not self._waiting:
             reason.completed = _NO
         self._reason = reason
+        self._writable.set()
         self._transport.close()
         for waiting in self._waiting.values():
             if not waiting.done():

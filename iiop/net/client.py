@@ -12,8 +12,9 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
+from iiop.cdr import Short, codec
 from iiop.exceptions import (
     MARSHAL,
     CompletionStatus,
@@ -25,13 +26,26 @@ from iiop.exceptions import (
     UserException,
 )
 from iiop.failover import DEFAULT_POLICY, FailoverPolicy, GiveUp, Invocation, Reacquire, Succeed, TryEndpoint, Wait, refresh_time
-from iiop.giop.messages import GIOP_1_0, GIOP_1_1, GIOP_1_2, Body, Reply, ReplyStatus, Request, ResponseFlags, key_address
+from iiop.giop.messages import (
+    GIOP_1_0,
+    GIOP_1_1,
+    GIOP_1_2,
+    AddressingDisposition,
+    Body,
+    IORAddressingInfo,
+    Reply,
+    ReplyStatus,
+    Request,
+    ResponseFlags,
+    TargetAddress,
+    key_address,
+)
 from iiop.idl import Interface, Operation
 from iiop.iop import IOR, IOR_CODEC
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts
 from iiop.net.blocking import ConnectionPool
-from iiop.profile import Endpoint, Version, endpoints
+from iiop.profile import Endpoint, ProfileBody, Version, encode_profile, endpoints
 
 __all__ = ["Client", "Reference"]
 
@@ -40,6 +54,7 @@ Acquire = Callable[[float], IOR]
 
 log = logging.getLogger("iiop.client")
 
+_DISPOSITION = codec(Annotated[int, Short])
 _FORWARDS = (ReplyStatus.LOCATION_FORWARD, ReplyStatus.LOCATION_FORWARD_PERM)
 
 
@@ -107,10 +122,11 @@ class Client:
         """
         deadline = time.monotonic() + step.timeout
         connect_timeout, fresh = step.connect_timeout, fresh or step.fresh
+        target: TargetAddress | None = None
         while True:
             connection, used = self.pool.take(endpoint.host, endpoint.port, connect_timeout, fresh=fresh)
             try:
-                reply = connection.call(_request(connection.next_request_id(), endpoint, operation, arguments), deadline)
+                reply = connection.call(_request(connection.next_request_id(), endpoint, target, operation, arguments), deadline)
             except EncodeError:
                 self.pool.give_back(endpoint.host, endpoint.port, connection)
                 raise
@@ -123,14 +139,36 @@ class Client:
                 raise
             self.pool.give_back(endpoint.host, endpoint.port, connection)
             assert reply is None or isinstance(reply, Reply)
-            return reply
+            if reply is None or reply.reply_status is not ReplyStatus.NEEDS_ADDRESSING_MODE or target is not None:
+                return reply
+            target = _target(endpoint, reply, self.limits)
 
 
-def _request(request_id: int, endpoint: Endpoint, operation: Operation, arguments: tuple[Any, ...]) -> Request:
+def _target(endpoint: Endpoint, reply: Reply, limits: Limits) -> TargetAddress:
+    """Return the target address in the form that a NEEDS_ADDRESSING_MODE asks for.
+
+    Raises:
+        MARSHAL: it asks for none there is; nothing has run.
+    """
+    try:
+        form = AddressingDisposition(reply.body.decode(_DISPOSITION, limits=limits))
+    except ValueError as error:
+        raise MARSHAL(0, CompletionStatus.COMPLETED_NO) from error
+    if form is AddressingDisposition.KeyAddr:
+        return key_address(endpoint.object_key)
+    profile = encode_profile(ProfileBody(endpoint.version, endpoint.host, endpoint.port, endpoint.object_key))
+    if form is AddressingDisposition.ProfileAddr:
+        return TargetAddress(form, profile)
+    return TargetAddress(form, IORAddressingInfo(0, IOR("", (profile,))))
+
+
+def _request(
+    request_id: int, endpoint: Endpoint, target: TargetAddress | None, operation: Operation, arguments: tuple[Any, ...]
+) -> Request:
     return Request(
         request_id,
         operation.name,
-        key_address(endpoint.object_key),
+        target or key_address(endpoint.object_key),
         ResponseFlags.SYNC_NONE.value if operation.oneway else ResponseFlags.SYNC_WITH_TARGET.value,
         (),
         Body.of(operation.arguments, arguments),

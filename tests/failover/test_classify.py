@@ -39,7 +39,6 @@ from iiop.failover import (
     Wait,
     completion_of,
     may_repeat,
-    refresh_due,
     refresh_time,
 )
 
@@ -212,8 +211,6 @@ def test_policy_refuses_numbers_that_make_no_sense(wrong: dict[str, Any]) -> Non
 def test_refresh(interval: float | None, jitter: float, chance: float, expected: float) -> None:
     policy = FailoverPolicy(refresh_interval=interval, jitter=jitter)
     assert refresh_time(policy, 100.0, chance=chance) == expected
-    assert not refresh_due(policy, 100.0, 144.9, chance=chance)
-    assert refresh_due(policy, 100.0, 160.0, chance=chance) == (interval is not None)
 
 
 @pytest.mark.parametrize("endpoints", [[None], [("host", 8002, b"key")], [0]])

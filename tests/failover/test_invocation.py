@@ -477,8 +477,8 @@ MISUSE: list[tuple[Callable[[Shell], object], str]] = [
     (lambda shell: shell.invocation.reacquire_failed(TRANSIENT(), 0.0), "DECIDING"),
     (lambda shell: (shell.tries("a"), shell.step()), "TRYING"),
     (lambda shell: (shell.tries("a"), shell.invocation.reacquired(["x"], 0.0)), "TRYING"),
-    (lambda shell: (shell.fails("a", COMM_FAILURE()), shell.asks(), shell.ends(1)), "REACQUIRING"),
-    (lambda shell: (shell.fails("a", COMM_FAILURE(IPCOM)), shell.step(), shell.ends(1)), "WAITING"),
+    (lambda shell: (shell.fails("a", COMM_FAILURE(0, NO)), shell.asks(), shell.ends(1)), "REACQUIRING"),
+    (lambda shell: (shell.fails("a", COMM_FAILURE(IPCOM, NO)), shell.step(), shell.ends(1)), "WAITING"),
     (lambda shell: (shell.tries("a"), shell.ends(1), shell.ends(1)), "SUCCEEDED"),
     (lambda shell: (shell.fails("a", BAD_PARAM()), shell.ends(1)), "GAVE_UP"),
 ]

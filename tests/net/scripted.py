@@ -12,6 +12,7 @@ script is raised when the server is left.
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import struct
 import threading
@@ -187,6 +188,11 @@ def fin(peer: Peer) -> None:
 def half_close(peer: Peer) -> None:
     """Send FIN, read on."""
     peer.sock.shutdown(socket.SHUT_WR)
+
+
+def arrived(peer: Peer) -> None:
+    """Wait until something has arrived, and leave it unread."""
+    assert select.select([peer.sock], [], [], PATIENCE)[0], "nothing has arrived"
 
 
 def rst(peer: Peer) -> None:

@@ -12,11 +12,11 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from math import inf
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
 
-from iiop.cdr import ByteOrder
+from iiop.cdr import ByteOrder, Short, codec
 from iiop.exceptions import (
     BAD_PARAM,
     COMM_FAILURE,
@@ -48,6 +48,7 @@ from iiop.giop.messages import (
     key_address,
 )
 from iiop.giop.wire import encode
+from iiop.idl.servant import object_key_of
 from iiop.iop import IOR
 from iiop.limits import Limits
 from iiop.net.blocking import BlockingConnection
@@ -200,7 +201,7 @@ def test_host_that_is_none(client: Client, host: str) -> None:
 
 AFTER_REQUEST: dict[str, Sequence[Step]] = {
     "accept, FIN": [s.fin],
-    "accept, RST": [s.rst],
+    "accept, RST": [s.arrived, s.rst],
     "request, FIN": [s.request, s.fin],
     "request, RST": [s.request, s.rst],
     "half a header": [s.request, s.part_of_reply(7), s.fin],
@@ -403,7 +404,36 @@ def test_object_that_is_gone(client: Client) -> None:
         assert server.operations == ["add", "add"]
 
 
-@pytest.mark.parametrize("value", [5, 6, 77, 0xFFFFFFFF])
+@pytest.mark.parametrize("disposition", [0, 1, 2])
+def test_address_in_the_form_that_is_asked_for(client: Client, disposition: int) -> None:
+    """The request has not run, and is sent again at once; a server that asks twice is not believed."""
+    asked = Body.of(codec(Annotated[int, Short]), disposition)
+    seen: list[Request] = []
+
+    def look(peer: s.Peer) -> None:
+        seen.append(peer.asked())
+
+    with ScriptedServer([s.request, s.status(5, asked), s.request, look, s.reply(7)]) as server:
+        assert counter(client, server.reference()).add(1) == 7
+        assert server.operations == ["add", "add"]
+    assert seen[0].target.discriminator == disposition
+    assert object_key_of(seen[0].target) == s.KEY
+    with ScriptedServer([s.request, s.status(5, asked), s.request, s.status(5, asked)]) as server:
+        with pytest.raises(MARSHAL):
+            counter(client, server.reference()).add(1)
+        assert server.operations == ["add", "add"]
+
+
+@pytest.mark.parametrize("body", [Body(), Body.of(codec(Annotated[int, Short]), 7)])
+def test_address_in_a_form_there_is_none_of(client: Client, body: Body) -> None:
+    with ScriptedServer([s.request, s.status(5, body)], then=[s.serve(1)]) as server:
+        with pytest.raises(MARSHAL) as caught:
+            counter(client, server.reference()).add(1)
+        assert caught.value.completed is NO
+        assert server.operations == ["add"]
+
+
+@pytest.mark.parametrize("value", [6, 77, 0xFFFFFFFF])
 def test_reply_status_that_ends_no_call(client: Client, value: int) -> None:
     with ScriptedServer([s.request, s.status(value)], then=[s.serve(1)]) as server:
         with pytest.raises(MARSHAL) as caught:

@@ -431,10 +431,11 @@ def test_locator_that_fails(serve: Serve, caplog: pytest.LogCaptureFixture) -> N
 
     with serve(adapter=ObjectAdapter(locate_servant=broken)).connect() as client:
         assert failure(client.call(request("echo", 1))) == UNKNOWN(0, NO)
-        client.send(LocateRequest(0, key_address(b"x")))
-        reply = client.receive()
-        assert isinstance(reply, LocateReply)
-        assert reply.locate_status is LocateStatus.UNKNOWN_OBJECT
+        for version, status in ((GIOP_1_2, LocateStatus.LOC_SYSTEM_EXCEPTION), (GIOP_1_0, LocateStatus.OBJECT_HERE)):
+            client.send(LocateRequest(0, key_address(b"x"), version))
+            reply = client.receive()
+            assert isinstance(reply, LocateReply)
+            assert reply.locate_status is status
     assert "no idea" in caplog.text
 
 

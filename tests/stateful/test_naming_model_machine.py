@@ -13,7 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from iiop.exceptions.corba import NO_PERMISSION, OBJECT_NOT_EXIST, CorbaException
+from iiop.exceptions.corba import NO_PERMISSION, OBJECT_NOT_EXIST, CompletionStatus, CorbaException
 from iiop.iop import IOR, NIL, TaggedProfile
 from naming.changes import ROOT, Change, ContextCreated, ContextId, ForeignContext
 from naming.model import Draft, NamingModel
@@ -49,7 +49,7 @@ class Reference:
 
     def enter(self, context: str) -> dict[tuple[str, str], Value]:
         if context not in self.contexts:
-            raise OBJECT_NOT_EXIST()
+            raise OBJECT_NOT_EXIST(0, CompletionStatus.COMPLETED_NO)
         return self.contexts[context]
 
     def at_last(self, context: str, name: Name, do: Callable[[dict[tuple[str, str], Value], NameComponent], object]) -> object:
@@ -114,7 +114,7 @@ class Reference:
         if self.enter(context):
             raise NotEmpty()
         if context == ROOT:
-            raise NO_PERMISSION()
+            raise NO_PERMISSION(0, CompletionStatus.COMPLETED_NO)
         del self.contexts[context]
 
 

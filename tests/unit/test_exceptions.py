@@ -133,13 +133,13 @@ def test_unknown_system_exception_keeps_what_the_peer_said(repository_id: str) -
     [
         (
             COMM_FAILURE(0x464A0114),
-            ["COMM_FAILURE: minor 0x464a0114 (Fujitsu: IPCOM detected an error, all targets st", "), COMPLETED_NO"],
+            ["COMM_FAILURE: minor 0x464a0114 (Fujitsu: IPCOM detected an error, all targets st", "), COMPLETED_MAYBE"],
         ),
         (COMM_FAILURE(0x464A0914, MAYBE), ["minor 0x464a0914 (Fujitsu: IPCOM detected", "COMPLETED_MAYBE"]),
         (COMM_FAILURE(0x41540007, YES), ["COMM_FAILURE: minor 0x41540007 (omniORB), COMPLETED_YES"]),
-        (BAD_PARAM(), ["BAD_PARAM: minor 0, COMPLETED_NO"]),
-        (BAD_PARAM(0x00000001), ["BAD_PARAM: minor 0x00000001, COMPLETED_NO"]),
-        (TRANSIENT(0x4F4D0003), ["TRANSIENT: minor 0x4f4d0003 (OMG: the request was cancelled), COMPLETED_NO"]),
+        (BAD_PARAM(), ["BAD_PARAM: minor 0, COMPLETED_MAYBE"]),
+        (BAD_PARAM(0x00000001, NO), ["BAD_PARAM: minor 0x00000001, COMPLETED_NO"]),
+        (TRANSIENT(0x4F4D0003), ["TRANSIENT: minor 0x4f4d0003 (OMG: the request was cancelled), COMPLETED_MAYBE"]),
     ],
 )
 def test_text_of_a_system_exception(error: SystemException, parts: list[str]) -> None:
@@ -233,7 +233,7 @@ def test_errors_without_a_status_may_have_run() -> None:
 
 @pytest.mark.parametrize("cls", [FailoverExhausted, DeadlineExceeded])
 def test_every_attempt_is_told(cls: type[FailoverExhausted] | type[DeadlineExceeded]) -> None:
-    attempts = [Attempt("host1:8002", ConnectFailed("refused"), 0.25), Attempt("host2:8002", OBJECT_NOT_EXIST(), 1.5)]
+    attempts = [Attempt("host1:8002", ConnectFailed("refused"), 0.25), Attempt("host2:8002", OBJECT_NOT_EXIST(0, NO), 1.5)]
     error = cls("nobody answered", attempts=attempts, completed=NO)
     assert error.attempts == tuple(attempts)
     assert error.completed is NO

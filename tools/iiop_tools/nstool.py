@@ -13,7 +13,8 @@ import click
 
 from iiop.net.loop import new_event_loop
 from iiop_tools import cli
-from naming.server import DEFAULT_PORT, NamingServer
+from ior.builder import DEFAULT_PORT
+from naming.server import NamingServer
 from naming.store import StoreError
 
 __all__ = ["main", "serve_until_told"]

@@ -108,7 +108,7 @@ class IORBuilder:
         """Add TAG_CODE_SETS.
 
         Args:
-            char: OSF number of the native code set for char and string, see `ior.registry.CODE_SETS`.
+            char: OSF number of the native code set for char and string, see `iiop.cdr.code_sets.CODE_SETS`.
             wchar: that for wchar and wstring.
             char_conversions: what the server converts char data from and to.
             wchar_conversions: the same for wchar data.

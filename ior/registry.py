@@ -1,16 +1,17 @@
 """Names of the numbers in references: profiles, components, code sets, ORB types.
 
 Knows numbers and names only, and states only what a public source states; a number without a name is none the worse. What the
-octets of a tag mean is told to `register_component` and `register_profile` (of `iiop.iop`, here again for convenience).
+octets of a tag mean is told to `register_component` and `register_profile` (of `iiop.iop`, here again for convenience); code sets
+are in `iiop.cdr.code_sets`.
 
-Sources: OMG tags, CORBA 3.3 part 2 (`iiop.iop`); OSF Character and Code Set Registry 1.2g, short names as omniORB's catior prints
-them where it knows the number; ORB types as OMG assigned them to vendors, in the listings of IOR dump tools (catior 4.3.3
-agrees with all of ORB_TYPES); TAO profile tags, DOCGroup/ACE_TAO tao/orbconf.h and tao/IOPC.h; omniORB component tags, omniORB
-4 IOP.h as catior prints them.
+Sources: OMG tags, CORBA 3.3 part 2 (`iiop.iop`); ORB types as OMG assigned them to vendors, in the listings of IOR dump tools
+(catior 4.3.3 agrees with all of ORB_TYPES); tags of vendors, `iiop.components.vendor`.
 """
 
 from __future__ import annotations
 
+from iiop.cdr.code_sets import CODE_SETS, code_set_name, register_code_set
+from iiop.components.vendor import VendorComponentId, VendorProfileId
 from iiop.iop import ComponentId, ProfileId, register_component, register_profile
 
 __all__ = [
@@ -20,35 +21,11 @@ __all__ = [
     "component_name",
     "orb_type_name",
     "profile_name",
+    "register_code_set",
     "register_component",
     "register_profile",
     "vendor_name",
 ]
-
-CODE_SETS: dict[int, str] = {
-    **{0x00010000 + part: f"ISO-8859-{part}" for part in range(1, 11)},
-    0x0001000F: "ISO-8859-15",
-    0x00010020: "ISO-646",
-    0x00010100: "UCS-2-level-1",
-    0x00010101: "UCS-2-level-2",
-    0x00010102: "UCS-2-level-3",
-    0x00010104: "UCS-4-level-1",
-    0x00010105: "UCS-4-level-2",
-    0x00010106: "UCS-4-level-3",
-    0x00010109: "UTF-16",
-    0x00030010: "eucJP",
-    0x0004000A: "eucKR",
-    0x00050010: "eucTW",
-    0x05000010: "OSF-Japanese-UJIS",
-    0x05000011: "OSF-Japanese-SJIS-1",
-    0x05000012: "OSF-Japanese-SJIS-2",
-    0x05010001: "UTF-8",
-    0x05020001: "JVC_eucJP",
-    0x05020002: "JVC_SJIS",
-    0x10020025: "IBM-037",
-    0x100203AF: "IBM-943",
-}
-"""OSF number to short name. `CODE_SETS[n] = name` adds one."""
 
 ORB_TYPES: dict[int, str] = {
     0x41545400: "omniORB",
@@ -74,22 +51,8 @@ ORB_TYPES: dict[int, str] = {
 }
 """First ORB type of a vendor's block of at most 256 to name. `ORB_TYPES[0x58595A00] = name` adds one."""
 
-_COMPONENTS = {
-    **{int(tag): tag.name for tag in ComponentId},
-    0x41545401: "TAG_OMNIORB_BIDIR",
-    0x41545402: "TAG_OMNIORB_UNIX_TRANS",
-    0x41545403: "TAG_OMNIORB_PERSISTENT_ID",
-    0x41545404: "TAG_OMNIORB_RESTRICTED_CONNECTION",
-}
-
-_PROFILES = {
-    **{int(tag): tag.name for tag in ProfileId},
-    0x54414F00: "TAO_TAG_UIOP_PROFILE",
-    0x54414F02: "TAO_TAG_SHMEM_PROFILE",
-    0x54414F04: "TAO_TAG_DIOP_PROFILE",
-    0x54414F05: "TAO_TAG_COIOP_PROFILE",
-    0x54414F0E: "TAO_TAG_SCIOP_PROFILE",
-}
+_COMPONENTS = {int(tag): tag.name for kind in (ComponentId, VendorComponentId) for tag in kind}
+_PROFILES = {int(tag): tag.name for kind in (ProfileId, VendorProfileId) for tag in kind}
 
 
 def component_name(tag: int) -> str | None:
@@ -104,15 +67,6 @@ def component_name(tag: int) -> str | None:
 def profile_name(tag: int) -> str | None:
     """Return the name of a profile tag, None if it has none here."""
     return _PROFILES.get(tag)
-
-
-def code_set_name(number: int) -> str | None:
-    """Return the short name of an OSF code set number, None if it has none here.
-
-    >>> code_set_name(0x05010001)
-    'UTF-8'
-    """
-    return CODE_SETS.get(number)
 
 
 def orb_type_name(number: int) -> str | None:

@@ -127,7 +127,7 @@ class SystemException(CorbaException):
             shown += f" ({self.repository_id})"
         text = f"{shown}: minor {self.minor:#010x}" if self.minor else f"{shown}: minor 0"
         if known is not None:
-            text += f" ({known.vendor}: {known.meaning})" if known.meaning else f" ({known.vendor})"
+            text += f" ({' '.join(filter(None, (known.vendor, known.name)))}{known.meaning and ': ' + known.meaning})"
         return f"{text}, {self.completed.name}"
 
 

@@ -133,13 +133,13 @@ def test_unknown_system_exception_keeps_what_the_peer_said(repository_id: str) -
     [
         (
             COMM_FAILURE(0x464A0114),
-            ["COMM_FAILURE: minor 0x464a0114 (Fujitsu: IPCOM detected an error, all targets st", "), COMPLETED_MAYBE"],
+            ["COMM_FAILURE: minor 0x464a0114 (Fujitsu IPCOM_ERROR: IPCOM detected an error, all targets", "), COMPLETED_MAYBE"],
         ),
-        (COMM_FAILURE(0x464A0914, MAYBE), ["minor 0x464a0914 (Fujitsu: IPCOM detected", "COMPLETED_MAYBE"]),
-        (COMM_FAILURE(0x41540007, YES), ["COMM_FAILURE: minor 0x41540007 (omniORB), COMPLETED_YES"]),
+        (COMM_FAILURE(0x464A0914, MAYBE), ["minor 0x464a0914 (Fujitsu IPCOM_ERROR: IPCOM detected", "COMPLETED_MAYBE"]),
+        (COMM_FAILURE(0x41540FFF, YES), ["COMM_FAILURE: minor 0x41540fff (omniORB), COMPLETED_YES"]),
         (BAD_PARAM(), ["BAD_PARAM: minor 0, COMPLETED_MAYBE"]),
         (BAD_PARAM(0x00000001, NO), ["BAD_PARAM: minor 0x00000001, COMPLETED_NO"]),
-        (TRANSIENT(0x4F4D0003), ["TRANSIENT: minor 0x4f4d0003 (OMG: the request was cancelled), COMPLETED_MAYBE"]),
+        (TRANSIENT(0x4F4D0003), ["TRANSIENT: minor 0x4f4d0003 (OMG CANCELLED: the request was cancelled), COMPLETED_MAYBE"]),
     ],
 )
 def test_text_of_a_system_exception(error: SystemException, parts: list[str]) -> None:

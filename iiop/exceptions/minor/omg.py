@@ -1,128 +1,18 @@
-"""What the minor code of a system exception means, and whose it is.
+"""The OMG's own minor codes, block 0x4F4D0000 ("OM").
 
-A minor code is 32 bits; the upper 20 are the vendor's (its VMCID), the lower 12 count within one exception type (CORBA 3.3
-part 1, 8.6.4). The OMG's own codes follow annex A of that standard, told in our words. Fujitsu's are those its public
-documents name (Messages and FAQ of Interstage Application Server; High Availability System Guide B1WS-1092-03ENZ0, 3.3.2.1).
-Of other vendors only the name is known.
-
-Knows nothing of exception classes: an exception is its name here.
+Sources: CORBA 3.3 part 1 (formal/2012-11-12), annex A; what it lacks and ORBs send, from the OMG's list of standard minor
+exception codes (omg/03-01-04) as DOCGroup/ACE_TAO TAO/tao/SystemException.cpp tells it: BAD_PARAM 42, MARSHAL 9,
+NO_IMPLEMENT 8, BAD_INV_ORDER 21 and 23 to 26, CODESET_INCOMPATIBLE, ACTIVITY_COMPLETED, ACTIVITY_REQUIRED. NO_RESPONSE 1 has
+its meaning from omniORB's name for it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
-__all__ = ["MinorCode", "explain_minor", "register_minor_code", "register_vendor", "vendor_of_minor"]
+from iiop.exceptions.minor.core import Table, register_table
 
 OMG_VMCID = 0x4F4D0000
-FUJITSU_VMCID = 0x464A0000
-FUJITSU_PAIR_BIT = 0x800
-ANY_EXCEPTION = ""
 
-
-@dataclass(frozen=True, slots=True)
-class MinorCode:
-    """Say what is known of one minor code.
-
-    Attributes:
-        minor: the code as asked for.
-        vendor: who assigned it.
-        exception: the exception it came with, as `COMM_FAILURE`.
-        name: short symbol; empty where only the vendor is known.
-        meaning: one phrase; empty where only the vendor is known.
-        advice: what a caller can do about it; may be empty.
-    """
-
-    minor: int
-    vendor: str
-    exception: str
-    name: str = ""
-    meaning: str = ""
-    advice: str = ""
-
-
-_codes: dict[tuple[str, int], MinorCode] = {}
-_vendors: dict[tuple[int, int], str] = {}
-
-
-def register_vendor(vmcid: int, vendor: str, *, bits: int = 20) -> None:
-    """Name the vendor of every code that shares its upper `bits` bits with `vmcid`; the longest match wins."""
-    _vendors[(bits, vmcid >> (32 - bits))] = vendor
-
-
-def vendor_of_minor(minor: int) -> str | None:
-    """Name the vendor a code belongs to, or None if its block is not known."""
-    for bits in sorted({bits for bits, _ in _vendors}, reverse=True):
-        vendor = _vendors.get((bits, minor >> (32 - bits)))
-        if vendor is not None:
-            return vendor
-    return None
-
-
-def register_minor_code(
-    exception: str, minor: int, name: str, meaning: str, *, advice: str = "", vendor: str | None = None
-) -> MinorCode:
-    """Make a code known to `explain_minor`; one that was known already is replaced.
-
-    Args:
-        exception: name of the exception it comes with, as `TRANSIENT`; empty if it means the same with every one.
-        minor: all 32 bits.
-        name: short symbol.
-        meaning: one phrase.
-        advice: what a caller can do about it.
-        vendor: who assigned it; taken from the block of the code if not given.
-    """
-    owner = vendor if vendor is not None else vendor_of_minor(minor) or "unknown vendor"
-    code = MinorCode(minor, owner, exception, name, meaning, advice)
-    _codes[(exception, minor)] = code
-    return code
-
-
-def explain_minor(exception_name: str, minor: int) -> MinorCode | None:
-    """Find what a minor code means.
-
-    Fujitsu documents each cause as a pair of codes that differ in bit 0x800; both are found.
-
-    Args:
-        exception_name: as `COMM_FAILURE`.
-        minor: all 32 bits, as received.
-
-    Returns:
-        The entry; one without name and meaning if only its vendor is known; None if nothing is.
-
-    >>> explain_minor("COMM_FAILURE", 0x464A0914).name
-    'IPCOM_ERROR'
-    >>> explain_minor("COMM_FAILURE", 0x41540007).vendor
-    'omniORB'
-    """
-    candidates = [minor]
-    if minor & 0xFFFFF000 == FUJITSU_VMCID:
-        candidates.append(minor & ~FUJITSU_PAIR_BIT)
-    for candidate in candidates:
-        for exception in (exception_name, ANY_EXCEPTION):
-            code = _codes.get((exception, candidate))
-            if code is not None:
-                return replace(code, minor=minor, exception=exception_name)
-    vendor = vendor_of_minor(minor)
-    return MinorCode(minor, vendor, exception_name) if vendor is not None else None
-
-
-for _vmcid, _vendor in (
-    (OMG_VMCID, "OMG"),
-    (FUJITSU_VMCID, "Fujitsu"),
-    (0x41540000, "omniORB"),
-    (0x54410000, "TAO"),
-    (0x4A430000, "JacORB"),
-    (0x53550000, "Sun"),
-    (0x47430000, "GNU Classpath"),
-    (0x49540000, "IONA"),
-    (0x4F4F0000, "ORBacus"),
-):
-    register_vendor(_vmcid, _vendor)
-register_vendor(0x49420000, "IBM", bits=16)  # IBM's ORBs use several blocks: 0x49421000, 0x4942f000, ...
-register_vendor(0x494C0000, "ILU", bits=16)
-
-_OMG: dict[str, dict[int, tuple[str, str]]] = {
+OMG: Table = {
     "UNKNOWN": {
         1: ("UNLISTED_USER_EXCEPTION", "the client got a user exception the operation does not list"),
         2: ("NONSTANDARD_SYSTEM_EXCEPTION", "a system exception that is not a standard one"),
@@ -170,6 +60,7 @@ _OMG: dict[str, dict[int, tuple[str, str]]] = {
         39: ("STREAM_FORMAT", "the stream format of an RMI/IDL custom value is not supported"),
         40: ("NO_VALUE_OUTPUT", "the output stream cannot write custom values"),
         41: ("NO_VALUE_INPUT", "the input stream cannot read custom values"),
+        42: ("ISO_8859_1_ONLY", "the object reference allows characters of ISO 8859-1 only"),
         43: ("POLLABLE_IN_SET", "the pollable is in a pollable set already"),
         44: ("COMPRESSION_LEVEL", "the compression level is not valid"),
     },
@@ -187,6 +78,7 @@ _OMG: dict[str, dict[int, tuple[str, str]]] = {
         6: ("WCHAR_FROM_SERVER", "the server sent wchar data over GIOP 1.0"),
         7: ("STREAM_FORMAT", "the stream format of an RMI/IDL custom value is not supported"),
         8: ("NO_OPTIONAL_DATA", "a custom value was read beyond its optional data"),
+        9: ("CODE_SETS_CHANGED", "the code sets of a connection were stated a second time, and differently"),
     },
     "NO_IMPLEMENT": {
         1: ("NO_VALUE_IMPLEMENTATION", "the value type has no implementation here"),
@@ -196,6 +88,7 @@ _OMG: dict[str, dict[int, tuple[str, str]]] = {
         5: ("BSA_ITERATOR", "a Biomolecular Sequence Analysis iterator cannot be reset"),
         6: ("BSA_METADATA", "Biomolecular Sequence Analysis metadata cannot be had as XML"),
         7: ("GENOMIC_MAPS_ITERATOR", "a Genomic Maps iterator cannot be reset"),
+        8: ("LOCAL_OPERATION", "a local object does not implement the operation"),
     },
     "BAD_TYPECODE": {
         1: ("INCOMPLETE", "an incomplete TypeCode was to be sent"),
@@ -231,7 +124,12 @@ _OMG: dict[str, dict[int, tuple[str, str]]] = {
         18: ("PRIORITY_REASSIGNED", "the priority was assigned already"),
         19: ("XAER_OUTSIDE", "xa_start answered XAER_OUTSIDE"),
         20: ("XAER_PROTO", "an xa_ call answered XAER_PROTO"),
+        21: ("TRANSACTION_MISMATCH", "request and client thread have different transaction contexts in an interceptor"),
         22: ("NO_POLLER_RESPONSE", "the poller has no response yet"),
+        23: ("PROFILE_FACTORY_EXISTS", "a factory for this profile tag is registered already"),
+        24: ("COMPONENT_FACTORY_EXISTS", "a factory for this component tag is registered already"),
+        25: ("ITERATION_OVER", "the iteration has nothing left"),
+        26: ("NOT_IN_POST_INIT", "the operation is not allowed in post_init"),
     },
     "TRANSIENT": {
         1: ("POA_DISCARDING", "the POA discarded the request, being short of resources or told to discard"),
@@ -283,70 +181,13 @@ _OMG: dict[str, dict[int, tuple[str, str]]] = {
         3: ("ROLLBACK_DEFERRED", "end was called with success while a rollback was deferred"),
     },
     "TIMEOUT": {1: ("NO_POLLER_RESPONSE", "the poller got no response in time")},
+    "NO_RESPONSE": {1: ("NO_REPLY_YET", "the reply to a deferred request is not there yet")},
+    "CODESET_INCOMPATIBLE": {
+        1: ("NEGOTIATION_FAILED", "client and server have no code set in common"),
+        2: ("CONTEXT_NOT_SUPPORTED", "the client chose a code set the server cannot use for transmission"),
+    },
+    "ACTIVITY_COMPLETED": {1: ("COMPLETED_OTHERWISE", "the activity ended by timeout, or otherwise than was asked for")},
+    "ACTIVITY_REQUIRED": {1: ("NO_ACTIVITY", "the calling thread has no activity")},
 }
 
-for _exception, _table in _OMG.items():
-    for _number, (_name, _meaning) in _table.items():
-        register_minor_code(_exception, OMG_VMCID | _number, _name, _meaning)
-
-_RESEND = "The request crossed the closing of an idle connection: send it again; set the idle timer of the client."
-
-for _exception, _number, _name, _meaning, _advice in (
-    (
-        "COMM_FAILURE",
-        0x101,
-        "REPLY_TIMEOUT",
-        "no reply within the client's timeout",
-        "The server may have run the request, whatever the completion status says: send it again only if it may run twice.",
-    ),
-    (
-        "COMM_FAILURE",
-        0x104,
-        "IDLE_CLOSED",
-        "the server had closed the idle connection (V6 and earlier, process mode)",
-        _RESEND,
-    ),
-    ("COMM_FAILURE", 0x105, "IDLE_CLOSE_CROSSED", "the server closed the idle connection as the request left", _RESEND),
-    (
-        "COMM_FAILURE",
-        0x10F,
-        "IDLE_CLOSED_EARLY",
-        "the server had closed the idle connection (alternative of 0104)",
-        _RESEND,
-    ),
-    (
-        "COMM_FAILURE",
-        0x114,
-        "IPCOM_ERROR",
-        "IPCOM detected an error, all targets stopped or communication with them failed",
-        "Wait, then acquire the Naming Service reference afresh, and the object's from it: IPCOM then distributes again.",
-    ),
-    ("BAD_OPERATION", 0x1E0, "CHANNEL_MODEL", "the event channel has another model than the method", "Fix the program."),
-    (
-        "BAD_OPERATION",
-        0x1E1,
-        "CHANNEL_NOT_TRANSACTIONAL",
-        "the event channel is not set up for local transactions",
-        "Create the channel for local transactions.",
-    ),
-    (
-        "BAD_OPERATION",
-        0x1E2,
-        "CHANNEL_NOT_TRANSACTIONAL",
-        "the event channel is not set up for local transactions",
-        "Create the channel for local transactions.",
-    ),
-    ("BAD_OPERATION", 0x1E9, "NO_CONSUMER", "no consumer is connected to the event channel", "Push again after one is."),
-    ("BAD_OPERATION", 0x1EB, "STATIC_CHANNEL", "a static persistent channel was to be destroyed", "Use `esrmchnl`."),
-    ("BAD_PARAM", 0x1E4, "EVENT_PARAMETER", "a parameter of the Event Service is of wrong type or value", "Fix the program."),
-):
-    register_minor_code(_exception, FUJITSU_VMCID | _number, _name, _meaning, advice=_advice)
-
-register_minor_code(
-    ANY_EXCEPTION,
-    10007,
-    "PROCESS_BIND",
-    "process bind is not effective behind IPCOM",
-    advice="Do not rely on process bind through the virtual host.",
-    vendor="Fujitsu",
-)
+register_table(OMG_VMCID, OMG)

@@ -1,19 +1,20 @@
 """Module IOP: object references, profiles, components and service contexts as tagged octets.
 
 Everything is raw and open here: an unknown tag is an integer with octets behind it, and survives. What the octets of a known tag
-mean is told to the registries by whoever knows (`iiop.profile`, `iiop.giop`, `ior`, users). This module must not know hosts,
-ports or messages.
+mean is told to the registries by whoever knows (`iiop.profile`, `iiop.components`, `iiop.service_contexts`, users). This module
+must not know hosts, ports or messages.
 
 Source: CORBA 3.3 part 2, clause 7.6 "Object References", 7.7 "Service Context"; IDL module IOP.
 """
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from iiop.cdr import Codec, OpenEnum, Sequence, ULong, cdr_type, codec, decapsulate, encapsulate
-from iiop.cdr.types import ByteOrder
+from iiop.cdr import ByteOrder, OpenEnum, Sequence, Struct, ULong, cdr_type, codec, decapsulate, encapsulate
+from iiop.exceptions.errors import DecodeError, EncodeError
 from iiop.limits import DEFAULT_LIMITS, Limits
 
 __all__ = [
@@ -22,8 +23,11 @@ __all__ = [
     "PROFILES",
     "SERVICE_CONTEXTS",
     "ComponentId",
+    "Encapsulated",
     "IOR",
     "IOR_CODEC",
+    "Layout",
+    "Octets",
     "ProfileId",
     "Registry",
     "ServiceContext",
@@ -165,20 +169,62 @@ NIL = IOR("", ())
 IOR_CODEC = codec(IOR)
 
 
+class Layout:
+    """Stand above the ways in which octets of a tag can be laid out."""
+
+    def decode(self, octets: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
+        """Return the typed value; raises DecodeError if the octets are laid out otherwise."""
+        raise NotImplementedError
+
+    def encode(self, value: Any, byte_order: ByteOrder = ByteOrder.BIG) -> bytes:
+        """Return the octets of a typed value; raises EncodeError if it does not fit."""
+        raise NotImplementedError
+
+
+class Encapsulated(Layout):
+    """Say that octets are an encapsulation of one declared type, as the OMG has it for nearly everything."""
+
+    def __init__(self, declared: Any) -> None:
+        self.codec = codec(declared)
+
+    def decode(self, octets: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
+        return decapsulate(self.codec, octets, limits=limits)
+
+    def encode(self, value: Any, byte_order: ByteOrder = ByteOrder.BIG) -> bytes:
+        return encapsulate(self.codec, value, byte_order)
+
+
+class Octets(Layout):
+    """Say that octets are just that; their value is `bytes`."""
+
+    def decode(self, octets: bytes, limits: Limits = DEFAULT_LIMITS) -> bytes:
+        return bytes(octets)
+
+    def encode(self, value: Any, byte_order: ByteOrder = ByteOrder.BIG) -> bytes:
+        if not isinstance(value, bytes | bytearray | memoryview):
+            raise EncodeError(f"octets are needed, not {type(value).__name__}")
+        return bytes(value)
+
+
 class Registry:
-    """Map tags to the declared types of their encapsulated octets."""
+    """Map tags to the layouts of their octets."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
-        self._codecs: dict[int, Codec] = {}
+        self._codecs: dict[int, tuple[Layout, ...]] = {}
 
-    def register(self, tag: int, declared: Any) -> None:
+    def register(self, tag: int, declared: Any, *others: Any) -> None:
         """Tell what the octets of a tag are; a later registration replaces an earlier one.
+
+        Args:
+            tag: the number.
+            declared: a declaration, of which they are an encapsulation, or a `Layout`.
+            others: further dataclasses or layouts, for tags that ORBs write in several shapes; the first that fits is taken.
 
         Raises:
             TypeError: `declared` does not say how it lies on the wire.
         """
-        self._codecs[tag] = codec(declared)
+        self._codecs[tag] = tuple([item if isinstance(item, Layout) else Encapsulated(item) for item in (declared, *others)])
 
     def __contains__(self, tag: int) -> bool:
         return tag in self._codecs
@@ -188,9 +234,16 @@ class Registry:
 
         Raises:
             KeyError: nobody has registered the tag.
-            DecodeError: the octets are not what was registered.
+            DecodeError: the octets are not what was registered (where that is several: not the first).
         """
-        return decapsulate(self._codecs[tag], octets, limits=limits)
+        first, *others = self._codecs[tag]
+        try:
+            return first.decode(octets, limits)
+        except DecodeError:
+            for layout in others:
+                with contextlib.suppress(DecodeError):
+                    return layout.decode(octets, limits)
+            raise
 
     def encode(self, tag: int, value: Any, byte_order: ByteOrder = ByteOrder.BIG) -> bytes:
         """Return the octets of a typed value.
@@ -199,7 +252,12 @@ class Registry:
             KeyError: nobody has registered the tag.
             EncodeError: the value does not fit.
         """
-        return encapsulate(self._codecs[tag], value, byte_order)
+        layouts = self._codecs[tag]
+        for layout in layouts[1:]:
+            declared = layout.codec.type if isinstance(layout, Encapsulated) else None
+            if isinstance(declared, Struct) and declared.cls is not None and isinstance(value, declared.cls):
+                return layout.encode(value, byte_order)
+        return layouts[0].encode(value, byte_order)
 
 
 PROFILES = Registry("profile")

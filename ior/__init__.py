@@ -10,7 +10,10 @@ True
 'corbaloc:iiop:1.2@vhost:8002/key'
 """
 
+import iiop.components  # noqa: F401  registers what components and profiles hold
+import ior.describe_components  # noqa: F401  registers how that is shown
 from ior.builder import IORBuilder
+from ior.object_keys import ObjectKey, recognise
 from ior.profiles import Component, IIOPProfile, Profile, UnknownProfile
 from ior.reference import IOR
 from ior.registry import register_component, register_profile
@@ -24,11 +27,13 @@ __all__ = [
     "IIOPProfile",
     "IOR",
     "IORBuilder",
+    "ObjectKey",
     "ObjectURL",
     "Profile",
     "UnknownProfile",
     "corbaloc_of",
     "parse_object_url",
+    "recognise",
     "register_component",
     "register_profile",
 ]

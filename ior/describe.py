@@ -12,14 +12,16 @@ import functools
 from typing import Any
 
 from iiop.exceptions.errors import DecodeError, IIOPError, LimitExceeded, ReferenceFormatError
-from iiop.profile import AlternateAddress, CodeSetComponent, CodeSetComponentInfo, ORBType
+from iiop.iop import ProfileId
+from iiop.profile import AlternateAddress, CodeSetComponent, CodeSetComponentInfo, ListenPoint, ORBType, Version
+from ior.object_keys import MarkedKey, ObjectKey, recognise
 from ior.profiles import Component, Profile, UnknownProfile
 from ior.reference import IOR
 from ior.registry import code_set_name, orb_type_name, vendor_name
 from ior.text import display, display_text
 from ior.url import Corbaloc, Corbaname, ObjectURL
 
-__all__ = ["as_data", "describe", "error_data", "key_data", "tag_text"]
+__all__ = ["address_text", "as_data", "describe", "error_data", "key_data", "tag_text"]
 
 
 def tag_text(name: str | None, tag: int) -> str:
@@ -68,9 +70,44 @@ def _(value: CodeSetComponent) -> str:
 
 
 @describe.register
-def _(value: AlternateAddress) -> str:
-    host = display_text(value.host)
-    return f"[{host}]:{value.port}" if ":" in host else f"{host}:{value.port}"
+def _(value: AlternateAddress | ListenPoint) -> str:
+    return address_text(value.host, value.port)
+
+
+@describe.register
+def _(value: Version) -> str:
+    return str(value)
+
+
+@describe.register
+def _(value: enum.Enum) -> str:
+    return value.name
+
+
+@describe.register
+def _(value: ObjectKey) -> str:
+    said = ", ".join(f"{name} {_part(part)}" for name, part in value.parts.items())
+    whose = f"{value.vendor} {value.layout}".strip()
+    return f"{display_text(whose)}{' (by its look)' if value.guess and value.vendor else ''}: {said}"
+
+
+@describe.register
+def _(value: MarkedKey) -> str:
+    return f"{value.vendor} key, by the mark it begins with"
+
+
+def _part(value: Any) -> str:
+    if isinstance(value, tuple):
+        return display_text("/" + "/".join(value))
+    if isinstance(value, bytes | str):
+        return f'"{display(value) if isinstance(value, bytes) else display_text(value)}"'
+    return str(value)
+
+
+def address_text(host: str, port: int) -> str:
+    """Return host and port as one word; an IPv6 address in brackets."""
+    host = display_text(host)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _octets(count: int) -> str:
@@ -111,8 +148,18 @@ def _location_data(location: Corbaloc) -> dict[str, Any]:
 
 
 def key_data(octets: bytes) -> dict[str, Any]:
-    """Return an object key in hex and in text."""
-    return {"hex": octets.hex(), "text": display(octets)}
+    """Return an object key in hex and in text, and under `recognised` what it says if its layout is known, else None."""
+    data: dict[str, Any] = {"hex": octets.hex(), "text": display(octets), "recognised": None}
+    found = recognise(octets)
+    if found is not None:
+        data["recognised"] = {
+            "vendor": found.vendor,
+            "layout": found.layout,
+            "guess": found.guess,
+            "parts": _plain(found.parts),
+            "text": describe(found),
+        }
+    return data
 
 
 def _profile_data(profile: Profile) -> dict[str, Any]:
@@ -122,6 +169,9 @@ def _profile_data(profile: Profile) -> dict[str, Any]:
         return data | {"error": error_data(error), "hex": profile.profile_data.hex()}
     if isinstance(profile, UnknownProfile):
         data["hex"] = profile.profile_data.hex()
+        value = profile.value
+        if value is not profile.profile_data and profile.tag != ProfileId.TAG_MULTIPLE_COMPONENTS:
+            data |= {"value": _plain(value), "text": describe(value)}
     else:
         body = profile.body
         data |= {
@@ -148,6 +198,8 @@ def _plain(value: Any) -> Any:
     """Return a typed value as plain data."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {item.name: _plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     if isinstance(value, bytes):

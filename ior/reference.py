@@ -108,8 +108,7 @@ class IOR(iop.IOR):
 
         Args:
             byte_order: to write it anew in, padding zero; None for the octets it came from, or if it is new or was changed, in
-            its own
-                byte order. Profiles are octets and stay as they are.
+                its own byte order. Profiles are octets and stay as they are.
 
         Raises:
             EncodeError: a member does not fit.

@@ -170,10 +170,10 @@ def test_components_of_a_multiple_component_profile() -> None:
 
 
 def test_unknown_profile_is_octets() -> None:
-    ior = IOR.from_string(str(IORBuilder().profile(0x54414F04, b"anything").build()))
+    ior = IOR.from_string(str(IORBuilder().profile(2, b"anything").build()))
     profile = ior.profiles[0]
     assert isinstance(profile, UnknownProfile)
-    assert (profile.value, profile.components, profile.error, profile.name) == (b"anything", (), None, "TAO_TAG_DIOP_PROFILE")
+    assert (profile.value, profile.components, profile.error, profile.name) == (b"anything", (), None, "TAG_SCCP_IOP")
     assert ior.endpoints() == ()
     assert ior.problems() == ()
 

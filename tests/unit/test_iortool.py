@@ -105,7 +105,7 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
                 "version": "1.2",
                 "host": "vhost",
                 "port": 8002,
-                "object_key": {"hex": "61005c", "text": "a\\x00\\\\"},
+                "object_key": {"hex": "61005c", "text": "a\\x00\\\\", "recognised": None},
                 "components": [
                     {
                         "tag": 1,
@@ -127,10 +127,29 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
         "argument": 2,
         "kind": "corbaname",
         "addresses": [{"protocol": "iiop", "version": "1.0", "host": "vhost", "port": 8002}],
-        "object_key": {"hex": b"NameService".hex(), "text": "NameService"},
+        "object_key": {
+            "hex": b"NameService".hex(),
+            "text": "NameService",
+            "recognised": {
+                "vendor": "",
+                "layout": "name",
+                "guess": True,
+                "parts": {"name": "NameService"},
+                "text": 'name: name "NameService"',
+            },
+        },
         "name": "a",
         "errors": [],
     }
+
+
+def test_keys_and_foreign_profiles_are_taken_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    references = [json.loads(line)["ior"] for line in CORPUS.read_text().splitlines()]
+    assert main(["decode", references[42], references[29], "corbaloc::h/NameService"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert r'  key says    omniORB POA key: poa /, unique_id "\xe6<*;\x00\x00u`", object_id "\x00\x00\x00\x00"' in lines
+    assert r'  says        version 1.0, 127.0.0.1:1025, key "eORB\x08\x00\x00A\xc60000"' in lines
+    assert len([line for line in lines if "key says" in line]) == 1
 
 
 def test_standard_input_one_a_line(stdin: Stdin, capsys: pytest.CaptureFixture[str]) -> None:

@@ -200,6 +200,8 @@ def _profile_lines(number: int, profile: dict[str, Any]) -> list[Line]:
         lines += _key_lines(2, profile["object_key"])
     if "error" in profile:
         lines.append(Line(2, "error", _error_text(profile["error"])))
+    if "text" in profile:
+        lines.append(Line(2, "says", profile["text"]))
     if "hex" in profile and not profile.get("components"):
         lines.append(Line(2, "octets", _hex_text(profile["hex"])))
     for component in profile.get("components", ()):
@@ -219,8 +221,11 @@ def _error_text(error: dict[str, Any]) -> str:
     return display_text(f"{error['path'] or 'value'} at offset {error['offset']}: {error['reason']}")
 
 
-def _key_lines(indent: int, key: dict[str, str]) -> list[Line]:
-    return [Line(indent, "key hex", _hex_text(key["hex"])), Line(indent, "key text", key["text"])]
+def _key_lines(indent: int, key: dict[str, Any]) -> list[Line]:
+    lines = [Line(indent, "key hex", _hex_text(key["hex"])), Line(indent, "key text", key["text"])]
+    if key["recognised"] and key["recognised"]["layout"] != "name":
+        lines.append(Line(indent, "key says", key["recognised"]["text"]))
+    return lines
 
 
 def _hex_text(digits: str) -> str:

@@ -6,9 +6,11 @@ traffic (omniORB's own default for one message is 2 MiB) and keep one connection
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from dataclasses import dataclass
 
-__all__ = ["DEFAULT_LIMITS", "Limits"]
+__all__ = ["DEFAULT_LIMITS", "Limits", "deeper"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +24,7 @@ class Limits:
         reassembly_octets: octets kept for all of them.
         sequence_length: elements of one IDL sequence.
         string_length: octets of one string, its terminating NUL not counted.
+        nesting: recursive types, TypeCodes and Anys inside each other.
         service_contexts: service contexts of one message.
         outstanding: requests of one connection that wait for their reply.
         connections: connections a server keeps open.
@@ -35,6 +38,7 @@ class Limits:
     reassembly_octets: int = 32 * 1024 * 1024
     sequence_length: int = 8 * 1024 * 1024
     string_length: int = 1024 * 1024
+    nesting: int = 64
     service_contexts: int = 64
     outstanding: int = 4096
     connections: int = 4096
@@ -43,3 +47,9 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+
+
+@functools.lru_cache
+def deeper(limits: Limits) -> Limits:
+    """Return the limits inside one more nested value; `nesting` may become -1, which admits nothing."""
+    return dataclasses.replace(limits, nesting=limits.nesting - 1)

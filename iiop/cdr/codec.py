@@ -34,6 +34,7 @@ _COMPLAINTS = (
     LookupError,
     AttributeError,
     OverflowError,
+    RecursionError,
 )
 
 

@@ -11,6 +11,7 @@ opens a stream of its own.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import itertools
@@ -56,6 +57,7 @@ class Input:
 
     Attributes:
         patience: is advanced by every field; where it ends, so does the parse.
+        depth: nested values we are inside of.
     """
 
     octets: bytes
@@ -64,6 +66,7 @@ class Input:
     base: int = 0
     trace: list[Explained] | None = None
     patience: Iterator[bool] = field(default_factory=lambda: itertools.repeat(True))
+    depth: int = 0
     stream: _Stream = field(init=False)
 
     def __post_init__(self) -> None:
@@ -73,7 +76,7 @@ class Input:
 
     def inner(self, octets: bytes, offset: int) -> Input:
         """Open an encapsulation whose first octet is at `offset` of this stream."""
-        return Input(octets, self.limits, 0, self.base + offset, self.trace, self.patience)
+        return Input(octets, self.limits, 0, self.base + offset, self.trace, self.patience, self.depth)
 
     def fail(self, reason: str, path: str, offset: int, kind: type[DecodeError] = DecodeError) -> NoReturn:
         raise kind(
@@ -95,6 +98,16 @@ class Input:
                 offset=self.base + offset,
                 excerpt=self.octets[offset : offset + EXCERPT],
             )
+
+    @contextlib.contextmanager
+    def nested(self, path: str, offset: int) -> Iterator[None]:
+        """Be inside one more nested value."""
+        self.check("nesting", self.depth + 1, path, offset)
+        self.depth += 1
+        try:
+            yield
+        finally:
+            self.depth -= 1
 
     def note(self, offset: int, path: str, kind: str, value: Any) -> None:
         if self.trace is not None:
@@ -412,6 +425,80 @@ class _Switch(construct.Construct):
         return obj
 
 
+class _Recursive(construct.Construct):
+    def __init__(self, declared: t.Recursive, order: ByteOrder) -> None:
+        super().__init__()
+        self.declared = declared
+        self.order = order
+
+    @functools.cached_property
+    def content(self) -> construct.Construct:
+        return construct_of(self.declared.make(), self.order)
+
+    def _parse(self, stream: _Stream, context: Any, path: str) -> Any:
+        with stream.input.nested(path, stream.tell()):
+            return self.content._parse(stream, context, path)
+
+    def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
+        return self.content._build(obj, stream, context, path)
+
+
+class _Dependent(construct.Construct):
+    def __init__(self, declared: t.Dependent, order: ByteOrder) -> None:
+        super().__init__()
+        self.declared = declared
+        self.order = order
+
+    def _parse(self, stream: _Stream, context: Any, path: str) -> Any:
+        try:
+            kind = self.declared.choose(context[self.declared.on])
+        except ValueError as error:
+            stream.input.fail(str(error), path, stream.tell())
+        with stream.input.nested(path, stream.tell()):
+            return construct_of(kind, self.order)._parse(stream, context, path)
+
+    def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
+        try:
+            kind = self.declared.choose(context[self.declared.on])
+        except (ValueError, TypeError, AttributeError) as error:
+            _refuse(str(error), path)
+        return construct_of(kind, self.order)._build(obj, stream, context, path)
+
+
+class _Adapted(construct.Construct):
+    def __init__(self, declared: t.Adapted, order: ByteOrder) -> None:
+        super().__init__()
+        self.declared = declared
+        self.layout = construct_of(declared.layout, order)
+
+    def _parse(self, stream: _Stream, context: Any, path: str) -> Any:
+        at = stream.tell()
+        value = self.layout._parse(stream, context, path)
+        try:
+            return self.declared.decode(value)
+        except ValueError as error:
+            stream.input.fail(str(error), path, at)
+
+    def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
+        try:
+            value = self.declared.encode(obj)
+        except (ValueError, TypeError, AttributeError) as error:
+            _refuse(str(error), path)
+        self.layout._build(value, stream, context, path)
+        return obj
+
+
+class _Position(construct.Construct):
+    def __init__(self, declared: t.Position, order: ByteOrder) -> None:
+        super().__init__()
+
+    def _parse(self, stream: _Stream, context: Any, path: str) -> int:
+        return stream.tell()
+
+    def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
+        return obj
+
+
 class _Struct(construct.Construct):
     """Turn what `construct.Struct` reads into an instance of the declared class, and back."""
 
@@ -461,6 +548,10 @@ for _declared, _construct in (
     (t.Enum, _Enum),
     (t.Encapsulation, _Encapsulation),
     (t.Switch, _Switch),
+    (t.Recursive, _Recursive),
+    (t.Dependent, _Dependent),
+    (t.Adapted, _Adapted),
+    (t.Position, _Position),
     (t.Struct, _Struct),
 ):
     _make.register(_declared, _construct)
@@ -487,6 +578,8 @@ def parse(declared: CDRType, source: Input, order: ByteOrder) -> tuple[Any, int]
         raise
     except construct.ConstructError as error:
         raise DecodeError(str(error), path=_readable(error.path or "")) from error
+    except RecursionError:
+        raise DecodeError("nested deeper than this process can follow; a lower Limits.nesting says so earlier") from None
     return value, source.stream.tell()
 
 
@@ -504,4 +597,6 @@ def build(declared: CDRType, value: Any, order: ByteOrder, start: int = 0) -> by
         raise
     except construct.ConstructError as error:
         raise EncodeError(str(error), path=_readable(error.path or "")) from error
+    except RecursionError:
+        raise EncodeError("nested deeper than this process can follow") from None
     return stream.getvalue()[start:]

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from typing import Any
 
 from iiop.cdr import types as t
-from iiop.cdr.codegen import NESTED_LOOPS, UNKNOWN, Generator, Phase, identifier, is_bulk
+from iiop.cdr.codegen import NESTED_LOOPS, UNKNOWN, Generator, Phase, Refused, identifier, is_bulk
 from iiop.cdr.types import ByteOrder, CDRType
-from iiop.limits import Limits
+from iiop.limits import Limits, deeper
 
 __all__ = ["Decode", "compile_decoder"]
 
@@ -205,11 +205,43 @@ class _Decoder(Generator):
         return name
 
     @value.register
+    def _(self, declared: t.Recursive) -> str:
+        self.flush()
+        return self.call(self.keep("nested", _Nested(declared.make, self.order)))
+
+    @value.register
+    def _(self, declared: t.Adapted) -> str:
+        value, name = self.value(declared.layout), self.fresh()
+        self.then(f"{name} = {self.keep('adapt', declared.decode)}({value})")
+        return name
+
+    @value.register
+    def _(self, declared: t.Position) -> str:
+        self.flush()
+        name = self.fresh()
+        self.emit(f"{name} = pos")
+        return name
+
+    def dependent(self, declared: t.Dependent, label: str) -> str:
+        self.flush()
+        nested = self.keep("nested", _Chosen(declared.choose, self.order))
+        return self.call(nested, f"{label}, ")
+
+    def call(self, function: str, first: str = "") -> str:
+        """Read what another function reads, wherever it begins."""
+        name = self.fresh()
+        self.emit(f"{name}, pos = {function}({first}octets, pos, limits)")
+        self.phase = UNKNOWN
+        return name
+
+    @value.register
     def _(self, declared: t.Struct) -> str:
         values: dict[str, str] = {}
         for member, kind in declared.fields:
             if isinstance(kind, t.Switch):
                 values[member] = self.switch(kind, values[kind.on])
+            elif isinstance(kind, t.Dependent):
+                values[member] = self.dependent(kind, values[kind.on])
             else:
                 values[member] = self.value(kind)
         if declared.cls is None:
@@ -248,6 +280,35 @@ def _has_plain_slots(cls: type[Any]) -> bool:
         and not hasattr(cls, "__post_init__")
         and all(hasattr(getattr(cls, member.name, None), "__set__") for member in dataclasses.fields(cls))
     )
+
+
+class _Nested:
+    """Read a nested value, by a function that is made when it is first needed."""
+
+    def __init__(self, make: Callable[[], CDRType], order: ByteOrder) -> None:
+        self._make = make
+        self._order = order
+        self._decode: Decode | None = None
+
+    def __call__(self, octets: bytes, position: int, limits: Limits) -> tuple[Any, int]:
+        if limits.nesting < 1:
+            raise Refused
+        if self._decode is None:
+            self._decode = compile_decoder(self._make(), self._order, UNKNOWN)
+        return self._decode(octets, position, deeper(limits))
+
+
+class _Chosen:
+    """Read a value of a type that is known only now."""
+
+    def __init__(self, choose: Callable[[Any], CDRType], order: ByteOrder) -> None:
+        self._choose = choose
+        self._order = order
+
+    def __call__(self, label: Any, octets: bytes, position: int, limits: Limits) -> tuple[Any, int]:
+        if limits.nesting < 1:
+            raise Refused
+        return compile_decoder(self._choose(label), self._order, UNKNOWN)(octets, position, deeper(limits))
 
 
 def _decapsulate(decoders: tuple[Decode, ...], octets: bytes, limits: Limits) -> Any:

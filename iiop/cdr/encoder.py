@@ -169,6 +169,25 @@ class _Encoder(Generator):
         self.counted(inner)
 
     @value.register
+    def _(self, declared: t.Recursive, expression: str) -> None:
+        self.flush()
+        self.emit(f"{self.keep('nested', _Nested(declared.make, self.order))}({expression}, out)")
+        self.phase = UNKNOWN
+
+    @value.register
+    def _(self, declared: t.Adapted, expression: str) -> None:
+        self.value(declared.layout, self.local(f"{self.keep('adapt', declared.encode)}({expression})"))
+
+    @value.register
+    def _(self, declared: t.Position, expression: str) -> None:
+        pass
+
+    def dependent(self, declared: t.Dependent, label: str, expression: str) -> None:
+        self.flush()
+        self.emit(f"{self.keep('nested', _Chosen(declared.choose, self.order))}({label}, {expression}, out)")
+        self.phase = UNKNOWN
+
+    @value.register
     def _(self, declared: t.Struct, expression: str) -> None:
         names = [identifier(member.name) for member in declared.fields]
         whole = self.local(expression)
@@ -185,6 +204,8 @@ class _Encoder(Generator):
         for (_, kind), value in zip(declared.fields, values, strict=True):
             if isinstance(kind, t.Switch):
                 self.switch(kind, of[kind.on], value)
+            elif isinstance(kind, t.Dependent):
+                self.dependent(kind, of[kind.on], value)
             else:
                 self.value(kind, value)
 
@@ -196,6 +217,31 @@ class _Encoder(Generator):
                 self.value(kind, expression)
 
         self.branches(declared, self.local(label), arm)
+
+
+class _Nested:
+    """Write a nested value, by a function that is made when it is first needed."""
+
+    def __init__(self, make: Callable[[], CDRType], order: ByteOrder) -> None:
+        self._make = make
+        self._order = order
+        self._encode: Encode | None = None
+
+    def __call__(self, value: Any, out: bytearray) -> None:
+        if self._encode is None:
+            self._encode = compile_encoder(self._make(), self._order, UNKNOWN)
+        self._encode(value, out)
+
+
+class _Chosen:
+    """Write a value of a type that is known only now."""
+
+    def __init__(self, choose: Callable[[Any], CDRType], order: ByteOrder) -> None:
+        self._choose = choose
+        self._order = order
+
+    def __call__(self, label: Any, value: Any, out: bytearray) -> None:
+        compile_encoder(self._choose(label), self._order, UNKNOWN)(value, out)
 
 
 def _to_bytes(value: Any) -> bytes:

@@ -15,16 +15,18 @@ import enum
 import functools
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 __all__ = [
+    "Adapted",
     "Array",
     "Boolean",
     "ByteOrder",
     "CDRType",
     "Char",
+    "Dependent",
     "Double",
     "Encapsulation",
     "Enum",
@@ -37,7 +39,9 @@ __all__ = [
     "OctetSequence",
     "OctetSequenceType",
     "OpenEnum",
+    "Position",
     "Primitive",
+    "Recursive",
     "Sequence",
     "Short",
     "String",
@@ -252,6 +256,70 @@ class Switch(CDRType):
         return min(arm.min_size if arm is not None else 0 for arm in arms)
 
 
+@dataclass(frozen=True)
+class Recursive(CDRType):
+    """Declare a type that may contain itself, by what makes it; `Limits.nesting` bounds how often it does.
+
+    A dataclass that mentions itself, `children: tuple[Node, ...]`, needs no more than that: this is made for it.
+
+    Attributes:
+        name: for messages.
+        make: returns the declaration; asked when it is first needed.
+    """
+
+    name: str
+    make: Callable[[], CDRType] = field(repr=False)
+
+    @property
+    def min_size(self) -> int:
+        return 1
+
+
+@dataclass(frozen=True)
+class Dependent(CDRType):
+    """Declare a member whose type is told by a member before it, as the value of an Any is by its TypeCode.
+
+    Attributes:
+        on: name of the field that tells.
+        choose: returns the type; a ValueError means that there is none.
+    """
+
+    on: str
+    choose: Callable[[Any], CDRType] = field(repr=False)
+
+    @property
+    def min_size(self) -> int:
+        return 0
+
+
+@dataclass(frozen=True)
+class Adapted(CDRType):
+    """Declare a type whose values are made of those of another.
+
+    Attributes:
+        layout: what lies on the wire.
+        decode: returns the value of what was read; a ValueError means that it is none.
+        encode: returns what to write for a value; ValueError, TypeError or AttributeError mean that there is nothing.
+    """
+
+    layout: CDRType
+    decode: Callable[[Any], Any] = field(repr=False)
+    encode: Callable[[Any], Any] = field(repr=False)
+
+    @property
+    def min_size(self) -> int:
+        return self.layout.min_size
+
+
+@dataclass(frozen=True)
+class Position(CDRType):
+    """Declare a member that takes no octets: where it stands, in octets from the start of its message or encapsulation."""
+
+    @property
+    def min_size(self) -> int:
+        return 0
+
+
 class Field(typing.NamedTuple):
     """Name one member of a structure."""
 
@@ -269,7 +337,7 @@ class Struct(CDRType):
         cls: the dataclass a value is an instance of, or None where values are plain tuples (operation arguments).
 
     Raises:
-        TypeError: a `Switch` depends on a field that does not stand before it.
+        TypeError: a `Switch` or `Dependent` depends on a field that does not stand before it.
     """
 
     name: str
@@ -279,7 +347,7 @@ class Struct(CDRType):
     def __post_init__(self) -> None:
         before: set[str] = set()
         for member, declared in self.fields:
-            if isinstance(declared, Switch) and declared.on not in before:
+            if isinstance(declared, Switch | Dependent) and declared.on not in before:
                 raise TypeError(f"{self.name}.{member} depends on {declared.on!r}, which is no field before it")
             before.add(member)
 
@@ -310,8 +378,30 @@ def arguments(name: str, *fields: tuple[str, Any]) -> Struct:
     return Struct(name, tuple(Field(member, cdr_type(annotation)) for member, annotation in fields))
 
 
-@functools.cache
+_declared: dict[type[Any], Struct | None] = {}
+"""Structures by dataclass; None while one is being declared, so that it can mention itself."""
+
+
 def _struct_of(cls: type[Any]) -> Struct:
+    """Return the structure of a dataclass that is declared already."""
+    declared = _declared[cls]
+    assert declared is not None
+    return declared
+
+
+def _declaration_of(cls: type[Any]) -> CDRType:
+    """Return the structure of a dataclass; inside itself, a reference to it."""
+    if cls not in _declared:
+        _declared[cls] = None
+        try:
+            _declared[cls] = _declare(cls)
+        finally:
+            if _declared[cls] is None:
+                del _declared[cls]
+    return _declared[cls] or Recursive(cls.__qualname__, functools.partial(_struct_of, cls))
+
+
+def _declare(cls: type[Any]) -> Struct:
     hints = typing.get_type_hints(cls, include_extras=True)
     fields: dict[str, Field] = {}
     for member in dataclasses.fields(cls):
@@ -350,5 +440,5 @@ def cdr_type(annotation: Any) -> CDRType:
         if issubclass(annotation, enum.IntEnum):
             return Enum(annotation)
         if dataclasses.is_dataclass(annotation):
-            return _struct_of(annotation)
+            return _declaration_of(annotation)
     raise TypeError(f"{annotation!r} does not say how it lies on the wire; write Annotated[..., ULong] or the like")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from iiop.cdr import ByteOrder, OpenEnum, Sequence, Struct, ULong, cdr_type, codec, decapsulate, encapsulate
+from iiop.cdr.any import declare_object_reference
 from iiop.exceptions.errors import DecodeError, EncodeError
 from iiop.limits import DEFAULT_LIMITS, Limits
 
@@ -164,6 +165,8 @@ class IOR:
     def is_nil(self) -> bool:
         return not self.profiles
 
+
+declare_object_reference(cdr_type(IOR))
 
 NIL = IOR("", ())
 IOR_CODEC = codec(IOR)

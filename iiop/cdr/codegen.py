@@ -164,7 +164,7 @@ class Generator:
         return made
 
 
-@functools.cache
+@functools.lru_cache(maxsize=4096)
 def _struct(format: str) -> struct.Struct:
     return struct.Struct(format)
 

@@ -557,7 +557,7 @@ for _declared, _construct in (
     _make.register(_declared, _construct)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=4096)
 def construct_of(declared: CDRType, order: ByteOrder) -> construct.Construct:
     """Return the construct that reads and writes the declared type in one byte order."""
     return _make(declared, order)

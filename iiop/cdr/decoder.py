@@ -27,7 +27,7 @@ UNROLLED, UNROLLED_SIZE = 16, 128
 """Arrays up to this length, of at least so many octets, are written out, others become a loop."""
 
 
-@functools.cache
+@functools.lru_cache(maxsize=4096)
 def compile_decoder(declared: CDRType, order: ByteOrder, phase: Phase) -> Decode:
     """Return the function that reads the type from positions of that phase."""
     generator = _Decoder(order, phase)

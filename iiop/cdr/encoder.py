@@ -26,7 +26,7 @@ BOOLEANS = {False: 0, True: 1}
 PADDING = {size: tuple(bytes(-position % size) for position in range(size)) for size in (2, 4, 8)}
 
 
-@functools.cache
+@functools.lru_cache(maxsize=4096)
 def compile_encoder(declared: CDRType, order: ByteOrder, phase: Phase) -> Encode:
     """Return the function that appends the type to octets whose length has that phase."""
     generator = _Encoder(order, phase)

@@ -439,6 +439,9 @@ def cdr_type(annotation: Any) -> CDRType:
             return _PLAIN[annotation]
         if issubclass(annotation, enum.IntEnum):
             return Enum(annotation)
+        if "__cdr_type__" in vars(annotation):
+            declared_by_itself: CDRType = annotation.__cdr_type__  # type: ignore[attr-defined]
+            return declared_by_itself
         if dataclasses.is_dataclass(annotation):
             return _declaration_of(annotation)
     raise TypeError(f"{annotation!r} does not say how it lies on the wire; write Annotated[..., ULong] or the like")

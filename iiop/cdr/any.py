@@ -1,0 +1,175 @@
+"""Any: a value that carries its type; and which declaration follows from a TypeCode.
+
+Not spoken yet: values of long double, wchar, wstring and of value types.
+
+Source: CORBA 3.3 part 2, clause 9.3.5.2 "Any".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import functools
+import keyword
+import typing
+from dataclasses import dataclass
+from typing import Annotated
+
+from iiop.cdr import types as t
+from iiop.cdr.fixed import fixed
+from iiop.cdr.typecode import ENCLOSING, NUMBERS, TYPECODE, TypeCode
+from iiop.cdr.typecode import TCKind as K
+from iiop.cdr.types import CDRType, Dependent, Field, Struct, cdr_type
+
+__all__ = ["Any", "UnionValue", "declare_object_reference", "type_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class UnionValue:
+    """Hold a value of a union that is known by its TypeCode only; `value` is None where no member is chosen."""
+
+    discriminator: typing.Any
+    value: typing.Any = None
+
+
+def _as_nothing(value: None) -> tuple[()]:
+    if value is not None:
+        raise ValueError("null and void have no value but None")
+    return ()
+
+
+_NOTHING = t.Adapted(Struct("nothing", ()), lambda read: None, _as_nothing)
+_object_reference: list[CDRType] = []
+
+
+def declare_object_reference(declared: CDRType) -> None:
+    """Tell how object references lie on the wire; `iiop.iop` does."""
+    _object_reference[:] = [declared]
+
+
+@functools.lru_cache(maxsize=1024)
+def type_of(typecode: TypeCode) -> CDRType:
+    """Return the declaration of values of a type.
+
+    A struct's value is an instance of a dataclass made for it, a union's a `UnionValue`, an enum's a member of an enum made for
+    it, null's and void's None.
+
+    Raises:
+        ValueError: values of the type are not spoken here, or no type can be like that.
+    """
+    return _type_of(typecode, ())
+
+
+def _type_of(tc: TypeCode, around: tuple[list[CDRType], ...]) -> CDRType:
+    """Make a declaration; `around` has a cell for every enclosing type, filled once that is made."""
+    if tc.kind in NUMBERS:
+        return NUMBERS[tc.kind]
+    if tc.kind is K.tk_indirection:
+        if tc.level >= len(around):
+            raise ValueError(f"a type {tc.level} further out is mentioned {len(around)} deep")
+        cell = around[-1 - tc.level]
+        return t.Recursive("type further out", lambda: cell[0])
+    if tc.kind in ENCLOSING:
+        own: list[CDRType] = []
+        own.append(_composed(tc, (*around, own)))
+        return own[0]
+    match tc.kind:
+        case K.tk_null | K.tk_void:
+            return _NOTHING
+        case K.tk_string:
+            return t.StringType(tc.length or None)
+        case K.tk_sequence | K.tk_array:
+            return _repeated(tc, around)
+        case K.tk_alias:
+            return _type_of(_needed(tc.content), around)
+        case K.tk_enum:
+            return t.Enum(_enum_class(tc))
+        case K.tk_objref if _object_reference:
+            return _object_reference[0]
+        case K.tk_TypeCode:
+            return TYPECODE
+        case K.tk_any:
+            return cdr_type(Any)
+        case K.tk_fixed:
+            return fixed(tc.digits, tc.scale)
+        case K.tk_Principal:
+            return t.OctetSequence
+    raise ValueError(f"values of {tc.kind.name} are not spoken here")
+
+
+def _needed(typecode: TypeCode | None) -> TypeCode:
+    if typecode is None:
+        raise ValueError("a TypeCode lacks the type it is made of")
+    return typecode
+
+
+def _repeated(tc: TypeCode, around: tuple[list[CDRType], ...]) -> CDRType:
+    element = _needed(tc.content)
+    octets = element.kind is K.tk_octet
+    if tc.kind is K.tk_array:
+        return t.OctetArray(tc.length) if octets else t.Array(_type_of(element, around), tc.length)
+    if octets:
+        return t.OctetSequenceType(tc.length or None)
+    try:
+        return t.Sequence(_type_of(element, around), tc.length or None)
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+
+
+def _composed(tc: TypeCode, around: tuple[list[CDRType], ...]) -> CDRType:
+    if tc.kind in (K.tk_struct, K.tk_except):
+        names = _names([member.name for member in tc.members])
+        members = tuple([Field(name, _type_of(_needed(m.type), around)) for name, m in zip(names, tc.members, strict=True)])
+        return Struct(tc.name or tc.repository_id, members, _struct_class(tc.name, tuple(names)))
+    if tc.kind is not K.tk_union:
+        raise ValueError(f"values of {tc.kind.name} are not spoken here")
+    cases: dict[typing.Any, CDRType | None] = {}
+    default: CDRType | None = None
+    for index, member in enumerate(tc.members):
+        arm = _type_of(_needed(member.type), around)
+        if index == tc.default_index:
+            default = arm
+        else:
+            cases[member.label] = arm
+    discriminator = _type_of(_needed(tc.discriminator), around)
+    if not cases and default is None:
+        raise ValueError("a union without members")
+    switch = t.Switch(cases or {None: None}, default)
+    return Struct(tc.name, (Field("discriminator", discriminator), Field("value", switch)), UnionValue)
+
+
+def _names(given: list[str]) -> list[str]:
+    """Return member names that Python and a dataclass admit, each once."""
+    taken: dict[str, None] = {}
+    for index, name in enumerate(given):
+        usable = name.isidentifier() and not keyword.iskeyword(name) and not name.startswith("__") and name not in taken
+        taken[name if usable else f"member_{index}"] = None
+    return list(taken)
+
+
+@functools.lru_cache(maxsize=1024)
+def _struct_class(name: str, names: tuple[str, ...]) -> type[typing.Any]:
+    made: type[typing.Any] = dataclasses.make_dataclass(
+        name if name.isidentifier() and not keyword.iskeyword(name) else "Value",
+        [(member, typing.Any) for member in names],
+        frozen=True,
+        slots=True,
+    )
+    return made
+
+
+@functools.lru_cache(maxsize=1024)
+def _enum_class(tc: TypeCode) -> type[enum.IntEnum]:
+    names = _names([member.name for member in tc.members])
+    if not names:
+        raise ValueError("an enum without members")
+    made = enum.IntEnum(tc.name if tc.name.isidentifier() else "Enum", [(name, number) for number, name in enumerate(names)])  # type: ignore[misc]
+    return typing.cast("type[enum.IntEnum]", made)
+
+
+@dataclass(frozen=True, slots=True)
+class Any:
+    """Declare an Any; `value` is as `type_of` says for its type."""
+
+    type: TypeCode
+    value: Annotated[typing.Any, Dependent("type", type_of)]

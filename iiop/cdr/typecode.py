@@ -1,0 +1,440 @@
+"""TypeCodes: types described as values, and the declarations that follow from them.
+
+A `TypeCode` is a frozen tree. A type that contains itself mentions itself by how many types further out it stands, so that trees
+can be compared and put into each other. On the wire such a mention is an indirection, a negative offset to where the type began;
+ORBs also write one for a type that came before, and that is read as the type itself.
+
+It must not know values: those are `iiop.cdr.any`'s.
+
+Source: CORBA 3.3 part 2, clause 9.3.5.1 "TypeCode", tables 9.2 "TypeCode enum values, parameter list types, and parameters".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from iiop.cdr import types as t
+from iiop.cdr.codec import Codec
+from iiop.cdr.types import CDRType, Field, Long, Short, Struct, ULong, UShort, cdr_type
+
+__all__ = ["ENCLOSING", "NUMBERS", "TYPECODE", "Member", "TCKind", "TypeCode"]
+
+
+class TCKind(enum.IntEnum):
+    """Name the kinds of types (CORBA::TCKind); `tk_indirection` stands for a type further out."""
+
+    tk_null = 0
+    tk_void = 1
+    tk_short = 2
+    tk_long = 3
+    tk_ushort = 4
+    tk_ulong = 5
+    tk_float = 6
+    tk_double = 7
+    tk_boolean = 8
+    tk_char = 9
+    tk_octet = 10
+    tk_any = 11
+    tk_TypeCode = 12
+    tk_Principal = 13
+    tk_objref = 14
+    tk_struct = 15
+    tk_union = 16
+    tk_enum = 17
+    tk_string = 18
+    tk_sequence = 19
+    tk_array = 20
+    tk_alias = 21
+    tk_except = 22
+    tk_longlong = 23
+    tk_ulonglong = 24
+    tk_longdouble = 25
+    tk_wchar = 26
+    tk_wstring = 27
+    tk_fixed = 28
+    tk_value = 29
+    tk_value_box = 30
+    tk_native = 31
+    tk_abstract_interface = 32
+    tk_local_interface = 33
+    tk_component = 34
+    tk_home = 35
+    tk_event = 36
+    tk_indirection = 0xFFFFFFFF
+
+
+K = TCKind
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Hold a member of a struct, exception, union or value type, or an enumerator, of which only the name counts.
+
+    Attributes:
+        label: of a union's member, a value of its discriminator.
+        visibility: of a value type's member: 0 private, 1 public.
+    """
+
+    name: str
+    type: TypeCode | None = None
+    label: Any = None
+    visibility: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TypeCode:
+    """Describe a type.
+
+    Attributes:
+        repository_id: of what has one.
+        name: of what has one.
+        members: of struct, exception, union, enum and value type.
+        content: of sequence, array, alias and value box; the concrete base of a value type.
+        length: bound of a string or sequence, 0 for none; length of an array.
+        discriminator: of a union.
+        default_index: of a union's default member, -1 if it has none.
+        digits: of a fixed.
+        scale: of a fixed.
+        modifier: of a value type.
+        level: of `tk_indirection`: how many types further out, 0 for the innermost struct, union, exception or value type around.
+    """
+
+    kind: TCKind
+    repository_id: str = ""
+    name: str = ""
+    members: tuple[Member, ...] = ()
+    content: TypeCode | None = None
+    length: int = 0
+    discriminator: TypeCode | None = None
+    default_index: int = -1
+    digits: int = 0
+    scale: int = 0
+    modifier: int = 0
+    level: int = 0
+
+    __cdr_type__: ClassVar[CDRType]
+
+    def __repr__(self) -> str:
+        """Show what is not as it is by default."""
+        given = [
+            f"{f.name}={getattr(self, f.name)!r}" for f in dataclasses.fields(self)[1:] if getattr(self, f.name) != f.default
+        ]
+        return f"TypeCode({', '.join([self.kind.name, *given])})"
+
+
+# --- how TypeCodes lie on the wire -------------------------------------------------------------------------------------
+
+
+def _later(name: str) -> CDRType:
+    return t.Recursive(name, lambda: cdr_type(globals()[name]))
+
+
+_PARAMETERS: dict[int, CDRType | None] = (
+    dict.fromkeys(range(K.tk_objref))
+    | dict.fromkeys((K.tk_longlong.value, K.tk_ulonglong.value, K.tk_longdouble.value, K.tk_wchar.value))
+    | dict.fromkeys((K.tk_string.value, K.tk_wstring.value), ULong)
+    | {K.tk_fixed.value: _later("_FixedParameters"), K.tk_indirection.value: Long}
+    | {
+        kind.value: t.Encapsulation(_later(parameters))
+        for parameters, kinds in {
+            "_NamedParameters": (
+                K.tk_objref,
+                K.tk_native,
+                K.tk_abstract_interface,
+                K.tk_local_interface,
+                K.tk_component,
+                K.tk_home,
+            ),
+            "_StructParameters": (K.tk_struct, K.tk_except),
+            "_UnionParameters": (K.tk_union,),
+            "_EnumParameters": (K.tk_enum,),
+            "_SequenceParameters": (K.tk_sequence, K.tk_array),
+            "_AliasParameters": (K.tk_alias, K.tk_value_box),
+            "_ValueParameters": (K.tk_value, K.tk_event),
+        }.items()
+        for kind in kinds
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wire:
+    """Declare a TypeCode: its kind, and parameters as the kind has them. `position` is behind the kind."""
+
+    kind: Annotated[int, ULong]
+    position: Annotated[int, t.Position()]
+    parameters: Annotated[Any, t.Switch(_PARAMETERS, on="kind")]
+
+
+@dataclass(frozen=True, slots=True)
+class _FixedParameters:
+    digits: Annotated[int, UShort]
+    scale: Annotated[int, Short]
+
+
+@dataclass(frozen=True, slots=True)
+class _NamedParameters:
+    repository_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class _StructMember:
+    name: str
+    type: _Wire
+
+
+@dataclass(frozen=True, slots=True)
+class _StructParameters(_NamedParameters):
+    members: tuple[_StructMember, ...]
+
+
+def _labelled(discriminator: _Wire) -> CDRType:
+    """Return the declaration of a union's members: the type of their labels is that of the discriminator."""
+    while discriminator.kind == K.tk_alias:
+        discriminator = discriminator.parameters.type
+    label = _LABELS.get(discriminator.kind)
+    if label is None:
+        raise ValueError(f"a discriminator of kind {discriminator.kind} is not understood here")
+    fields = (Field("label", label), Field("name", t.String), Field("type", cdr_type(_Wire)))
+    return t.Sequence(Struct("union member", fields))
+
+
+@dataclass(frozen=True, slots=True)
+class _UnionParameters(_NamedParameters):
+    discriminator: _Wire
+    default_index: Annotated[int, Long]
+    members: Annotated[Any, t.Dependent("discriminator", _labelled)]
+
+
+@dataclass(frozen=True, slots=True)
+class _EnumParameters(_NamedParameters):
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _SequenceParameters:
+    content: _Wire
+    length: Annotated[int, ULong]
+
+
+@dataclass(frozen=True, slots=True)
+class _AliasParameters(_NamedParameters):
+    type: _Wire
+
+
+@dataclass(frozen=True, slots=True)
+class _ValueMember:
+    name: str
+    type: _Wire
+    visibility: Annotated[int, Short]
+
+
+@dataclass(frozen=True, slots=True)
+class _ValueParameters(_NamedParameters):
+    modifier: Annotated[int, Short]
+    base: _Wire
+    members: tuple[_ValueMember, ...]
+
+
+NUMBERS: dict[int, CDRType] = {
+    K.tk_short: t.Short,
+    K.tk_long: t.Long,
+    K.tk_ushort: t.UShort,
+    K.tk_ulong: t.ULong,
+    K.tk_float: t.Float,
+    K.tk_double: t.Double,
+    K.tk_boolean: t.Boolean,
+    K.tk_char: t.Char,
+    K.tk_octet: t.Octet,
+    K.tk_longlong: t.LongLong,
+    K.tk_ulonglong: t.ULongLong,
+}
+_LABELS: dict[int, CDRType] = {kind: NUMBERS[kind] for kind in NUMBERS if kind not in (K.tk_float, K.tk_double, K.tk_octet)}
+_LABELS[K.tk_enum] = t.ULong
+
+ENCLOSING = frozenset({K.tk_struct, K.tk_union, K.tk_except, K.tk_value, K.tk_event, K.tk_value_box})
+"""Kinds that a type can mention from inside itself, and that `TypeCode.level` counts."""
+
+
+MOST_PARTS = 4096
+"""Types and members that one TypeCode from a peer may have: code is generated for values of it, which takes time."""
+
+
+class _Reader:
+    """Turn what was read into a TypeCode: resolve indirections by the positions at which types began."""
+
+    def __init__(self) -> None:
+        self.parts = 0
+        self.open: list[int] = []
+        self.known: dict[int, tuple[TypeCode, int]] = {}
+
+    def read(self, wire: _Wire, base: int) -> TypeCode:
+        """Return the TypeCode of octets that begin `base` octets behind the start of the outermost stream."""
+        start = base + wire.position - 4
+        self.parts += 1 + len(getattr(wire.parameters, "members", ()))
+        if self.parts > MOST_PARTS:
+            raise ValueError(f"a TypeCode of more than {MOST_PARTS} parts")
+        if wire.kind == K.tk_indirection:
+            return self._indirection(base + wire.position + wire.parameters)
+        kind = TCKind(wire.kind)
+        if kind in ENCLOSING:
+            self.open.append(start)
+        made = TypeCode(kind, **self._attributes(kind, wire.parameters, base + wire.position + 4))
+        if kind in ENCLOSING:
+            self.open.pop()
+        self.known[start] = made, len(self.open)
+        return made
+
+    def _indirection(self, target: int) -> TypeCode:
+        if target in self.open:
+            return TypeCode(K.tk_indirection, level=len(self.open) - 1 - self.open.index(target))
+        if target not in self.known:
+            raise ValueError(f"indirection to offset {target}, where no type began")
+        made, depth = self.known[target]
+        return _shifted(made, len(self.open) - depth)
+
+    def _attributes(self, kind: TCKind, given: Any, base: int) -> dict[str, Any]:
+        if given is None:
+            return {}
+        if isinstance(given, int):
+            return {"length": given}
+        if isinstance(given, _FixedParameters):
+            return {"digits": given.digits, "scale": given.scale}
+        if isinstance(given, _SequenceParameters):
+            return {"content": self.read(given.content, base), "length": given.length}
+        named = {"repository_id": given.repository_id, "name": given.name}
+        if isinstance(given, _StructParameters):
+            return named | {"members": tuple([Member(m.name, self.read(m.type, base)) for m in given.members])}
+        if isinstance(given, _EnumParameters):
+            return named | {"members": tuple(map(Member, given.members))}
+        if isinstance(given, _AliasParameters):
+            return named | {"content": self.read(given.type, base)}
+        if isinstance(given, _UnionParameters):
+            discriminator = self.read(given.discriminator, base)
+            members = tuple([Member(name, self.read(kind, base), label) for label, name, kind in given.members])
+            return named | {"discriminator": discriminator, "default_index": given.default_index, "members": members}
+        if isinstance(given, _ValueParameters):
+            content = self.read(given.base, base)
+            members = tuple([Member(m.name, self.read(m.type, base), visibility=m.visibility) for m in given.members])
+            return named | {"modifier": given.modifier, "content": content, "members": members}
+        return named
+
+
+def _shifted(typecode: TypeCode, by: int, inside: int = 0) -> TypeCode:
+    """Return a type as it reads `by` types further in: mentions of what encloses it are that much longer."""
+    if by == 0:
+        return typecode
+    if typecode.kind is K.tk_indirection:
+        return dataclasses.replace(typecode, level=typecode.level + by) if typecode.level >= inside else typecode
+    deeper = inside + (typecode.kind in ENCLOSING)
+    return _mapped(typecode, lambda part: _shifted(part, by, deeper))
+
+
+def _mapped(typecode: TypeCode, change: Callable[[TypeCode], TypeCode]) -> TypeCode:
+    return dataclasses.replace(
+        typecode,
+        members=tuple([dataclasses.replace(m, type=m.type and change(m.type)) for m in typecode.members]),
+        content=typecode.content and change(typecode.content),
+        discriminator=typecode.discriminator and change(typecode.discriminator),
+    )
+
+
+class _Writer:
+    """Turn a TypeCode into what is written; offsets of indirections are taken from an iterator, in order of appearance."""
+
+    def __init__(self, offsets: Iterator[int]) -> None:
+        self._offsets = offsets
+
+    def write(self, typecode: TypeCode | None) -> _Wire:
+        if not isinstance(typecode, TypeCode):
+            raise TypeError(f"a TypeCode is needed, not {type(typecode).__name__}")
+        return _Wire(typecode.kind.value, 0, self._parameters(typecode))
+
+    def _parameters(self, tc: TypeCode) -> Any:
+        match tc.kind:
+            case K.tk_indirection:
+                return next(self._offsets)
+            case K.tk_string | K.tk_wstring:
+                return tc.length
+            case K.tk_fixed:
+                return _FixedParameters(tc.digits, tc.scale)
+            case K.tk_struct | K.tk_except:
+                members = tuple([_StructMember(m.name, self.write(m.type)) for m in tc.members])
+                return _StructParameters(tc.repository_id, tc.name, members)
+            case K.tk_union:
+                discriminator = self.write(tc.discriminator)
+                labelled = tuple([(m.label, m.name, self.write(m.type)) for m in tc.members])
+                return _UnionParameters(tc.repository_id, tc.name, discriminator, tc.default_index, labelled)
+            case K.tk_enum:
+                return _EnumParameters(tc.repository_id, tc.name, tuple([m.name for m in tc.members]))
+            case K.tk_sequence | K.tk_array:
+                return _SequenceParameters(self.write(tc.content), tc.length)
+            case K.tk_alias | K.tk_value_box:
+                return _AliasParameters(tc.repository_id, tc.name, self.write(tc.content))
+            case K.tk_value | K.tk_event:
+                base = self.write(tc.content or TypeCode(K.tk_null))
+                visible = tuple([_ValueMember(m.name, self.write(m.type), m.visibility) for m in tc.members])
+                return _ValueParameters(tc.repository_id, tc.name, tc.modifier, base, visible)
+            case K.tk_objref | K.tk_native | K.tk_abstract_interface | K.tk_local_interface | K.tk_component | K.tk_home:
+                return _NamedParameters(tc.repository_id, tc.name)
+            case _:
+                return None
+
+
+def _levels(typecode: TypeCode, depth: int = 0) -> Iterator[int]:
+    """Yield the level of every indirection, in order of appearance."""
+    if typecode.kind is K.tk_indirection:
+        if typecode.level >= depth:
+            raise ValueError(f"a type {typecode.level} further out is mentioned {depth} deep")
+        yield typecode.level
+    depth += typecode.kind in ENCLOSING
+    parts = [typecode.discriminator, typecode.content, *[member.type for member in typecode.members]]
+    for part in parts:
+        if part is not None:
+            yield from _levels(part, depth)
+
+
+def _offsets(wire: _Wire, levels: Iterator[int], base: int, around: list[int]) -> Iterator[int]:
+    """Yield the offset of every indirection in a TypeCode that was read back, in order of appearance."""
+    if wire.kind == K.tk_indirection:
+        yield around[-1 - next(levels)] - (base + wire.position)
+        return
+    if wire.kind in ENCLOSING:
+        around = [*around, base + wire.position - 4]
+    given, inner = wire.parameters, base + wire.position + 4
+    for name in ("discriminator", "content", "type", "base"):
+        part = getattr(given, name, None)
+        if isinstance(part, _Wire):
+            yield from _offsets(part, levels, inner, around)
+    for member in getattr(given, "members", ()):
+        part = member[2] if isinstance(member, tuple) else getattr(member, "type", None)
+        if isinstance(part, _Wire):
+            yield from _offsets(part, levels, inner, around)
+
+
+@functools.lru_cache(maxsize=1024)
+def _to_wire(typecode: TypeCode) -> _Wire:
+    """Return what is written for a TypeCode; offsets of indirections are found by writing it once without them."""
+    levels = list(_levels(typecode))
+    wire = _Writer(iter([0] * len(levels))).write(typecode)
+    if not levels:
+        return wire
+    layout = Codec(cdr_type(_Wire))
+    placed = layout.decode(layout.encode(wire))
+    return _Writer(_offsets(placed, iter(levels), 0, [])).write(typecode)
+
+
+def _from_wire(wire: _Wire) -> TypeCode:
+    return _Reader().read(wire, 0)
+
+
+TYPECODE = t.Adapted(cdr_type(_Wire), _from_wire, _to_wire)
+"""Declare a TypeCode."""
+
+TypeCode.__cdr_type__ = TYPECODE

@@ -94,7 +94,7 @@ class Connection:
         self._may_receive = sendable(role.peer)
         self._limits = limits
         self._fragment_size = fragment_size
-        self._buffer = bytearray()
+        self._buffer: bytes | bytearray = b""
         self._header: Header | None = None
         self._ended = False
         self._end_told = False
@@ -120,10 +120,14 @@ class Connection:
 
     def receive_data(self, data: bytes) -> None:
         """Keep octets that arrived; no octets mean that the peer ended the stream."""
-        if data:
-            self._buffer += data
-        else:
+        if not data:
             self._ended = True
+        elif not self._buffer:
+            self._buffer = bytes(data)  # most often one whole message, which is then not copied again
+        else:
+            if isinstance(self._buffer, bytes):
+                self._buffer = bytearray(self._buffer)
+            self._buffer += data
 
     def next_event(self) -> Event:
         """Return the next message, NEED_DATA, or, once, the end of the stream.
@@ -133,7 +137,7 @@ class Connection:
         """
         while True:
             if self.state is ConnectionState.ERROR:
-                self._buffer.clear()
+                self._buffer = b""
             octets = self._next_octets()
             if octets is None:
                 return self._end() if self._ended and not self._end_told else NEED_DATA
@@ -209,8 +213,13 @@ class Connection:
         header = self._header
         if len(buffer) < header.size:
             return None
-        octets = bytes(buffer) if len(buffer) == header.size else bytes(memoryview(buffer)[: header.size])
-        del buffer[: header.size]
+        if len(buffer) == header.size:
+            octets, self._buffer = bytes(buffer), b""
+        else:
+            if isinstance(buffer, bytes):
+                buffer = self._buffer = bytearray(buffer)
+            octets = bytes(memoryview(buffer)[: header.size])
+            del buffer[: header.size]
         self._header = None
         return header, octets
 
@@ -299,7 +308,7 @@ class Connection:
         closed = self._close_received or (self._close_sent and not unanswered)
         orderly = closed and self.state is not ConnectionState.ERROR
         truncated = len(self._buffer) + self._reassembler.pending_octets
-        self._buffer.clear()
+        self._buffer = b""
         self._move(Trigger.STREAM_ENDED)
         return EndOfStream(orderly, unanswered, truncated)
 
@@ -308,7 +317,7 @@ class Connection:
 
     def _broken(self, error: RemoteProtocolError) -> RemoteProtocolError:
         self._move(Trigger.PEER_BROKE_GIOP)
-        self._buffer.clear()
+        self._buffer = b""
         self._header = None
         return error
 

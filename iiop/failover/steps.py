@@ -6,11 +6,14 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
+from iiop.values import quick
+
 __all__ = ["GiveUp", "Reacquire", "Step", "Succeed", "TryEndpoint", "Wait"]
 
 E = TypeVar("E", bound=Hashable)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class TryEndpoint(Generic[E]):
     """Send the request to `endpoint`, then tell `outcome` or `forwarded`.
@@ -50,6 +53,7 @@ class Wait:
     until: float
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Succeed:
     """Return `result` to the caller."""

@@ -29,7 +29,8 @@ RESERVED_FLAGS = 0xFC
 VERSIONS = {(version.major, version.minor): version for version in (GIOP_1_0, GIOP_1_1, GIOP_1_2)}
 _TYPES = {int(kind): kind for kind in MessageType}
 _ORDERS = (ByteOrder.BIG, ByteOrder.LITTLE)
-_NAMES = ("big", "little")
+_START = struct.Struct("4sBBBB").unpack_from
+_SIZES = (struct.Struct(">I").unpack_from, struct.Struct("<I").unpack_from)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +68,18 @@ def cut_header(octets: bytes | bytearray, limits: Limits) -> Header:
         RemoteProtocolError: they are no header of GIOP 1.0 to 1.2, or of a message larger than `limits.message_size`. The
             response is a MessageError of the highest version we speak, or of the peer's where we speak it.
     """
-    if octets[:4] != MAGIC:
-        raise _refuse(f"not GIOP: the message begins with {bytes(octets[:4])!r}")
-    version = VERSIONS.get((octets[4], octets[5]))
+    magic, major, minor, flags, kind = _START(octets)
+    if magic != MAGIC:
+        raise _refuse(f"not GIOP: the message begins with {magic!r}")
+    version = VERSIONS.get((major, minor))
     if version is None:
-        raise _refuse(f"GIOP {octets[4]}.{octets[5]} is not spoken here, only 1.0, 1.1 and 1.2")
-    flags = octets[6]
+        raise _refuse(f"GIOP {major}.{minor} is not spoken here, only 1.0, 1.1 and 1.2")
     if flags > 1 and (flags & RESERVED_FLAGS or version is GIOP_1_0):
         raise _refuse(f"reserved bits set in the flags 0x{flags:02x} of a GIOP {version} header", version)
-    message_type = _TYPES.get(octets[7])
+    message_type = _TYPES.get(kind)
     if message_type is None or (message_type is MessageType.Fragment and version is GIOP_1_0):
-        raise _refuse(f"message type {octets[7]} does not exist in GIOP {version}", version)
-    size = HEADER_SIZE + int.from_bytes(octets[8:12], _NAMES[flags & LITTLE_ENDIAN])  # type: ignore[arg-type]
+        raise _refuse(f"message type {kind} does not exist in GIOP {version}", version)
+    size = HEADER_SIZE + _SIZES[flags & LITTLE_ENDIAN](octets, 8)[0]
     if size > limits.message_size:
         raise _refuse(f"message of {size} octets exceeds the limit message_size={limits.message_size}", version)
     return Header(version, _ORDERS[flags & LITTLE_ENDIAN], flags & MORE_FRAGMENTS != 0, message_type, size)

@@ -18,6 +18,7 @@ from iiop.exceptions.errors import LocalProtocolError
 from iiop.iop import IOR, ServiceContext, TaggedProfile
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.profile import Version
+from iiop.values import quick
 
 __all__ = [
     "EMPTY",
@@ -111,6 +112,7 @@ class IORAddressingInfo:
     ior: IOR
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class TargetAddress:
     """Declare the union that says which object is meant: by key, by profile or by reference."""
@@ -224,6 +226,7 @@ class Body:
 EMPTY = Body()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Request:
     """Ask an object for an operation.
@@ -253,6 +256,7 @@ class Request:
         return self.target.value if isinstance(self.target.value, bytes) else None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Reply:
     """Answer a Request."""
@@ -274,6 +278,7 @@ class CancelRequest:
     byte_order: ByteOrder = NATIVE
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class LocateRequest:
     """Ask where an object is."""
@@ -284,6 +289,7 @@ class LocateRequest:
     byte_order: ByteOrder = NATIVE
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class LocateReply:
     """Answer a LocateRequest."""

@@ -37,6 +37,7 @@ from iiop.giop.messages import (
 from iiop.iop import ServiceContextList
 from iiop.limits import Limits
 from iiop.profile import Version
+from iiop.values import quick
 
 __all__ = ["READ", "WRITE", "Read", "Write", "readers", "writers"]
 
@@ -44,6 +45,7 @@ Read = Callable[[bytes, ByteOrder, Limits], Message]
 Write = Callable[[Any, bytearray], None]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class RequestHeader_1_0:
     """Declare GIOP::RequestHeader_1_0."""
@@ -56,6 +58,7 @@ class RequestHeader_1_0:
     requesting_principal: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ReplyHeader_1_0:
     """Declare GIOP::ReplyHeader_1_0."""

@@ -13,10 +13,12 @@ from iiop.cdr import OctetArray, ULong, codec
 from iiop.giop.messages import GIOP_1_1, MessageType, Request
 from iiop.giop.v1_0 import Read, Write, object_key, read_request, readers, writers
 from iiop.iop import ServiceContextList
+from iiop.values import quick
 
 __all__ = ["READ", "WRITE"]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class RequestHeader_1_1:
     """Declare GIOP::RequestHeader_1_1."""

@@ -23,10 +23,12 @@ from iiop.giop.messages import (
 from iiop.giop.v1_0 import Read, Write, nothing_behind, readers, writers
 from iiop.iop import ServiceContextList
 from iiop.limits import Limits
+from iiop.values import quick
 
 __all__ = ["READ", "WRITE"]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class RequestHeader_1_2:
     """Declare GIOP::RequestHeader_1_2."""

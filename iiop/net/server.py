@@ -16,6 +16,7 @@ import contextlib
 import functools
 import logging
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Protocol, cast
@@ -69,6 +70,7 @@ class _ServerProtocol(asyncio.Protocol):
         self._adapter = server.new_adapter()
         self._later: dict[int, asyncio.Future[Answer]] = {}
         self._version = GIOP_1_0
+        self._heard = 0.0
         self._paused = False
         self._ending = False
         self.peer = "?"
@@ -78,12 +80,13 @@ class _ServerProtocol(asyncio.Protocol):
         address = transport.get_extra_info("peername")  # None where the peer has gone already
         self.peer = "{}:{}".format(*address[:2]) if address else "a peer that has gone"
         if self._server.admit(self):
-            self._watch()
+            self._heard = time.monotonic()
+            self._watch(self._server.limits.idle_time)
         else:
             self.close()
 
     def data_received(self, data: bytes) -> None:
-        self._watch()
+        self._heard = time.monotonic()
         self._connection.receive_data(data)
         self._serve()
 
@@ -181,18 +184,19 @@ class _ServerProtocol(asyncio.Protocol):
         if not (self._paused or self._ending or self._transport.is_closing()):
             self._transport.resume_reading()
 
-    def _watch(self) -> None:
-        if self._idle is not None:
-            self._idle.cancel()
-        self._idle = asyncio.get_running_loop().call_later(self._server.limits.idle_time, self._silent)
+    def _watch(self, seconds: float) -> None:
+        self._idle = asyncio.get_running_loop().call_later(seconds, self._look)
 
-    def _silent(self) -> None:
+    def _look(self) -> None:
         """End a connection on which nothing has arrived for long, unless its peer waits for us."""
-        if self._transport.get_write_buffer_size():
+        left = self._heard + self._server.limits.idle_time - time.monotonic()
+        if left > 0:
+            self._watch(left)
+        elif self._transport.get_write_buffer_size():
             log.warning("%s does not read its replies and is cut off", self.peer)
             self.abort()
         elif self._connection.outstanding:
-            self._watch()
+            self._watch(self._server.limits.idle_time)
         else:
             self.close()
 

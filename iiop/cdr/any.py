@@ -1,6 +1,6 @@
 """Any: a value that carries its type; and which declaration follows from a TypeCode.
 
-Not spoken yet: values of long double, wchar, wstring and of value types.
+Not spoken yet: values of long double and of value types.
 
 Source: CORBA 3.3 part 2, clause 9.3.5.2 "Any".
 """
@@ -20,6 +20,7 @@ from iiop.cdr.fixed import fixed
 from iiop.cdr.typecode import ENCLOSING, NUMBERS, TYPECODE, TypeCode
 from iiop.cdr.typecode import TCKind as K
 from iiop.cdr.types import CDRType, Dependent, Field, Struct, cdr_type
+from iiop.cdr.wide import WChar, wide_string
 
 __all__ = ["Any", "UnionValue", "declare_object_reference", "type_of"]
 
@@ -90,6 +91,10 @@ def _type_of(tc: TypeCode, around: tuple[list[CDRType], ...]) -> CDRType:
             return TYPECODE
         case K.tk_any:
             return cdr_type(Any)
+        case K.tk_wchar:
+            return WChar
+        case K.tk_wstring:
+            return wide_string(tc.length or None)
         case K.tk_fixed:
             return fixed(tc.digits, tc.scale)
         case K.tk_Principal:

@@ -22,6 +22,7 @@ module Types {
   union Maybe switch (boolean) { case TRUE: Point value; };
   union Other switch (short) { case 1: long number; default: string text; };
   struct Everything { short a; unsigned short b; long long c; unsigned long long d; float e; char f; octet g; boolean h; any i; };
+  struct Wide { wchar one; long a; wstring some; long b; };
   exception Oops { string why; long number; };
   interface Thing { };
 };
@@ -55,6 +56,9 @@ def anys() -> dict[str, Any]:
         "array": CORBA.Any(orb.create_array_tc(2, CORBA.TC_double), [1.0, 2.0]),
         "any": CORBA.Any(CORBA.TC_any, CORBA.Any(CORBA.TC_long, 7)),
         "null": CORBA.Any(CORBA.TC_null, None),
+        "wide": of(Types.Wide, "\u3042", 1, "\u3042\u3044", 2),
+        "wstring": CORBA.Any(CORBA.TC_wstring, "\u65e5\u672c \U0001f600"),
+        "empty wstring": CORBA.Any(orb.create_wstring_tc(4), ""),
         "fixed": CORBA.Any(orb.create_fixed_tc(5, 2), CORBA.fixed(5, 2, -350)),
         "even fixed": CORBA.Any(orb.create_fixed_tc(4, 0), CORBA.fixed(4, 0, 1234)),
         "alias": CORBA.Any(CORBA.TypeCode(CORBA.id(Types.Name)), "text"),

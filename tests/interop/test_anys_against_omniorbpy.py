@@ -51,7 +51,7 @@ def test_every_any_is_read_by_both_engines_and_comes_back(peer: Peer) -> None:
         assert constructs.build(ANY.type, value, ByteOrder.BIG) == ours[name], name
         assert ANY.decode(ours[name]) == value, name
         assert ANY.decode(ANY.encode(value, ByteOrder.LITTLE), ByteOrder.LITTLE) == value, name
-    assert len(ours) == 32
+    assert len(ours) == 35
     assert {name for name, row in peer.ask(ours).items() if row["same"] is not True} == set()
 
 
@@ -69,6 +69,8 @@ def test_every_any_is_read_by_both_engines_and_comes_back(peer: Peer) -> None:
         ("longs", (1, 2, 3)),
         ("array", (1.0, 2.0)),
         ("null", None),
+        ("wstring", "\u65e5\u672c \U0001f600"),
+        ("empty wstring", ""),
         ("fixed", Decimal("-3.50")),
         ("even fixed", Decimal(1234)),
         ("alias", "text"),
@@ -89,6 +91,11 @@ def test_struct(peer: Peer) -> None:
     assert (read.value.first.x, read.value.second.y) == (3, 0.5)
     everything = ANY.decode(peer.octets["everything"]).value
     assert (everything.a, everything.c, everything.d, everything.f, everything.i.value.x) == (-1, -(2**40), 2**60, "c", 3)
+
+
+def test_wide_characters_inside(peer: Peer) -> None:
+    wide = ANY.decode(peer.octets["wide"]).value
+    assert (wide.one, wide.a, wide.some, wide.b) == ("\u3042", 1, "\u3042\u3044", 2)
 
 
 def test_recursion_is_a_mention_of_the_type_around(peer: Peer) -> None:

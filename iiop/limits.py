@@ -36,7 +36,7 @@ class Limits:
     fragments: int = 4096
     reassemblies: int = 64
     reassembly_octets: int = 32 * 1024 * 1024
-    sequence_length: int = 8 * 1024 * 1024
+    sequence_length: int = 16 * 1024 * 1024
     string_length: int = 1024 * 1024
     nesting: int = 64
     service_contexts: int = 64

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import enum
 import functools
+import importlib
+from array import array
 from collections.abc import Callable
-from dataclasses import make_dataclass
+from dataclasses import dataclass, make_dataclass
+from decimal import Decimal
 from typing import Annotated, Any
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from iiop.cdr import types as t
+from iiop.cdr.fixed import Fixed, fixed
 from iiop.cdr.types import ByteOrder, CDRType, OpenEnum
 
-__all__ = ["byte_orders", "cdr_types", "cdr_values", "strings"]
+__all__ = ["byte_orders", "cdr_types", "cdr_values", "fixed_types", "strings"]
 
 PRIMITIVES = (
     t.Octet,
@@ -29,6 +33,7 @@ PRIMITIVES = (
     t.Float,
     t.Double,
 )
+NUMBERS = tuple(declared for declared in PRIMITIVES if declared not in (t.Boolean, t.Char))
 _INTEGERS = frozenset("BhHiIqQ")
 _MEMBERS = ("a", "b", "c", "d", "e")
 
@@ -58,6 +63,26 @@ class Fruit(OpenEnum):
 ENUMS = (t.Enum(Colour), t.Enum(Sparse), t.Enum(Fruit))
 
 
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A structure that holds more of its kind, after what leaves it misaligned."""
+
+    name: str
+    children: tuple[Tree, ...]
+    weight: Annotated[float, t.Double]
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A structure that may hold one more of its kind, by a union."""
+
+    discriminator: bool
+    next: Annotated[Chain | None, t.Switch({False: None, True: t.Recursive("Chain", lambda: t.cdr_type(Chain))})]
+
+
+RECURSIVE = (Tree, Chain)
+
+
 def byte_orders() -> SearchStrategy[ByteOrder]:
     """Draw a byte order; shrinks to big endian."""
     return st.sampled_from([ByteOrder.BIG, ByteOrder.LITTLE])
@@ -84,11 +109,19 @@ def _types(max_depth: int, unions: bool) -> SearchStrategy[CDRType]:
     basic = st.one_of(
         st.sampled_from(PRIMITIVES),
         st.builds(t.StringType, _bounds()),
-        st.builds(t.OctetSequenceType, _bounds()),
+        st.builds(t.OctetSequenceType, _bounds(), st.booleans()),
         st.builds(t.OctetArray, st.integers(0, 9)),
         st.sampled_from(ENUMS),
+        st.builds(t.Sequence, st.sampled_from(NUMBERS), _bounds(), buffer=st.just("array")),
+        fixed_types(),
+        st.sampled_from([t.cdr_type(cls) for cls in RECURSIVE]),
     )
     return basic | _constructed(cdr_types(max_depth=max_depth - 1, unions=unions), unions) if max_depth else basic
+
+
+def fixed_types() -> SearchStrategy[Fixed]:
+    """Draw a `fixed<digits, scale>`."""
+    return st.integers(1, 31).flatmap(lambda digits: st.builds(fixed, st.just(digits), st.integers(0, digits)))
 
 
 def _bounds() -> SearchStrategy[int | None]:
@@ -168,9 +201,12 @@ def cdr_values(declared: CDRType, *, allow_nan: bool = False, max_size: int | No
 
 
 class _Values:
-    def __init__(self, allow_nan: bool, max_size: int | None) -> None:
+    """Draw values; `depth` is how often a type may still contain itself."""
+
+    def __init__(self, allow_nan: bool, max_size: int | None, depth: int = 3) -> None:
         self.allow_nan = allow_nan
         self.max_size = max_size
+        self.depth = depth
 
     def of(self, declared: CDRType) -> SearchStrategy[Any]:
         return _values(declared, self)
@@ -178,6 +214,9 @@ class _Values:
     def most(self, bound: int | None) -> int | None:
         sizes = [size for size in (bound, self.max_size) if size is not None]
         return min(sizes, default=None)
+
+    def deeper(self) -> _Values:
+        return _Values(self.allow_nan, self.most(2), self.depth - 1)
 
 
 @functools.singledispatch
@@ -210,7 +249,8 @@ def _(declared: t.StringType, of: _Values) -> SearchStrategy[Any]:
 
 @_values.register
 def _(declared: t.OctetSequenceType, of: _Values) -> SearchStrategy[Any]:
-    return st.binary(max_size=of.most(declared.bound))
+    octets = st.binary(max_size=of.most(declared.bound))
+    return octets.map(memoryview) if declared.view else octets
 
 
 @_values.register
@@ -220,7 +260,19 @@ def _(declared: t.OctetArray, of: _Values) -> SearchStrategy[Any]:
 
 @_values.register
 def _(declared: t.Sequence, of: _Values) -> SearchStrategy[Any]:
-    return st.lists(of.of(declared.element), max_size=of.most(declared.bound)).map(tuple)
+    values = st.lists(of.of(declared.element), max_size=of.most(declared.bound))
+    if declared.buffer is not None and isinstance(declared.element, t.Primitive):
+        return values.map(functools.partial(_buffer, declared.buffer, declared.element))
+    return values.map(tuple)
+
+
+def _buffer(kind: t.Buffer, element: t.Primitive, values: list[Any]) -> Any:
+    """Return numbers as decoding gives them into a buffer."""
+    buffer: Any = array(element.format, values)
+    if kind == "numpy":
+        buffer = importlib.import_module("numpy").array(buffer)
+        buffer.flags.writeable = False
+    return buffer
 
 
 @_values.register
@@ -242,7 +294,7 @@ def _(declared: t.Encapsulation, of: _Values) -> SearchStrategy[Any]:
 @_values.register
 def _(declared: t.Struct, of: _Values) -> SearchStrategy[Any]:
     make: Callable[..., Any] = declared.cls or (lambda *values: values)
-    if any(isinstance(member.type, t.Switch) for member in declared.fields):
+    if any(isinstance(member.type, t.Switch | t.Dependent) for member in declared.fields):
         return _union_values(declared, of, make)
     return st.tuples(*(of.of(member.type) for member in declared.fields)).map(lambda values: make(*values))
 
@@ -256,15 +308,48 @@ def _union_values(draw: st.DrawFn, declared: t.Struct, of: _Values, make: Callab
             label = values[kind.on]
             arm = kind.cases.get(label, kind.default)
             values[name] = draw(of.of(arm)) if isinstance(arm, CDRType) else None
+        elif isinstance(kind, t.Dependent):
+            values[name] = draw(of.of(kind.choose(values[kind.on])))
         else:
-            values[name] = draw(_labels(of.of(kind), [switch for switch in switches if switch.on == name]))
+            values[name] = draw(_labels(of, of.of(kind), [switch for switch in switches if switch.on == name]))
     return make(*values.values())
 
 
-def _labels(values: SearchStrategy[Any], switches: list[t.Switch]) -> SearchStrategy[Any]:
+def _labels(of: _Values, values: SearchStrategy[Any], switches: list[t.Switch]) -> SearchStrategy[Any]:
     """Draw a value that every union it decides has a case for; named cases come up often."""
     if not switches:
         return values
     refusing = [switch for switch in switches if switch.default == t.Switch.REFUSE]
-    labels = [label for label in switches[0].cases if all(label in switch.cases for switch in refusing)]
+    labels = [
+        label
+        for label in switches[0].cases
+        if label is not None
+        and all(label in switch.cases for switch in refusing)
+        and not any(_ends(of, switch.cases.get(label)) for switch in switches)
+    ]
     return st.sampled_from(labels) if refusing else st.sampled_from(labels) | values
+
+
+def _ends(of: _Values, arm: CDRType | None) -> bool:
+    """Tell whether there is no value of an arm, as a type has contained itself often enough."""
+    return arm is not None and of.of(arm).is_empty
+
+
+@_values.register
+def _(declared: t.Recursive, of: _Values) -> SearchStrategy[Any]:
+    if of.depth <= 0:
+        return st.nothing()
+    return of.deeper().of(declared.make())
+
+
+@_values.register
+def _(declared: t.Adapted, of: _Values) -> SearchStrategy[Any]:
+    return of.of(declared.layout).map(declared.decode)
+
+
+@_values.register
+def _(declared: Fixed, of: _Values) -> SearchStrategy[Any]:
+    numbers = st.integers(0, 10**declared.digits - 1)
+    return st.builds(
+        lambda number, negative: Decimal((negative, tuple(map(int, str(number))), -declared.scale)), numbers, st.booleans()
+    )

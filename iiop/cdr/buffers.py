@@ -6,50 +6,81 @@ one by one: octets are copied, and swapped where the orders differ, so that even
 
 from __future__ import annotations
 
-import functools
 import importlib
 import struct
 import sys
 from array import array
-from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-from iiop.cdr.types import Buffer, ByteOrder, Primitive
+from iiop.cdr.types import ByteOrder, Primitive
 
-__all__ = ["NATIVE", "append", "numbers", "reader"]
+__all__ = ["NATIVE", "Numbers", "append_array", "append_numpy", "numbers", "read_array", "read_numpy"]
 
 NATIVE = ByteOrder[sys.byteorder.upper()]
 
 _KINDS = {code: kind for kind, codes in {"signed": "bhilqn", "unsigned": "BHILQN", "float": "efd"}.items() for code in codes}
-_ORDERS = {"<": ByteOrder.LITTLE, ">": ByteOrder.BIG, "!": ByteOrder.BIG, "@": NATIVE, "=": NATIVE}
+_ORDERS = {"<": ByteOrder.LITTLE, ">": ByteOrder.BIG, "!": ByteOrder.BIG}
 
 
-def numbers(element: Primitive, value: Any) -> memoryview:
-    """Return the buffer that a value is; numbers that are no buffer are put into one.
+class Numbers(NamedTuple):
+    """Hold what a value lays on the wire: how many, their octets, contiguous, and the byte order these are in."""
+
+    amount: int
+    octets: bytes | memoryview
+    order: ByteOrder
+
+
+def numbers(element: Primitive, value: Any) -> Numbers:
+    """Return the numbers of a buffer, uncopied where Python can do that, or of any collection of numbers.
 
     Raises:
-        ValueError: it holds other items, or has more than one dimension.
-        TypeError, struct.error: it is neither a buffer nor a collection of such numbers.
+        ValueError: a buffer that holds something else, has more than one dimension, or cannot be read.
+        TypeError, OverflowError, struct.error: neither a buffer nor a collection of such numbers.
     """
     try:
         view = memoryview(value)
     except TypeError:
-        if isinstance(value, str) or not hasattr(value, "__len__") or not hasattr(value, "__iter__"):
-            raise TypeError(f"a sequence of numbers must be a buffer, tuple or list, not {type(value).__name__}") from None
-        return memoryview(struct.pack(f"={len(value)}{element.format}", *value)).cast(element.format)
+        if isinstance(value, str) or not hasattr(value, "__iter__"):
+            raise
+        return Numbers(len(value), struct.pack(f"={len(value)}{element.format}", *value), NATIVE)
     except BufferError as error:
-        raise ValueError(f"the buffer cannot be read: {error}") from None
+        raise ValueError(str(error)) from None
     if view.ndim != 1:
         raise ValueError(f"a buffer of {view.ndim} dimensions is no sequence")
-    if _KINDS.get(view.format.lstrip("@=<>!")) != _KINDS[element.format] or view.itemsize != element.size:
-        raise ValueError(f"a buffer of {view.itemsize}-octet items of format {view.format!r} holds no {element.name}")
-    return view
+    if view.itemsize != element.size or _KINDS.get(view.format.lstrip("@=<>!")) != _KINDS[element.format]:
+        raise ValueError(f"items of format {view.format!r} and {view.itemsize} octets are no {element.name}")
+    castable = view.format in _KINDS and view.c_contiguous and len(view)
+    octets = view.cast("B") if castable else view.tobytes()
+    return Numbers(len(view), octets, _ORDERS.get(view.format[0], NATIVE))
 
 
-def append(buffer: Buffer, order: ByteOrder, out: bytearray, view: memoryview) -> None:
-    """Append the items of a buffer, as `numbers` returned it, in a byte order."""
-    if not view.c_contiguous:
-        view = memoryview(view.tobytes()).cast("B").cast(view.format) if view.format in _KINDS else _closed_up(view)
-    if _ORDERS.get(view.format[0], NATIVE) == order or view.itemsize == 1:
-        out += view
-        return
+def read_array(element: Primitive, order: ByteOrder, octets: bytes | memoryview) -> array[Any]:
+    """Return the numbers that octets in a byte order are, as an array."""
+    values: array[Any] = array(element.format)
+    values.frombytes(octets)
+    if order != NATIVE:
+        values.byteswap()
+    return values
+
+
+def append_array(element: Primitive, order: ByteOrder, out: bytearray, values: Numbers) -> None:
+    """Append numbers in a byte order."""
+    out += values.octets if values.order == order else read_array(element, ByteOrder(1 - NATIVE), values.octets)
+
+
+def read_numpy(element: Primitive, order: ByteOrder, octets: bytes | memoryview) -> Any:
+    """Return the numbers that octets in a byte order are, as a NumPy array that is read-only: it may lie in the octets."""
+    numpy = importlib.import_module("numpy")
+    values = numpy.frombuffer(octets, "><"[order] + element.format).astype("=" + element.format, copy=False)
+    values.flags.writeable = False
+    return values
+
+
+def append_numpy(element: Primitive, order: ByteOrder, out: bytearray, values: Numbers) -> None:
+    """Append numbers in a byte order."""
+    start = len(out)
+    out += values.octets
+    if values.order != order:
+        unsigned = f"u{element.size}"
+        numpy = importlib.import_module("numpy")
+        numpy.frombuffer(out, ">" + unsigned, values.amount, start)[:] = numpy.frombuffer(values.octets, "<" + unsigned)

@@ -108,7 +108,7 @@ class Generator:
 
     def take_run(self) -> tuple[struct.Struct, list[str], int]:
         """Return and clear the pending run."""
-        run = _struct("><"[self.order] + self.run_format), self.run_items, self.run_size
+        run = struct_of("><"[self.order] + self.run_format), self.run_items, self.run_size
         self.run_format, self.run_items, self.run_size = "", [], 0
         return run
 
@@ -165,7 +165,8 @@ class Generator:
 
 
 @functools.lru_cache(maxsize=4096)
-def _struct(format: str) -> struct.Struct:
+def struct_of(format: str) -> struct.Struct:
+    """Return the packer of a format; it takes a tuple as it is, where `struct.pack(format, *values)` copies it twice."""
     return struct.Struct(format)
 
 

@@ -11,8 +11,10 @@ opens a stream of its own.
 
 from __future__ import annotations
 
+import array
 import contextlib
 import functools
+import importlib
 import io
 import itertools
 import struct
@@ -251,9 +253,10 @@ class _OctetSequence(construct.Construct):
     def __init__(self, declared: t.OctetSequenceType, order: ByteOrder) -> None:
         super().__init__()
         self.bound = declared.bound
+        self.view = declared.view
         self.length = _Primitive(t.ULong, order)
 
-    def _parse(self, stream: _Stream, context: Any, path: str) -> bytes:
+    def _parse(self, stream: _Stream, context: Any, path: str) -> bytes | memoryview:
         length = _count(self.length, stream, context, path)
         at = stream.tell()
         stream.input.check("sequence_length", length, path, at)
@@ -261,7 +264,7 @@ class _OctetSequence(construct.Construct):
             stream.input.fail(f"{length} octets in a sequence<octet, {self.bound}>", path, at)
         value = _take(stream, length, path, "sequence<octet>")
         stream.input.note(at, path, "sequence<octet>", value)
-        return value
+        return memoryview(stream.input.octets)[at : at + length] if self.view else value
 
     def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
         octets = _octets(obj, path)
@@ -301,10 +304,11 @@ class _Sequence(construct.Construct):
     def __init__(self, declared: t.Sequence, order: ByteOrder) -> None:
         super().__init__()
         self.declared = declared
+        self.order = order
         self.length = _Primitive(t.ULong, order)
         self.element = construct_of(declared.element, order)
 
-    def _parse(self, stream: _Stream, context: Any, path: str) -> tuple[Any, ...]:
+    def _parse(self, stream: _Stream, context: Any, path: str) -> Any:
         count = _count(self.length, stream, context, path)
         at = stream.tell()
         stream.input.check(self.declared.limit, count, path, at)
@@ -314,9 +318,28 @@ class _Sequence(construct.Construct):
         if count > left // self.declared.element.min_size:
             reason = f"{count} elements of at least {self.declared.element.min_size} octets, {left} octets are left"
             stream.input.fail(reason, path, at, TruncatedError)
+        if self.declared.buffer is not None:
+            return self._parse_buffer(count, stream, path)
         return tuple(self.element._parse(stream, context, f"{path}[{i}]") for i in range(count))
 
+    def _parse_buffer(self, count: int, stream: _Stream, path: str) -> Any:
+        """Read numbers by their bits, for a NaN read as a number may come out as another NaN."""
+        element, order = self.declared.element, "><"[self.order]
+        assert isinstance(element, t.Primitive)
+        if count:
+            stream.seek(stream.tell() + -stream.tell() % element.size)
+        at, bits = stream.tell(), f"{count}{_BITS[element.size]}"
+        octets = _take(stream, count * element.size, path, f"sequence<{element.name}>")
+        values: Any = array.array(element.format, struct.pack(f"={bits}", *struct.unpack(order + bits, octets)))
+        if self.declared.buffer == "numpy":
+            values = importlib.import_module("numpy").array(values)
+            values.flags.writeable = False
+        stream.input.note(at, path, f"sequence<{element.name}>", values)
+        return values
+
     def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
+        if self.declared.buffer is not None and (view := _buffer(obj, path)) is not None:
+            return self._build_buffer(view, stream, context, path)
         values = _elements(obj, path)
         if self.declared.bound is not None and len(values) > self.declared.bound:
             _refuse(f"{len(values)} elements in a sequence bounded by {self.declared.bound}", path)
@@ -324,6 +347,41 @@ class _Sequence(construct.Construct):
         for i, value in enumerate(values):
             self.element._build(value, stream, context, f"{path}[{i}]")
         return obj
+
+    def _build_buffer(self, view: memoryview, stream: io.BytesIO, context: Any, path: str) -> Any:
+        element = self.declared.element
+        assert isinstance(element, t.Primitive)
+        if view.ndim != 1:
+            _refuse(f"a buffer of {view.ndim} dimensions is no sequence", path)
+        given, item = view.format[:-1], view.format[-1:]
+        if given not in ("", "@", "=", "<", ">", "!") or item not in _items_like(element) or view.itemsize != element.size:
+            _refuse(f"a buffer of items {view.format!r} of {view.itemsize} octets is no sequence<{element.name}>", path)
+        if self.declared.bound is not None and len(view) > self.declared.bound:
+            _refuse(f"{len(view)} elements in a sequence bounded by {self.declared.bound}", path)
+        self.length._build(len(view), stream, context, path)
+        bits = f"{len(view)}{_BITS[element.size]}"
+        values = struct.unpack((given if given in ("<", ">", "!") else "=") + bits, view.tobytes())
+        if values:
+            stream.write(bytes(-stream.tell() % element.size) + struct.pack("><"[self.order] + bits, *values))
+        return view
+
+
+_BITS = {1: "B", 2: "H", 4: "I", 8: "Q"}
+
+
+def _items_like(element: t.Primitive) -> str:
+    """Return the format characters of items that are such numbers, if their size is right, too."""
+    return next(codes for codes in ("bhilqn", "BHILQN", "fd") if element.format in codes)
+
+
+def _buffer(obj: Any, path: str) -> memoryview | None:
+    """Return the buffer that a value is, None if it is none."""
+    try:
+        return memoryview(obj)
+    except TypeError:
+        return None
+    except (ValueError, BufferError) as error:
+        _refuse(f"the buffer cannot be read: {error}", path)
 
 
 class _Array(construct.Construct):
@@ -376,6 +434,7 @@ class _Encapsulation(construct.Construct):
 
     def _parse(self, stream: _Stream, context: Any, path: str) -> Any:
         octets = self.octets._parse(stream, context, path)
+        assert isinstance(octets, bytes)
         inner = stream.input.inner(octets, stream.tell() - len(octets))
         first = _take(inner.stream, 1, path, "byte order of an encapsulation")[0]
         if first > 1:

@@ -14,6 +14,7 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+from iiop.cdr import buffers
 from iiop.cdr import types as t
 from iiop.cdr.codegen import NESTED_LOOPS, UNKNOWN, Generator, Phase, Refused, identifier, is_bulk
 from iiop.cdr.types import ByteOrder, CDRType
@@ -22,6 +23,9 @@ from iiop.limits import Limits, deeper
 __all__ = ["Decode", "compile_decoder"]
 
 Decode = Callable[[bytes, int, Limits], tuple[Any, int]]
+
+BOOLEANS = (False, True)
+CHARACTERS = tuple(map(chr, range(256)))
 
 UNROLLED, UNROLLED_SIZE = 16, 128
 """Arrays up to this length, of at least so many octets, are written out, others become a loop."""
@@ -34,7 +38,7 @@ def compile_decoder(declared: CDRType, order: ByteOrder, phase: Phase) -> Decode
     value = generator.value(declared)
     generator.flush()
     generator.emit(f"return {value}, pos")
-    return generator.function("def run(octets, pos, limits, len=len, str=str, tuple=tuple, range=range):")
+    return generator.function("def run(octets, pos, limits, len=len, tuple=tuple, range=range):")
 
 
 class _Decoder(Generator):
@@ -81,12 +85,10 @@ class _Decoder(Generator):
 
     @value.register
     def _(self, declared: t.Primitive) -> str:
-        name = self.primitive(declared)
-        if declared is t.Boolean:
-            self.then(f"if {name} > 1: raise Refused")
-            self.then(f"{name} = {name} == 1")
-        elif declared is t.Char:
-            self.then(f"{name} = {name}.decode('latin-1')")
+        table = {t.Boolean: BOOLEANS, t.Char: CHARACTERS}.get(declared)
+        name = self.primitive(declared if table is None else t.Octet)
+        if table is not None:
+            self.then(f"{name} = {self.keep('table', table)}[{name}]")
         return name
 
     @value.register
@@ -94,27 +96,28 @@ class _Decoder(Generator):
         length, stop, name = self.count(), self.fresh("e"), self.fresh()
         most = "limits.string_length" if declared.bound is None else f"min(limits.string_length, {declared.bound})"
         self.emit(f"{stop} = pos + {length}")
-        self.emit(f"if {length} == 0 or {stop} > end or {length} > {most} + 1 or octets[{stop} - 1]: raise Refused")
-        self.emit(f"{name} = str(octets[pos:{stop} - 1], 'latin-1')")
+        # Octets that are missing are an IndexError.
+        self.emit(f"if not 0 < {length} <= {most} + 1 or octets[{stop} - 1]: raise Refused")
+        self.emit(f"{name} = octets[pos:{stop} - 1].decode('latin-1')")
         self.emit(f"if '\\0' in {name}: raise Refused")
         self.emit(f"pos = {stop}")
         self.phase = UNKNOWN
         return name
 
-    def octets(self, bound: int | None) -> str:
-        """Read a length and that many octets."""
+    def octets(self, bound: int | None, whole: str = "octets") -> str:
+        """Read a length and that many octets of `whole`."""
         length, stop, name = self.count(), self.fresh("e"), self.fresh()
         most = "limits.sequence_length" if bound is None else f"min(limits.sequence_length, {bound})"
         self.emit(f"{stop} = pos + {length}")
         self.emit(f"if {stop} > end or {length} > {most}: raise Refused")
-        self.emit(f"{name} = octets[pos:{stop}]")
+        self.emit(f"{name} = {whole}[pos:{stop}]")
         self.emit(f"pos = {stop}")
         self.phase = UNKNOWN
         return name
 
     @value.register
     def _(self, declared: t.OctetSequenceType) -> str:
-        return self.octets(declared.bound)
+        return self.octets(declared.bound, f"{self.keep('view', memoryview)}(octets)" if declared.view else "octets")
 
     @value.register
     def _(self, declared: t.OctetArray) -> str:
@@ -141,11 +144,26 @@ class _Decoder(Generator):
         if declared.bound is not None:
             most = f"min({most}, {declared.bound})"
         self.emit(f"if {count} > (end - pos) // {least} or {count} > {most}: raise Refused")
-        if is_bulk(declared.element):
+        if declared.buffer is not None:
+            self.buffer(declared, count, name)
+        elif is_bulk(declared.element):
             self.bulk(declared.element, count, name)
         else:
             self.loop(declared.element, count, name)
         return name
+
+    def buffer(self, declared: t.Sequence, count: str, name: str) -> None:
+        """Read numbers into a buffer; an empty sequence has no padding behind its length."""
+        element, stop = declared.element, self.fresh("e")
+        assert isinstance(element, t.Primitive)
+        function = {"array": buffers.read_array, "numpy": buffers.read_numpy}[declared.buffer or "array"]
+        read = self.keep("read", functools.partial(function, element, self.order))
+        self.emit(f"if {count}: {self.dynamic_alignment(element.size)}")
+        self.emit(f"{stop} = pos + {count} * {element.size}")
+        self.emit(f"if {stop} > end: raise Refused")
+        self.emit(f"{name} = {read}({self.keep('view', memoryview)}(octets)[pos:{stop}])")
+        self.emit(f"pos = {stop}")
+        self.phase = self.phase.meet(Phase(element.size, 0))
 
     def bulk(self, element: CDRType, count: str, name: str) -> None:
         """Read numbers by one call; an empty sequence has no padding behind its length."""
@@ -162,16 +180,24 @@ class _Decoder(Generator):
     def loop(self, element: CDRType, count: str, name: str) -> None:
         self.loops += 1
         self.phase = before = self.loop_phase(lambda trial: trial.turn(element))
-        items = self.fresh("items")
-        self.emit(f"{items} = []")
-        self.emit(f"for _ in range({count}):")
+        items, head = self.fresh("items"), len(self.lines)
+        lead, turns, behind = [f"{items} = []"], f"_ in range({count})", []
         self.indent += 1
         value = self.turn(element)
+        if self.run_items and len(self.lines) == head:  # a turn is one run, so all turns are of one size
+            run, names, size = self.take_run()
+            stop = self.fresh("e")
+            lead += [f"{stop} = pos + {count} * {size}", f"if {stop} > end: raise Refused"]
+            elements = f"{self.keep('view', memoryview)}(octets)[pos:{stop}]"
+            turns = f"{', '.join(names)}, in {self.keep('iter_unpack', run.iter_unpack)}({elements})"
+            behind = [f"pos = {stop}"]
         self.flush()
         self.emit(f"{items}.append({value})")
         self.indent -= 1
+        self.lines[head:head] = ["    " * self.indent + line for line in (*lead, f"for {turns}:")]
+        for line in (*behind, f"{name} = tuple({items})"):
+            self.emit(line)
         self.loops -= 1
-        self.emit(f"{name} = tuple({items})")
         self.phase = before
 
     def turn(self, element: CDRType) -> str:
@@ -248,16 +274,16 @@ class _Decoder(Generator):
             return f"({''.join(value + ', ' for value in values.values())})"
         name = self.fresh()
         cls = self.keep("Class", declared.cls)
-        if not _has_plain_slots(declared.cls):
+        twin = _writable_twin(declared)
+        if twin is None:
             given = [f"{key}={value}" if key in declared.keywords else value for key, value in values.items()]
             given.sort(key=lambda argument: "=" in argument)
             self.then(f"{name} = {cls}({', '.join(given)})")
             return name
-        new = self.keep("new", object.__new__)
-        self.then(f"{name} = {new}({cls})")
+        self.then(f"{name} = {self.keep('Twin', twin)}()")
         for member, value in values.items():
-            setter = self.keep("set", getattr(declared.cls, identifier(member)).__set__)
-            self.then(f"{setter}({name}, {value})")
+            self.then(f"{name}.{identifier(member)} = {value}")
+        self.then(f"{name}.__class__ = {cls}")
         return name
 
     def switch(self, declared: t.Switch, label: str) -> str:
@@ -272,14 +298,28 @@ class _Decoder(Generator):
         return name
 
 
-def _has_plain_slots(cls: type[Any]) -> bool:
-    """Tell whether an instance is nothing but its slots, so that it can be filled without calling `__init__`."""
-    return (
-        cls.__dictoffset__ == 0
-        and not issubclass(cls, BaseException)
-        and not hasattr(cls, "__post_init__")
-        and all(hasattr(getattr(cls, member.name, None), "__set__") for member in dataclasses.fields(cls))
-    )
+@functools.cache
+def _writable_twin(declared: t.Struct) -> type[Any] | None:
+    """Return a class with the declared one's slots that lets itself be written; None where an instance is more than its slots.
+
+    A frozen dataclass refuses assignment, and what goes around that (`object.__setattr__`, the slots' own `__set__`) takes longer
+    than reading the octets. An instance of the twin is filled and then told that it is one of the class.
+    """
+    cls = declared.cls
+    if (
+        type(cls) is not type
+        or cls.__bases__ != (object,)
+        or cls.__dictoffset__
+        or hasattr(cls, "__post_init__")
+        or not all(hasattr(getattr(cls, member.name, None), "__set__") for member in dataclasses.fields(cls))
+    ):
+        return None
+    twin = type(cls.__name__, (object,), {"__slots__": cls.__dict__["__slots__"]})
+    try:
+        twin().__class__ = cls
+    except TypeError:  # Python keeps something else in its instances, weak references for example
+        return None
+    return twin
 
 
 class _Nested:

@@ -10,12 +10,12 @@ engine say what is wrong.
 from __future__ import annotations
 
 import functools
-import struct
 from collections.abc import Callable
 from typing import Any
 
+from iiop.cdr import buffers
 from iiop.cdr import types as t
-from iiop.cdr.codegen import NESTED_LOOPS, UNKNOWN, Generator, Phase, Refused, identifier, is_bulk
+from iiop.cdr.codegen import NESTED_LOOPS, UNKNOWN, Generator, Phase, Refused, identifier, is_bulk, struct_of
 from iiop.cdr.types import ByteOrder, CDRType
 
 __all__ = ["Encode", "compile_encoder"]
@@ -23,6 +23,7 @@ __all__ = ["Encode", "compile_encoder"]
 Encode = Callable[[Any, bytearray], None]
 
 BOOLEANS = {False: 0, True: 1}
+CHARACTERS = {chr(code): code for code in range(256)}
 PADDING = {size: tuple(bytes(-position % size) for position in range(size)) for size in (2, 4, 8)}
 
 
@@ -63,17 +64,17 @@ class _Encoder(Generator):
         if declared is t.Boolean:
             expression = f"{self.keep('booleans', BOOLEANS)}[{expression}]"
         elif declared is t.Char:
-            expression = f"{expression}.encode('latin-1')"
-        self.primitive(declared, expression)
+            expression = f"{self.keep('characters', CHARACTERS)}[{expression}]"
+        self.primitive(declared if declared is not t.Char else t.Octet, expression)
 
     @value.register
     def _(self, declared: t.StringType, expression: str) -> None:
-        octets = self.local(f"{expression}.encode('latin-1') + b'\\0'")
-        check = f"{octets}.find(0) != len({octets}) - 1"
+        text = self.local(expression)
+        check = f"'\\0' in {text}"
         if declared.bound is not None:
-            check += f" or len({octets}) > {declared.bound + 1}"
+            check += f" or len({text}) > {declared.bound}"
         self.emit(f"if {check}: raise Refused")
-        self.counted(octets)
+        self.counted(self.local(f"({text} + '\\0').encode('latin-1')"))
 
     def counted(self, octets: str) -> None:
         """Write a length and that many octets."""
@@ -84,7 +85,7 @@ class _Encoder(Generator):
 
     def octets(self, expression: str) -> str:
         name = self.local(expression)
-        self.emit(f"if type({name}) is not bytes: {name} = {self.keep('to_bytes', _to_bytes)}({name})")
+        self.emit(f"if type({name}) is not bytes: {name} = {self.keep('octets_of', _octets_of)}({name})")
         return name
 
     @value.register
@@ -97,23 +98,44 @@ class _Encoder(Generator):
     @value.register
     def _(self, declared: t.OctetArray, expression: str) -> None:
         octets = self.octets(expression)
+        self.emit(f"if type({octets}) is memoryview: {octets} = bytes({octets})")
         self.emit(f"if len({octets}) != {declared.length}: raise Refused")
         self.add_to_run(f"{declared.length}s", declared.length, 1, octets)
 
     @value.register
     def _(self, declared: t.Enum, expression: str) -> None:
         if not declared.open:
-            expression = f"{self.keep('members', {int(member): int(member) for member in declared.cls})}[{expression}]"
+            expression = f"{self.keep('members', {member: int(member) for member in declared.cls})}[{expression}]"
         self.primitive(t.ULong, expression)
 
     @value.register
     def _(self, declared: t.Sequence, expression: str) -> None:
+        if declared.buffer is not None:
+            self.buffer(declared, expression)
+            return
         values = self.elements(expression)
         if declared.bound is not None:
             self.emit(f"if len({values}) > {declared.bound}: raise Refused")
         self.primitive(t.ULong, f"len({values})")
         self.flush()
         self.each(declared.element, values)
+
+    def buffer(self, declared: t.Sequence, expression: str) -> None:
+        """Write numbers in bulk; an empty sequence has no padding behind its length."""
+        element = declared.element
+        assert isinstance(element, t.Primitive)
+        function = {"array": buffers.append_array, "numpy": buffers.append_numpy}[declared.buffer or "array"]
+        append = self.keep("append", functools.partial(function, element, self.order))
+        values = self.local(f"{self.keep('numbers', functools.partial(buffers.numbers, element))}({expression})")
+        if declared.bound is not None:
+            self.emit(f"if {values}.amount > {declared.bound}: raise Refused")
+        self.primitive(t.ULong, f"{values}.amount")
+        self.flush()
+        self.emit(f"if {values}.amount:")
+        if element.size > 1:
+            self.emit(f"    {self.dynamic_alignment(element.size)}")
+        self.emit(f"    {append}(out, {values})")
+        self.phase = self.phase.meet(Phase(element.size, 0))
 
     @value.register
     def _(self, declared: t.Array, expression: str) -> None:
@@ -154,11 +176,11 @@ class _Encoder(Generator):
     def bulk(self, element: CDRType, values: str) -> None:
         """Write numbers by one call; an empty sequence has no padding behind its length."""
         assert isinstance(element, t.Primitive)
-        pack = self.keep("pack", struct.pack)
+        form = self.keep("struct_of", struct_of)
         self.emit(f"if len({values}):")
         if element.size > 1:
             self.emit(f"    {self.dynamic_alignment(element.size)}")
-        self.emit(f"    out += {pack}(f'{'><'[self.order]}{{len({values})}}{element.format}', *{values})")
+        self.emit(f"    out += {form}(f'{'><'[self.order]}{{len({values})}}{element.format}').pack(*{values})")
         self.phase = self.phase.meet(Phase(element.size, 0))
 
     @value.register
@@ -244,10 +266,11 @@ class _Chosen:
         compile_encoder(self._choose(label), self._order, UNKNOWN)(value, out)
 
 
-def _to_bytes(value: Any) -> bytes:
+def _octets_of(value: Any) -> bytes | memoryview:
     if not isinstance(value, bytes | bytearray | memoryview):
         raise Refused
-    return bytes(value)
+    view = memoryview(value)
+    return view.cast("B") if view.c_contiguous and view.format in "@B" else bytes(view)
 
 
 def _check_elements(value: Any) -> None:

@@ -13,16 +13,18 @@ from __future__ import annotations
 import dataclasses
 import enum
 import functools
+import importlib
 import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 __all__ = [
     "Adapted",
     "Array",
     "Boolean",
+    "Buffer",
     "ByteOrder",
     "CDRType",
     "Char",
@@ -138,9 +140,16 @@ class StringType(CDRType):
 
 @dataclass(frozen=True)
 class OctetSequenceType(CDRType):
-    """Declare a `sequence<octet>`; its value is `bytes`."""
+    """Declare a `sequence<octet>`; its value is `bytes`.
+
+    Attributes:
+        bound: octets at the most, None where only `Limits.sequence_length` bounds it.
+        view: read it as a `memoryview` of the message (inside an encapsulation, of that): nothing is copied, and the view keeps
+            the whole message alive. Written are `bytes`, `bytearray` and `memoryview` either way.
+    """
 
     bound: int | None = None
+    view: bool = False
 
     @property
     def min_size(self) -> int:
@@ -162,6 +171,10 @@ class OctetArray(CDRType):
         return self.length
 
 
+Buffer = Literal["array", "numpy"]
+"""What a sequence of numbers may be read into: an `array.array`, or a NumPy array, which is read-only."""
+
+
 @dataclass(frozen=True)
 class Sequence(CDRType):
     """Declare a sequence; its value is a tuple. The element must take at least one octet, so that a count can be checked.
@@ -169,13 +182,27 @@ class Sequence(CDRType):
     Attributes:
         bound: elements at the most, None where only a limit bounds them.
         limit: name of the field of `Limits` that does.
+        buffer: read numbers into a buffer of this kind, in the byte order of this machine, and write any buffer of one
+            dimension whose items are such numbers, in either byte order; other collections of them are written as well.
+
+    Raises:
+        TypeError: an element that may take no octets; a buffer of what is no number.
+        ImportError: `buffer="numpy"`, and NumPy is not installed.
     """
 
     element: CDRType
     bound: int | None = None
     limit: str = "sequence_length"
+    buffer: Buffer | None = None
 
     def __post_init__(self) -> None:
+        if self.buffer is not None:
+            if self.buffer not in typing.get_args(Buffer):
+                raise TypeError(f"a buffer is one of {typing.get_args(Buffer)}, not {self.buffer!r}")
+            if not isinstance(self.element, Primitive) or self.element in (Boolean, Char):
+                raise TypeError(f"no buffer holds elements of type {self.element}")
+        if self.buffer == "numpy":
+            importlib.import_module("numpy")
         if self.element.min_size == 0:
             raise TypeError(f"sequence of a type that may take no octets: {self.element}")
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import is_dataclass
+from array import array
+from dataclasses import fields, is_dataclass
 from typing import Any
 
+import numpy
 import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
@@ -23,7 +25,7 @@ from iiop.giop import header, messages, v1_0, v1_1, v1_2
 from iiop.iop import IOR, ServiceContext, TaggedComponent, TaggedProfile
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop_fuzz import strategies as iiop_st
-from iiop_fuzz._cdr import PRIMITIVES, integer_range
+from iiop_fuzz._cdr import NUMBERS, PRIMITIVES, integer_range
 from naming import types as naming_types
 
 REFUSED = "refused"
@@ -123,8 +125,20 @@ def construct_encode(declared: CDRType, value: Any, start: int, order: ByteOrder
 
 
 def same(one: Any, other: Any) -> bool:
-    """Compare so that NaN is NaN, and True is not 1."""
-    return repr(one) == repr(other)
+    """Compare so that NaN is NaN, and True is not 1, and a buffer is its type, items and octets."""
+    return repr(plain(one)) == repr(plain(other))
+
+
+def plain(value: Any) -> Any:
+    """Return a value whose repr says all of it."""
+    if isinstance(value, memoryview | array | numpy.ndarray):
+        view = memoryview(value)
+        return type(value).__name__, view.format, view.shape, view.readonly, view.tobytes()
+    if isinstance(value, tuple):
+        return tuple(map(plain, value))
+    if is_dataclass(value):
+        return type(value).__name__, [(member.name, plain(getattr(value, member.name))) for member in fields(value)]
+    return value
 
 
 def assert_decoded_alike(declared: CDRType, octets: bytes, start: int, order: ByteOrder, limits: Limits = DEFAULT_LIMITS) -> Any:
@@ -280,12 +294,37 @@ NOT_ELEMENTS = [None, 7, "abc", b"abc", iter(()), Nothing()]
 @misfits.register
 def _(declared: t.Sequence) -> st.SearchStrategy[Any]:
     good = iiop_st.cdr_values(declared.element, max_size=2)
-    wrong: st.SearchStrategy[Any] = st.sampled_from(NOT_ELEMENTS)
+    wrong: st.SearchStrategy[Any] = st.sampled_from([value for value in NOT_ELEMENTS if not fits(declared, value)])
+    if declared.buffer is not None:
+        wrong |= wrong_buffers(declared)
     if declared.bound is not None:
         wrong |= st.lists(good, min_size=declared.bound + 1, max_size=declared.bound + 2).map(tuple)
     if declared.bound is None or declared.bound >= 2:
         wrong |= st.tuples(good, misfits(declared.element)) | st.tuples(misfits(declared.element)).map(list)
     return wrong
+
+
+def fits(declared: t.Sequence, value: Any) -> bool:
+    """Tell whether a `bytes` is a buffer of the declared numbers."""
+    return declared.buffer is not None and declared.element is t.Octet and isinstance(value, bytes)
+
+
+def wrong_buffers(declared: t.Sequence) -> st.SearchStrategy[Any]:
+    """Draw buffers of other numbers, of what is no number, of two dimensions or none, and too long ones."""
+    assert isinstance(declared.element, t.Primitive)
+    wrong: list[Any] = [array(other.format, [1]) for other in NUMBERS if other != declared.element]
+    wrong += [
+        array("u", "x"),
+        numpy.array([True]),
+        numpy.array([1j]),
+        numpy.array(["a"]),
+        numpy.array([None]),
+        numpy.zeros(1, "M8[s]"),
+    ]
+    wrong += [numpy.zeros(1, "i4,i4"), numpy.zeros((2, 2), declared.element.format), numpy.zeros((), declared.element.format)]
+    if declared.bound is not None:
+        wrong += [array(declared.element.format, range(declared.bound + 1)), range(declared.bound + 1)]
+    return st.sampled_from(wrong)
 
 
 @misfits.register
@@ -346,6 +385,73 @@ def test_numbers_at_their_edges(declared: t.Primitive, data: st.DataObject) -> N
         assert_refused_alike(declared, data.draw(misfits(declared)), 3, order)
 
 
+# --- buffers ----------------------------------------------------------------------------------------------------------
+
+bounds = st.none() | st.integers(0, 5)
+numpy_types = st.builds(t.Sequence, st.sampled_from(NUMBERS), bounds, buffer=st.just("numpy"))
+buffer_types = numpy_types | st.builds(t.Sequence, st.sampled_from(NUMBERS), bounds, buffer=st.just("array"))
+
+
+@given(numpy_types.flatmap(lambda it: st.tuples(st.just(it), iiop_st.cdr_values(it, allow_nan=True))))
+def test_numpy(case: tuple[CDRType, Any]) -> None:
+    assert_round_trip(*case)
+
+
+@given(numpy_types.flatmap(with_misfit), iiop_st.byte_orders(), st.integers(0, 7))
+def test_numpy_that_does_not_fit(case: tuple[CDRType, Any], order: ByteOrder, start: int) -> None:
+    assert_refused_alike(*case, start, order)
+
+
+@given(buffer_types, st.binary(max_size=64), st.integers(0, 7), limits)
+def test_any_octets_are_numbers(declared: t.Sequence, octets: bytes, start: int, limits: Limits) -> None:
+    """Octets drawn at random hold NaN of every kind: their bits are kept."""
+    size = declared.element.min_size
+    for order in ByteOrder:
+        count = (len(octets) // size).to_bytes(4, order.name.lower())  # type: ignore[arg-type]
+        whole = bytes(start + -start % 4) + count
+        whole += bytes(-len(whole) % size) + octets
+        decoded = assert_decoded_alike(declared, whole, start, order, limits)
+        if decoded != REFUSED:
+            value, end = decoded
+            again = compiled_encode(declared, value, start, order)
+            assert again == construct_encode(declared, value, start, order) == whole[start:end]
+
+
+@given(st.data(), buffer_types, iiop_st.byte_orders(), st.integers(0, 7))
+def test_every_buffer_of_the_right_items(data: st.DataObject, declared: t.Sequence, order: ByteOrder, start: int) -> None:
+    element = declared.element
+    assert isinstance(element, t.Primitive)
+    values = data.draw(iiop_st.cdr_values(t.Sequence(element, declared.bound), allow_nan=True))
+    native = numpy.array(values, "=" + element.format)
+    twice = numpy.repeat(native, 2)
+    forms = [
+        values,
+        list(values),
+        array(element.format, values),
+        memoryview(array(element.format, values)),
+        native,
+        native.astype("<" + element.format),
+        native.astype(">" + element.format),
+        twice[::2],
+        twice.astype(">" + element.format)[::2],
+        native[::-1].copy()[::-1],
+        memoryview(twice)[::2],
+    ]
+    expected = construct_encode(t.Sequence(element, declared.bound), native.tolist(), start, order)
+    for form in forms:
+        assert compiled_encode(declared, form, start, order) == construct_encode(declared, form, start, order) == expected
+
+
+@pytest.mark.parametrize("code", ["l", "L", "n", "N", "q", "Q"])
+def test_items_are_known_by_kind_and_size(code: str) -> None:
+    """`l` is a long long on one machine and a long on another; what counts is what the items are."""
+    view = memoryview(bytes(16)).cast(code)
+    fitting = {(8, True): t.LongLong, (8, False): t.ULongLong, (4, True): t.Long, (4, False): t.ULong}
+    declared = t.Sequence(fitting[view.itemsize, code.islower()], buffer="array")
+    for order in ByteOrder:
+        assert compiled_encode(declared, view, 0, order) == construct_encode(declared, view, 0, order) != REFUSED
+
+
 UNION = t.Struct(
     "union",
     (
@@ -372,6 +478,8 @@ def test_unions_that_do_not_fit(value: Any) -> None:
         (t.Array(t.Short, 2), [1, 2], (1, 2)),
         (t.OctetSequence, bytearray(b"ab"), b"ab"),
         (t.OctetSequence, memoryview(b"abcd")[::2], b"ac"),
+        (t.OctetSequence, memoryview(array("H", [257])), b"\1\1"),
+        (t.OctetSequenceType(view=True), b"ab", memoryview(b"ab")),
         (t.OctetArray(2), memoryview(b"ab"), b"ab"),
         (t.Boolean, 1, True),
         (t.Long, True, 1),
@@ -391,7 +499,7 @@ def test_what_else_is_taken_for_a_value(declared: CDRType, value: Any, as_if: An
 def test_octets_that_are_gone() -> None:
     view = memoryview(b"abc")
     view.release()
-    for declared in (t.OctetSequence, t.OctetArray(3)):
+    for declared in (t.OctetSequence, t.OctetArray(3), t.Sequence(t.Octet, buffer="array")):
         assert_refused_alike(declared, view, 1, ByteOrder.BIG)
 
 

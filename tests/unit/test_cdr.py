@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import enum
+import gc
+import pickle
+import subprocess
+import sys
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import FrozenInstanceError, dataclass, field
 from typing import Annotated, Any
 
+import numpy
 import pytest
 
 from iiop.cdr import (
@@ -216,7 +222,7 @@ REFUSED: list[tuple[CDRType, str, type[DecodeError], str, int, str]] = [
     (String, "ffffffff 6100", LimitExceeded, "", 4, "4294967294 exceeds the limit string_length=1048576"),
     (StringType(1), "00000003 616200", DecodeError, "", 4, "2 characters in a string<1>"),
     (OctetSequence, "00000004 0000", TruncatedError, "", 4, "sequence<octet> needs 4 octets, 2 are left"),
-    (OctetSequence, "ffffffff", LimitExceeded, "", 4, "4294967295 exceeds the limit sequence_length=8388608"),
+    (OctetSequence, "ffffffff", LimitExceeded, "", 4, "4294967295 exceeds the limit sequence_length=16777216"),
     (OctetSequenceType(1), "00000002 0000", DecodeError, "", 4, "2 octets in a sequence<octet, 1>"),
     (OctetArray(3), "0000", TruncatedError, "", 0, "octet[3] needs 3 octets, 2 are left"),
     (Sequence(Double), "00000002 00000000 3ff0000000000000", TruncatedError, "", 4, "2 elements of at least 8 octets, 12 octets"),
@@ -490,3 +496,200 @@ def test_explain_counts_offsets_inside_encapsulations_from_outside() -> None:
     trace, error = Codec(Encapsulation(ULong)).explain(octets("00000008 00 000000 00000005"))
     assert error is None
     assert [(it.offset, it.value) for it in trace] == [(0, 8), (4, octets("00 000000 00000005")), (8, 5)]
+
+
+# --- buffers ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """What a user declares who moves much data."""
+
+    name: str
+    raw: Annotated[memoryview, OctetSequenceType(view=True)]
+    values: Annotated[Any, Sequence(Double, buffer="array")]
+
+
+@pytest.mark.parametrize("order", ByteOrder)
+def test_large_data_is_not_taken_apart(order: ByteOrder) -> None:
+    given = Samples("a", memoryview(b"xyz"), array("d", [1.5, -2.0, float("inf")]))
+    octets = codec(Samples).encode(given, order)
+    assert octets[12:20] == b"xyz\0" + (3).to_bytes(4, order.name.lower())  # type: ignore[arg-type]
+    read = codec(Samples).decode(octets, order)
+    assert read == given
+    assert type(read.raw) is memoryview
+    assert type(read.values) is array
+
+
+def test_a_view_is_of_the_message_and_keeps_it() -> None:
+    message = codec(Samples).encode(Samples("a", memoryview(bytes(1000)), array("d")))
+    held = sys.getrefcount(message)
+    view = codec(Samples).decode(message).raw
+    assert view.obj is message
+    assert view.readonly
+    assert sys.getrefcount(message) > held
+    del message
+    gc.collect()
+    assert bytes(view) == bytes(1000)
+
+
+def test_a_view_in_an_encapsulation_is_of_that() -> None:
+    it = Codec(Encapsulation(OctetSequenceType(view=True)))
+    view = it.decode(it.encode(b"abc"))
+    assert bytes(view) == b"abc"
+    assert len(view.obj) == 11
+
+
+@pytest.mark.parametrize(
+    ("element", "big"),
+    [
+        (Octet, "00 00 00 02 01 02"),
+        (Short, "00 00 00 02 00 01 00 02"),
+        (ULong, "00 00 00 02 00 00 00 01 00 00 00 02"),
+        (LongLong, "00 00 00 02 00 00 00 00 00 00 00 00 00 00 00 01 00 00 00 00 00 00 00 02"),
+        (Float, "00 00 00 02 3f 80 00 00 40 00 00 00"),
+        (Double, "00 00 00 02 00 00 00 00 3f f0 00 00 00 00 00 00 40 00 00 00 00 00 00 00"),
+    ],
+)
+def test_arrays_are_swapped_in_bulk(element: Any, big: str) -> None:
+    it = Codec(Sequence(element, buffer="array"))
+    octets = bytes.fromhex(big)
+    little = octets[3::-1] + octets[4 : -2 * element.size]
+    for end in (len(octets) - element.size, len(octets)):
+        little += octets[end - element.size : end][::-1]
+    for order, text in ((BIG, octets), (LITTLE, little)):
+        value = it.decode(text, order)
+        assert value == array(element.format, [1, 2])
+        assert value.typecode == element.format
+        assert it.encode(value, order) == it.encode((1, 2), order) == text
+
+
+@pytest.mark.parametrize("order", ByteOrder)
+def test_a_numpy_array_is_native_and_read_only_in_either_order(order: ByteOrder) -> None:
+    it = Codec(Sequence(Double, buffer="numpy"))
+    value = it.decode(it.encode([1.5, 2.5], order), order)
+    assert isinstance(value, numpy.ndarray)
+    assert value.dtype == numpy.dtype("d")
+    assert value.dtype.isnative
+    assert not value.flags.writeable
+    assert value.tolist() == [1.5, 2.5]
+
+
+@pytest.mark.parametrize("buffer", ["array", "numpy"])
+def test_the_empty_buffer_has_no_padding_behind_its_length(buffer: Any) -> None:
+    it = Codec(Sequence(Double, buffer=buffer))
+    for empty in (array("d"), numpy.empty(0), ()):
+        assert it.encode(empty) == bytes(4)
+    assert len(it.decode(bytes(4))) == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (array("f", [1.0]), "a buffer of items 'f' of 4 octets is no sequence<double>"),
+        (array("q", [1]), "a buffer of items 'q' of 8 octets is no sequence<double>"),
+        (b"12345678", "a buffer of items 'B' of 1 octets is no sequence<double>"),
+        (numpy.zeros((2, 2)), "a buffer of 2 dimensions is no sequence"),
+        (array("d", range(4)), "4 elements in a sequence bounded by 3"),
+        ((1.0, 2.0, 3.0, 4.0), "4 elements in a sequence bounded by 3"),
+        ("abc", "must be a tuple or list, not str"),
+        (None, "must be a tuple or list, not NoneType"),
+    ],
+)
+@pytest.mark.parametrize("buffer", ["array", "numpy"])
+def test_wrong_items_are_named(buffer: Any, value: Any, reason: str) -> None:
+    declared = arguments("op", ("first", bool), ("values", Sequence(Double, 3, buffer=buffer)))
+    with pytest.raises(EncodeError) as caught:
+        Codec(declared).encode((True, value))
+    assert caught.value.path == "values"
+    assert reason in str(caught.value)
+
+
+def test_a_number_that_does_not_fit_a_buffer_is_named() -> None:
+    with pytest.raises(EncodeError) as caught:
+        Codec(Sequence(Short, buffer="array")).encode([1, 70000])
+    assert caught.value.path == "[1]"
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "offset"),
+    [
+        ("00 00 00 02 00 00 00 00 3f f0 00 00 00 00 00 00", TruncatedError, 4),
+        ("00 00 00 01 00 00 00 00 3f f0 00 00", TruncatedError, 8),
+        ("00 00 00 04" + "00" * 40, DecodeError, 4),
+    ],
+)
+@pytest.mark.parametrize("buffer", ["array", "numpy"])
+def test_buffers_refused(buffer: Any, text: str, error: type[DecodeError], offset: int) -> None:
+    with pytest.raises(error) as caught:
+        Codec(Sequence(Double, 3, buffer=buffer)).decode(bytes.fromhex(text))
+    assert caught.value.offset == offset
+
+
+def test_buffers_that_cannot_be_declared() -> None:
+    for element in (Boolean, Char, String, Sequence(Long)):
+        with pytest.raises(TypeError, match="no buffer holds"):
+            Sequence(element, buffer="array")
+    with pytest.raises(TypeError, match="a buffer is one of"):
+        Sequence(Long, buffer="list")  # type: ignore[arg-type]
+
+
+def test_without_numpy_its_arrays_cannot_be_declared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    with pytest.raises(ImportError):
+        Sequence(Long, buffer="numpy")
+    assert Codec(Sequence(Long, buffer="array")).decode(bytes(4)) == array("i")
+
+
+def test_numpy_is_imported_only_where_it_is_asked_for() -> None:
+    program = (
+        "import sys; from iiop.cdr import *; it = Codec(Sequence(Long, buffer='array')); it.decode(it.encode([1])); "
+        "sys.exit('numpy' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+# --- how values are made ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True)
+class Weak:
+    a: Annotated[int, Long]
+
+
+@dataclass(slots=True)
+class Open:
+    a: Annotated[int, Long]
+    b: Annotated[int, Octet] = field(default=7, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Heir(Weak):
+    c: Annotated[int, Short]
+
+
+@pytest.mark.parametrize("value", [Weak(1), Open(1, b=2), Heir(1, 3)])
+def test_decoded_values_are_like_constructed_ones(value: Any) -> None:
+    read = codec(type(value)).decode(codec(type(value)).encode(value))
+    assert type(read) is type(value)
+    assert read == value
+    if isinstance(value, Weak):
+        assert hash(read) == hash(value)
+        with pytest.raises(FrozenInstanceError):
+            read.a = 5
+    assert copy.copy(read) == value
+    assert pickle.loads(pickle.dumps(read)) == value
+
+
+@pytest.mark.parametrize("order", ByteOrder)
+def test_elements_of_one_size_are_read_in_strides(order: ByteOrder) -> None:
+    """The padding between two elements counts, that before the first and behind the last may be missing."""
+    declared = Sequence(arguments("s", ("a", Double), ("b", Octet), ("c", Enum(Colour))))
+    it = Codec(declared)
+    for size in (0, 1, 2, 5):
+        value = tuple((number / 2, number, Colour.green) for number in range(size))
+        octets = it.encode(value, order)
+        assert it.decode(octets, order) == value
+        for end in range(len(octets)):
+            with pytest.raises(TruncatedError):
+                it.decode(octets[:end], order)

@@ -11,13 +11,12 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from types import TracebackType
 
 from iiop import iop
 from iiop.idl import ObjectAdapter, Servant
 from iiop.iop import COMPONENTS, ComponentId, TaggedComponent
 from iiop.limits import DEFAULT_LIMITS, Limits
-from iiop.net.server import IIOPServer, ServerThread
+from iiop.net.server import IIOPServer, Serving
 from iiop.profile import CodeSetComponent, CodeSetComponentInfo, ProfileBody, Version, encode_profile
 from ior import IOR
 from naming.changes import ROOT
@@ -38,7 +37,7 @@ _CODE_SETS = TaggedComponent(
 )
 
 
-class NamingServer:
+class NamingServer(Serving):
     """Serve CosNaming, and whatever else is activated, on one address.
 
     Args:
@@ -71,7 +70,6 @@ class NamingServer:
         self._server = IIOPServer(lambda: self.adapter, host=host, port=port, limits=limits)
         self._servants: NamingServants | None = None
         self._stack = contextlib.ExitStack()
-        self._thread: ServerThread | None = None
 
     @property
     def host(self) -> str:
@@ -136,19 +134,3 @@ class NamingServer:
 
     def _is_ours(self, host: str, port: int) -> bool:
         return (host, port) in ((self._advertised_host, self._port_told()), (self._server.host, self._server.port))
-
-    async def __aenter__(self) -> NamingServer:
-        await self.start()
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self.stop()
-
-    def __enter__(self) -> NamingServer:
-        self._thread = ServerThread(self.start, self.stop, "NamingServer")
-        self._thread.__enter__()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        assert self._thread is not None
-        self._thread.__exit__(kind, error, trace)

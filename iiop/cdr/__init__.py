@@ -12,7 +12,7 @@
 """
 
 from iiop.cdr.codec import Codec, codec, decapsulate, encapsulate
-from iiop.cdr.constructs import Explained
+from iiop.cdr.source import Explained
 from iiop.cdr.types import (
     Array,
     Boolean,

@@ -14,9 +14,9 @@ from typing import Any
 
 from iiop.cdr import constructs
 from iiop.cdr.codegen import Phase, Refused
-from iiop.cdr.constructs import Explained
 from iiop.cdr.decoder import Decode, compile_decoder
 from iiop.cdr.encoder import Encode, compile_encoder
+from iiop.cdr.source import Explained, Input
 from iiop.cdr.types import ByteOrder, CDRType, cdr_type
 from iiop.exceptions.errors import DecodeError, EncodeError, TrailingDataError
 from iiop.limits import DEFAULT_LIMITS, Limits
@@ -91,7 +91,7 @@ class Codec:
         try:
             return decode(octets, start, limits)
         except _COMPLAINTS as complaint:
-            source = constructs.Input(octets, limits, start, patience=itertools.repeat(True, EXPLAINED))
+            source = Input(octets, limits, start, patience=itertools.repeat(True, EXPLAINED))
             constructs.parse(self.type, source, ByteOrder(byte_order))
             raise DecodeError(f"the engines disagree ({complaint!r}): please report this", offset=start) from complaint
 
@@ -134,7 +134,7 @@ class Codec:
         """Return what every octet says, from the construct engine, and the error that ended it, if any."""
         trace: list[Explained] = []
         try:
-            constructs.parse(self.type, constructs.Input(octets, limits, start, trace=trace), ByteOrder(byte_order))
+            constructs.parse(self.type, Input(octets, limits, start, trace=trace), ByteOrder(byte_order))
         except DecodeError as error:
             return trace, error
         return trace, None

@@ -12,142 +12,20 @@ opens a stream of its own.
 from __future__ import annotations
 
 import array
-import contextlib
 import functools
 import importlib
 import io
-import itertools
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 import construct
 
 from iiop.cdr import types as t
+from iiop.cdr.source import Input, Stream, readable, refuse, shown, take
 from iiop.cdr.types import ByteOrder, CDRType
-from iiop.exceptions.errors import CodecError, DecodeError, EncodeError, LimitExceeded, TruncatedError
-from iiop.limits import DEFAULT_LIMITS, Limits
+from iiop.exceptions.errors import CodecError, DecodeError, EncodeError, TruncatedError
 
-__all__ = ["Explained", "Input", "build", "construct_of", "parse"]
-
-EXCERPT = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Explained:
-    """Describe octets of one field: where they are, and what they say.
-
-    Attributes:
-        offset: octets from the start of the outermost stream.
-        length: octets, padding before the field not included.
-        path: as `profiles[0].host`.
-        type: IDL spelling of the type.
-        value: decoded.
-    """
-
-    offset: int
-    length: int
-    path: str
-    type: str
-    value: Any
-
-
-@dataclass
-class Input:
-    """Hold the octets being parsed, where they start in the outermost stream, and what was recognised so far.
-
-    Attributes:
-        patience: is advanced by every field; where it ends, so does the parse.
-        depth: nested values we are inside of.
-    """
-
-    octets: bytes
-    limits: Limits = DEFAULT_LIMITS
-    start: int = 0
-    base: int = 0
-    trace: list[Explained] | None = None
-    patience: Iterator[bool] = field(default_factory=lambda: itertools.repeat(True))
-    depth: int = 0
-    stream: _Stream = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.stream = _Stream(self.octets)
-        self.stream.seek(self.start)
-        self.stream.input = self
-
-    def inner(self, octets: bytes, offset: int) -> Input:
-        """Open an encapsulation whose first octet is at `offset` of this stream."""
-        return Input(octets, self.limits, 0, self.base + offset, self.trace, self.patience, self.depth)
-
-    def fail(self, reason: str, path: str, offset: int, kind: type[DecodeError] = DecodeError) -> NoReturn:
-        raise kind(
-            reason,
-            path=_readable(path),
-            offset=self.base + offset,
-            excerpt=self.octets[max(0, offset) : offset + EXCERPT],
-        )
-
-    def check(self, limit: str, value: int, path: str, offset: int) -> None:
-        """Refuse `value` where it is beyond the limit of that name."""
-        most = getattr(self.limits, limit)
-        if value > most:
-            raise LimitExceeded(
-                f"{value} exceeds the limit {limit}={most}",
-                limit=limit,
-                value=value,
-                path=_readable(path),
-                offset=self.base + offset,
-                excerpt=self.octets[offset : offset + EXCERPT],
-            )
-
-    @contextlib.contextmanager
-    def nested(self, path: str, offset: int) -> Iterator[None]:
-        """Be inside one more nested value."""
-        self.check("nesting", self.depth + 1, path, offset)
-        self.depth += 1
-        try:
-            yield
-        finally:
-            self.depth -= 1
-
-    def note(self, offset: int, path: str, kind: str, value: Any) -> None:
-        if self.trace is not None:
-            length = self.stream.tell() - offset
-            self.trace.append(Explained(self.base + offset, length, _readable(path), kind, value))
-
-
-class _Stream(io.BytesIO):
-    input: Input
-
-
-def _readable(path: str) -> str:
-    """Turn construct's `(parsing) -> profiles[0] -> host` into `profiles[0].host`."""
-    first, *rest = path.removeprefix("(parsing)").removeprefix("(building)").split(" -> ")
-    return ".".join([first, *rest] if first else rest)
-
-
-def _take(stream: _Stream, count: int, path: str, what: str) -> bytes:
-    at = stream.tell()
-    if not next(stream.input.patience, False):
-        stream.input.fail("refused, but not for one of the fields before this one; further ones are not looked at", path, at)
-    octets = stream.read(count)
-    if len(octets) < count:
-        stream.input.fail(f"{what} needs {count} octets, {len(octets)} are left", path, at, TruncatedError)
-    return octets
-
-
-def _refuse(reason: str, path: str) -> NoReturn:
-    raise EncodeError(reason, path=_readable(path))
-
-
-def _shown(value: Any) -> str:
-    """Return the repr of a user's value, cut short; its type where it has none (Python writes no integer of 5000 digits)."""
-    try:
-        shown = repr(value)
-    except Exception:
-        return f"a value of type {type(value).__name__}"
-    return shown if len(shown) <= 60 else f"{shown[:57]}..."
+__all__ = ["build", "construct_of", "parse"]
 
 
 class _Primitive(construct.Construct):
@@ -158,11 +36,11 @@ class _Primitive(construct.Construct):
         self.declared = declared
         self.struct = struct.Struct("><"[order] + declared.format)
 
-    def _parse(self, stream: _Stream, context: Any, path: str) -> Any:
+    def _parse(self, stream: Stream, context: Any, path: str) -> Any:
         start = stream.tell()
         stream.seek(start + -start % self.declared.size)
         at = stream.tell()
-        octets = _take(stream, self.declared.size, path, self.declared.name)
+        octets = take(stream, self.declared.size, path, self.declared.name)
         value: Any = self.struct.unpack(octets)[0]
         if self.declared is t.Boolean:
             if value > 1:
@@ -177,16 +55,16 @@ class _Primitive(construct.Construct):
         value = obj
         if self.declared is t.Boolean:
             if obj not in (False, True):
-                _refuse(f"boolean must be True or False, not {_shown(obj)}", path)
+                refuse(f"boolean must be True or False, not {shown(obj)}", path)
             value = int(obj)
         elif self.declared is t.Char:
             if not isinstance(obj, str) or len(obj) != 1:
-                _refuse(f"char must be one character, not {_shown(obj)}", path)
+                refuse(f"char must be one character, not {shown(obj)}", path)
             value = _latin_1(obj, path)
         try:
             octets = self.struct.pack(value)
         except (struct.error, OverflowError, TypeError) as error:
-            _refuse(f"{_shown(obj)} is no {self.declared.name}: {error}", path)
+            refuse(f"{shown(obj)} is no {self.declared.name}: {error}", path)
         stream.write(bytes(-stream.tell() % self.declared.size) + octets)
         return obj
 
@@ -195,7 +73,7 @@ def _latin_1(text: str, path: str) -> bytes:
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError as error:
-        _refuse(f"character {text[error.start]!r} is not in ISO 8859-1", path)
+        refuse(f"character {text[error.start]!r} is not in ISO 8859-1", path)
 
 
 class _String(construct.Construct):
@@ -204,7 +82,7 @@ class _String(construct.Construct):
         self.bound = declared.bound
         self.length = _Primitive(t.ULong, order)
 
-    def _parse(self, stream: _Stream, context: Any, path: str) -> str:
+    def _parse(self, stream: Stream, context: Any, path: str) -> str:
         length = _count(self.length, stream, context, path)
         at = stream.tell()
         if length == 0:
@@ -212,7 +90,7 @@ class _String(construct.Construct):
         stream.input.check("string_length", length - 1, path, at)
         if self.bound is not None and length - 1 > self.bound:
             stream.input.fail(f"{length - 1} characters in a string<{self.bound}>", path, at)
-        octets = _take(stream, length, path, "string")
+        octets = take(stream, length, path, "string")
         if octets[-1]:
             stream.input.fail("string does not end with NUL", path, at + length - 1)
         if 0 in octets[:-1]:
@@ -223,18 +101,18 @@ class _String(construct.Construct):
 
     def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
         if not isinstance(obj, str):
-            _refuse(f"string must be str, not {type(obj).__name__}", path)
+            refuse(f"string must be str, not {type(obj).__name__}", path)
         if "\0" in obj:
-            _refuse("string contains NUL", path)
+            refuse("string contains NUL", path)
         if self.bound is not None and len(obj) > self.bound:
-            _refuse(f"{len(obj)} characters in a string<{self.bound}>", path)
+            refuse(f"{len(obj)} characters in a string<{self.bound}>", path)
         octets = _latin_1(obj, path)
         self.length._build(len(octets) + 1, stream, context, path)
         stream.write(octets + b"\0")
         return obj
 
 
-def _count(length: _Primitive, stream: _Stream, context: Any, path: str) -> int:
+def _count(length: _Primitive, stream: Stream, context: Any, path: str) -> int:
     value = length._parse(stream, context, f"{path} -> length")
     assert isinstance(value, int)
     return value
@@ -242,11 +120,11 @@ def _count(length: _Primitive, stream: _Stream, context: Any, path: str) -> int:
 
 def _octets(obj: Any, path: str) -> bytes:
     if not isinstance(obj, bytes | bytearray | memoryview):
-        _refuse(f"octets must be bytes, not {type(obj).__name__}", path)
+        refuse(f"octets must be bytes, not {type(obj).__name__}", path)
     try:
         return bytes(obj)
     except ValueError as error:
-        _refuse(f"octets cannot be read: {error}", path)
+        refuse(f"octets cannot be read: {error}", path)
 
 
 class _OctetSequence(construct.Construct):
@@ -256,20 +134,20 @@ class _OctetSequence(construct.Construct):
         self.view = declared.view
         self.length = _Primitive(t.ULong, order)
 
-    def _parse(self, stream: _Stream, context: Any, path: str) -> bytes | memoryview:
+    def _parse(self, stream: Stream, context: Any, path: str) -> bytes | memoryview:
         length = _count(self.length, stream, context, path)
         at = stream.tell()
         stream.input.check("sequence_length", length, path, at)
         if self.bound is not None and length > self.bound:
             stream.input.fail(f"{length} octets in a sequence<octet, {self.bound}>", path, at)
-        value = _take(stream, length, path, "sequence<octet>")
+        value = take(stream, length, path, "sequence<octet>")
         stream.input.note(at, path, "sequence<octet>", value)
         return memoryview(stream.input.octets)[at : at + length] if self.view else value
 
     def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
         octets = _octets(obj, path)
         if self.bound is not None and len(octets) > self.bound:
-            _refuse(f"{len(octets)} octets in a sequence<octet, {self.bound}>", path)
+            refuse(f"{len(octets)} octets in a sequence<octet, {self.bound}>", path)
         self.length._build(len(octets), stream, context, path)
         stream.write(octets)
         return obj
@@ -280,23 +158,23 @@ class _OctetArray(construct.Construct):
         super().__init__()
         self.length = declared.length
 
-    def _parse(self, stream: _Stream, context: Any, path: str) -> bytes:
+    def _parse(self, stream: Stream, context: Any, path: str) -> bytes:
         at = stream.tell()
-        value = _take(stream, self.length, path, f"octet[{self.length}]")
+        value = take(stream, self.length, path, f"octet[{self.length}]")
         stream.input.note(at, path, f"octet[{self.length}]", value)
         return value
 
     def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
         octets = _octets(obj, path)
         if len(octets) != self.length:
-            _refuse(f"{len(octets)} octets in an octet[{self.length}]", path)
+            refuse(f"{len(octets)} octets in an octet[{self.length}]", path)
         stream.write(octets)
         return obj
 
 
 def _elements(obj: Any, path: str) -> Any:
     if isinstance(obj, str | bytes) or not hasattr(obj, "__len__") or not hasattr(obj, "__iter__"):
-        _refuse(f"a sequence or array must be a tuple or list, not {type(obj).__name__}", path)
+        refuse(f"a sequence or array must be a tuple or list, not {type(obj).__name__}", path)
     return obj
 
 
@@ -308,7 +186,7 @@ class _Sequence(construct.Construct):
         self.length = _Primitive(t.ULong, order)
         self.element = construct_of(declared.element, order)
 
-    def _parse(self, stream: _Stream, context: Any, path: str) -> Any:
+    def _parse(self, stream: Stream, context: Any, path: str) -> Any:
         count = _count(self.length, stream, context, path)
         at = stream.tell()
         stream.input.check(self.declared.limit, count, path, at)
@@ -322,14 +200,14 @@ class _Sequence(construct.Construct):
             return self._parse_buffer(count, stream, path)
         return tuple(self.element._parse(stream, context, f"{path}[{i}]") for i in range(count))
 
-    def _parse_buffer(self, count: int, stream: _Stream, path: str) -> Any:
+    def _parse_buffer(self, count: int, stream: Stream, path: str) -> Any:
         """Read numbers by their bits, for a NaN read as a number may come out as another NaN."""
         element, order = self.declared.element, "><"[self.order]
         assert isinstance(element, t.Primitive)
         if count:
             stream.seek(stream.tell() + -stream.tell() % element.size)
         at, bits = stream.tell(), f"{count}{_BITS[element.size]}"
-        octets = _take(stream, count * element.size, path, f"sequence<{element.name}>")
+        octets = take(stream, count * element.size, path, f"sequence<{element.name}>")
         values: Any = array.array(element.format, struct.pack(f"={bits}", *struct.unpack(order + bits, octets)))
         if self.declared.buffer == "numpy":
             values = importlib.import_module("numpy").array(values)
@@ -342,7 +220,7 @@ class _Sequence(construct.Construct):
             return self._build_buffer(view, stream, context, path)
         values = _elements(obj, path)
         if self.declared.bound is not None and len(values) > self.declared.bound:
-            _refuse(f"{len(values)} elements in a sequence bounded by {self.declared.bound}", path)
+            refuse(f"{len(values)} elements in a sequence bounded by {self.declared.bound}", path)
         self.length._build(len(values), stream, context, path)
         for i, value in enumerate(values):
             self.element._build(value, stream, context, f"{path}[{i}]")
@@ -352,12 +230,12 @@ class _Sequence(construct.Construct):
         element = self.declared.element
         assert isinstance(element, t.Primitive)
         if view.ndim != 1:
-            _refuse(f"a buffer of {view.ndim} dimensions is no sequence", path)
+            refuse(f"a buffer of {view.ndim} dimensions is no sequence", path)
         given, item = view.format[:-1], view.format[-1:]
         if given not in ("", "@", "=", "<", ">", "!") or item not in _items_like(element) or view.itemsize != element.size:
-            _refuse(f"a buffer of items {view.format!r} of {view.itemsize} octets is no sequence<{element.name}>", path)
+            refuse(f"a buffer of items {view.format!r} of {view.itemsize} octets is no sequence<{element.name}>", path)
         if self.declared.bound is not None and len(view) > self.declared.bound:
-            _refuse(f"{len(view)} elements in a sequence bounded by {self.declared.bound}", path)
+            refuse(f"{len(view)} elements in a sequence bounded by {self.declared.bound}", path)
         self.length._build(len(view), stream, context, path)
         bits = f"{len(view)}{_BITS[element.size]}"
         values = struct.unpack((given if given in ("<", ">", "!") else "=") + bits, view.tobytes())
@@ -381,7 +259,7 @@ def _buffer(obj: Any, path: str) -> memoryview | None:
     except TypeError:
         return None
     except (ValueError, BufferError) as error:
-        _refuse(f"the buffer cannot be read: {error}", path)
+        refuse(f"the buffer cannot be read: {error}", path)
 
 
 class _Array(construct.Construct):
@@ -390,13 +268,13 @@ class _Array(construct.Construct):
         self.length = declared.length
         self.element = construct_of(declared.element, order)
 
-    def _parse(self, stream: _Stream, context: Any, path: str) -> tuple[Any, ...]:
+    def _parse(self, stream: Stream, context: Any, path: str) -> tuple[Any, ...]:
         return tuple(self.element._parse(stream, context, f"{path}[{i}]") for i in range(self.length))
 
     def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
         values = _elements(obj, path)
         if len(values) != self.length:
-            _refuse(f"{len(values)} elements in an array of {self.length}", path)
+            refuse(f"{len(values)} elements in an array of {self.length}", path)
         for i, value in enumerate(values):
             self.element._build(value, stream, context, f"{path}[{i}]")
         return obj
@@ -409,7 +287,7 @@ class _Enum(construct.Construct):
         self.cls = declared.cls
         self.number = _Primitive(t.ULong, order)
 
-    def _parse(self, stream: _Stream, context: Any, path: str) -> Any:
+    def _parse(self, stream: Stream, context: Any, path: str) -> Any:
         value = self.number._parse(stream, context, path)
         try:
             return self.cls(value)
@@ -421,7 +299,7 @@ class _Enum(construct.Construct):
             try:
                 obj = int(self.cls(obj))
             except ValueError:
-                _refuse(f"{_shown(obj)} is no {self.cls.__name__}", path)
+                refuse(f"{shown(obj)} is no {self.cls.__name__}", path)
         return self.number._build(obj, stream, context, path)
 
 
@@ -432,11 +310,11 @@ class _Encapsulation(construct.Construct):
         self.order = order
         self.octets = _OctetSequence(t.OctetSequence, order)
 
-    def _parse(self, stream: _Stream, context: Any, path: str) -> Any:
+    def _parse(self, stream: Stream, context: Any, path: str) -> Any:
         octets = self.octets._parse(stream, context, path)
         assert isinstance(octets, bytes)
         inner = stream.input.inner(octets, stream.tell() - len(octets))
-        first = _take(inner.stream, 1, path, "byte order of an encapsulation")[0]
+        first = take(inner.stream, 1, path, "byte order of an encapsulation")[0]
         if first > 1:
             inner.fail(f"byte order of an encapsulation must be 0 or 1, not {first}", path, 0)
         value = construct_of(self.declared.content, ByteOrder(first))._parse(inner.stream, context, path)
@@ -467,7 +345,7 @@ class _Switch(construct.Construct):
             return self.arms[label]
         return t.Switch.REFUSE if self.declared.default == t.Switch.REFUSE else self.default
 
-    def _parse(self, stream: _Stream, context: Any, path: str) -> Any:
+    def _parse(self, stream: Stream, context: Any, path: str) -> Any:
         arm = self._arm(context)
         if arm == t.Switch.REFUSE:
             stream.input.fail(f"no case for {self.declared.on} = {context[self.declared.on]!r}", path, stream.tell())
@@ -476,11 +354,11 @@ class _Switch(construct.Construct):
     def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
         arm = self._arm(context)
         if arm == t.Switch.REFUSE:
-            _refuse(f"no case for {self.declared.on} = {_shown(context[self.declared.on])}", path)
+            refuse(f"no case for {self.declared.on} = {shown(context[self.declared.on])}", path)
         if arm is not None:
             arm._build(obj, stream, context, path)
         elif obj is not None:
-            _refuse(f"{self.declared.on} = {_shown(context[self.declared.on])} has no arm, its value must be None", path)
+            refuse(f"{self.declared.on} = {shown(context[self.declared.on])} has no arm, its value must be None", path)
         return obj
 
 
@@ -494,7 +372,7 @@ class _Recursive(construct.Construct):
     def content(self) -> construct.Construct:
         return construct_of(self.declared.make(), self.order)
 
-    def _parse(self, stream: _Stream, context: Any, path: str) -> Any:
+    def _parse(self, stream: Stream, context: Any, path: str) -> Any:
         with stream.input.nested(path, stream.tell()):
             return self.content._parse(stream, context, path)
 
@@ -508,7 +386,7 @@ class _Dependent(construct.Construct):
         self.declared = declared
         self.order = order
 
-    def _parse(self, stream: _Stream, context: Any, path: str) -> Any:
+    def _parse(self, stream: Stream, context: Any, path: str) -> Any:
         try:
             kind = self.declared.choose(context[self.declared.on])
         except ValueError as error:
@@ -520,7 +398,7 @@ class _Dependent(construct.Construct):
         try:
             kind = self.declared.choose(context[self.declared.on])
         except (ValueError, TypeError, AttributeError) as error:
-            _refuse(str(error), path)
+            refuse(str(error), path)
         return construct_of(kind, self.order)._build(obj, stream, context, path)
 
 
@@ -530,7 +408,7 @@ class _Adapted(construct.Construct):
         self.declared = declared
         self.layout = construct_of(declared.layout, order)
 
-    def _parse(self, stream: _Stream, context: Any, path: str) -> Any:
+    def _parse(self, stream: Stream, context: Any, path: str) -> Any:
         at = stream.tell()
         value = self.layout._parse(stream, context, path)
         try:
@@ -542,7 +420,7 @@ class _Adapted(construct.Construct):
         try:
             value = self.declared.encode(obj)
         except (ValueError, TypeError, AttributeError) as error:
-            _refuse(str(error), path)
+            refuse(str(error), path)
         self.layout._build(value, stream, context, path)
         return obj
 
@@ -551,7 +429,7 @@ class _Position(construct.Construct):
     def __init__(self, declared: t.Position, order: ByteOrder) -> None:
         super().__init__()
 
-    def _parse(self, stream: _Stream, context: Any, path: str) -> int:
+    def _parse(self, stream: Stream, context: Any, path: str) -> int:
         return stream.tell()
 
     def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
@@ -567,7 +445,7 @@ class _Struct(construct.Construct):
         self.names = [member.name for member in declared.fields]
         self.members = construct.Struct(*[name / construct_of(kind, order) for name, kind in declared.fields])
 
-    def _parse(self, stream: _Stream, context: Any, path: str) -> Any:
+    def _parse(self, stream: Stream, context: Any, path: str) -> Any:
         at = stream.tell()
         container = self.members._parse(stream, context, path)
         values = [container[name] for name in self.names]
@@ -581,12 +459,12 @@ class _Struct(construct.Construct):
     def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
         if self.declared.cls is None:
             if type(obj) not in (tuple, list) or len(obj) != len(self.names):
-                _refuse(f"{self.declared.name} takes {len(self.names)} values ({', '.join(self.names)})", path)
+                refuse(f"{self.declared.name} takes {len(self.names)} values ({', '.join(self.names)})", path)
             members = dict(zip(self.names, obj, strict=True))
         else:
             missing = [name for name in self.names if not hasattr(obj, name)]
             if missing:
-                _refuse(f"{type(obj).__name__} is no {self.declared.name}: it has no {missing[0]}", path)
+                refuse(f"{type(obj).__name__} is no {self.declared.name}: it has no {missing[0]}", path)
             members = {name: getattr(obj, name) for name in self.names}
         self.members._build(members, stream, context, path)
         return obj
@@ -636,7 +514,7 @@ def parse(declared: CDRType, source: Input, order: ByteOrder) -> tuple[Any, int]
     except CodecError:
         raise
     except construct.ConstructError as error:
-        raise DecodeError(str(error), path=_readable(error.path or "")) from error
+        raise DecodeError(str(error), path=readable(error.path or "")) from error
     except RecursionError:
         raise DecodeError("nested deeper than this process can follow; a lower Limits.nesting says so earlier") from None
     return value, source.stream.tell()
@@ -655,7 +533,7 @@ def build(declared: CDRType, value: Any, order: ByteOrder, start: int = 0) -> by
     except CodecError:
         raise
     except construct.ConstructError as error:
-        raise EncodeError(str(error), path=_readable(error.path or "")) from error
+        raise EncodeError(str(error), path=readable(error.path or "")) from error
     except RecursionError:
         raise EncodeError("nested deeper than this process can follow") from None
     return stream.getvalue()[start:]

@@ -17,9 +17,10 @@ import functools
 import logging
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, Self, cast
 
 from iiop.connection import NEED_DATA, Connection, ConnectionState, EndOfStream, Event, Role
 from iiop.exceptions import MARSHAL, UNKNOWN, CompletionStatus, EncodeError, LocalProtocolError, RemoteProtocolError
@@ -38,7 +39,7 @@ from iiop.idl.servant import failure
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.loop import new_event_loop
 
-__all__ = ["Adapter", "IIOPServer", "ServerThread"]
+__all__ = ["Adapter", "IIOPServer", "ServerThread", "Serving"]
 
 log = logging.getLogger("iiop.server")
 
@@ -343,6 +344,39 @@ class ServerThread:
     def _end(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+
+
+class Serving(ABC):
+    """Stand above what serves until it is told to stop.
+
+    `async with` runs it in the caller's event loop, `with` in a thread of its own.
+    """
+
+    _thread: ServerThread | None = None
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Begin to serve."""
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """End whatever `start` began."""
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.stop()
+
+    def __enter__(self) -> Self:
+        self._thread = ServerThread(self.start, self.stop, type(self).__name__)
+        self._thread.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        assert self._thread is not None
+        self._thread.__exit__(kind, error, trace)
 
 
 async def _end_tasks() -> None:

@@ -33,7 +33,7 @@ from iiop.cdr import (
     codec,
     constructs,
 )
-from iiop.cdr.constructs import Input
+from iiop.cdr.source import Input
 from iiop.giop import v1_2
 from iiop.giop.header import HEADER_SIZE
 from iiop.giop.messages import ReplyStatus, key_address

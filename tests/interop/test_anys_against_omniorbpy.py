@@ -14,6 +14,7 @@ import pytest
 
 from iiop.cdr import ByteOrder, codec, constructs
 from iiop.cdr.any import Any, UnionValue
+from iiop.cdr.source import Input
 from iiop.cdr.typecode import Member, TCKind, TypeCode
 from tests.interop.omni_anys import IDL
 from tests.peers import omniidl_stubs, peer_env
@@ -48,7 +49,7 @@ def test_every_any_is_read_by_both_engines_and_comes_back(peer: Peer) -> None:
     ours = {}
     for name, octets in peer.octets.items():
         value = ANY.decode(octets)
-        assert constructs.parse(ANY.type, constructs.Input(octets), ByteOrder.BIG) == (value, len(octets)), name
+        assert constructs.parse(ANY.type, Input(octets), ByteOrder.BIG) == (value, len(octets)), name
         ours[name] = ANY.encode(value)
         assert constructs.build(ANY.type, value, ByteOrder.BIG) == ours[name], name
         assert ANY.decode(ours[name]) == value, name

@@ -17,9 +17,9 @@ from iiop.cdr import ByteOrder, CDRType, Codec, cdr_type, constructs
 from iiop.cdr import types as t
 from iiop.cdr.codec import _COMPLAINTS
 from iiop.cdr.codegen import Phase
-from iiop.cdr.constructs import Input
 from iiop.cdr.decoder import compile_decoder
 from iiop.cdr.encoder import compile_encoder
+from iiop.cdr.source import Input
 from iiop.exceptions.errors import DecodeError, EncodeError
 from iiop.giop import header, messages, v1_0, v1_1, v1_2
 from iiop.iop import IOR, ServiceContext, TaggedComponent, TaggedProfile

@@ -8,6 +8,7 @@ import pytest
 
 from iiop.cdr import ByteOrder, Codec, ULong, arguments, codec, constructs
 from iiop.cdr.any import Any
+from iiop.cdr.source import Input
 from iiop.cdr.typecode import TCKind, TypeCode
 from iiop.cdr.wide import WChar, WString, as_of_giop_1_1, wide_string
 from iiop.exceptions import DecodeError, EncodeError
@@ -71,7 +72,7 @@ def test_octets_that_are_none(kind: Codec, octets: str) -> None:
     with pytest.raises(DecodeError):
         kind.decode(bytes.fromhex(octets))
     with pytest.raises(DecodeError):
-        constructs.parse(kind.type, constructs.Input(bytes.fromhex(octets)), BIG)
+        constructs.parse(kind.type, Input(bytes.fromhex(octets)), BIG)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,6 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from types import TracebackType
 from typing import NamedTuple
 
 from iiop.balancer import Affinity, Balancer
@@ -49,7 +48,7 @@ from iiop.idl.servant import failure, object_key_of
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts
 from iiop.net.aio import AsyncConnection
-from iiop.net.server import IIOPServer, ServerThread
+from iiop.net.server import IIOPServer, Serving
 
 __all__ = ["IPCOM_MINOR", "Target", "VirtualHost", "is_naming_key"]
 
@@ -74,7 +73,7 @@ def is_naming_key(object_key: bytes) -> bool:
     return object_key == b"NameService" or object_key.startswith((b"context.", b"BindingIterator."))
 
 
-class VirtualHost:
+class VirtualHost(Serving):
     """Distribute IIOP over targets, round robin.
 
     Args:
@@ -113,7 +112,6 @@ class VirtualHost:
         self._suspects: set[Target] = set()
         self._asked: set[Target] = set()
         self._look = asyncio.Event()
-        self._thread: ServerThread | None = None
 
     @property
     def host(self) -> str:
@@ -222,22 +220,6 @@ class VirtualHost:
             self._asked.discard(target)
             if target in self._suspects:
                 self._look.set()
-
-    async def __aenter__(self) -> VirtualHost:
-        await self.start()
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self.stop()
-
-    def __enter__(self) -> VirtualHost:
-        self._thread = ServerThread(self.start, self.stop, "VirtualHost")
-        self._thread.__enter__()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        assert self._thread is not None
-        self._thread.__exit__(kind, error, trace)
 
 
 class _Distributor:

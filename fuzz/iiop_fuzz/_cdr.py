@@ -72,12 +72,15 @@ class Tree:
     weight: Annotated[float, t.Double]
 
 
+_ANOTHER = t.Recursive("Chain", lambda: t.cdr_type(Chain))
+
+
 @dataclass(frozen=True, slots=True)
 class Chain:
     """A structure that may hold one more of its kind, by a union."""
 
     discriminator: bool
-    next: Annotated[Chain | None, t.Switch({False: None, True: t.Recursive("Chain", lambda: t.cdr_type(Chain))})]
+    next: Annotated[Chain | None, t.Switch({False: None, True: _ANOTHER})]
 
 
 RECURSIVE = (Tree, Chain)
@@ -197,10 +200,14 @@ def cdr_values(declared: CDRType, *, allow_nan: bool = False, max_size: int | No
         allow_nan: whether a float may be NaN, which is not equal to itself.
         max_size: length of strings and sequences at the most; None leaves it to hypothesis.
     """
-    return _Values(allow_nan, max_size).of(declared)
+    return Values(allow_nan, max_size).of(declared)
 
 
-class _Values:
+KNOWN: list[tuple[CDRType, Callable[[Values], SearchStrategy[Any]]]] = []
+"""Declarations whose values are not drawn by their layout: TypeCodes and Anys."""
+
+
+class Values:
     """Draw values; `depth` is how often a type may still contain itself."""
 
     def __init__(self, allow_nan: bool, max_size: int | None, depth: int = 3) -> None:
@@ -209,23 +216,26 @@ class _Values:
         self.depth = depth
 
     def of(self, declared: CDRType) -> SearchStrategy[Any]:
-        return _values(declared, self)
+        for known, strategy in KNOWN:
+            if declared is known:
+                return strategy(self)
+        return values_of(declared, self)
 
     def most(self, bound: int | None) -> int | None:
         sizes = [size for size in (bound, self.max_size) if size is not None]
         return min(sizes, default=None)
 
-    def deeper(self) -> _Values:
-        return _Values(self.allow_nan, self.most(2), self.depth - 1)
+    def deeper(self) -> Values:
+        return Values(self.allow_nan, self.most(2), self.depth - 1)
 
 
 @functools.singledispatch
-def _values(declared: CDRType, of: _Values) -> SearchStrategy[Any]:
+def values_of(declared: CDRType, of: Values) -> SearchStrategy[Any]:
     raise TypeError(f"no strategy for {declared!r}")
 
 
-@_values.register
-def _(declared: t.Primitive, of: _Values) -> SearchStrategy[Any]:
+@values_of.register
+def _(declared: t.Primitive, of: Values) -> SearchStrategy[Any]:
     if declared is t.Boolean:
         return st.booleans()
     if declared is t.Char:
@@ -242,25 +252,26 @@ def integer_range(declared: t.Primitive) -> tuple[int, int]:
     return (-(1 << bits - 1), (1 << bits - 1) - 1) if declared.format.islower() else (0, (1 << bits) - 1)
 
 
-@_values.register
-def _(declared: t.StringType, of: _Values) -> SearchStrategy[Any]:
+@values_of.register
+def _(declared: t.StringType, of: Values) -> SearchStrategy[Any]:
     return strings(max_size=of.most(declared.bound))
 
 
-@_values.register
-def _(declared: t.OctetSequenceType, of: _Values) -> SearchStrategy[Any]:
+@values_of.register
+def _(declared: t.OctetSequenceType, of: Values) -> SearchStrategy[Any]:
     octets = st.binary(max_size=of.most(declared.bound))
     return octets.map(memoryview) if declared.view else octets
 
 
-@_values.register
-def _(declared: t.OctetArray, of: _Values) -> SearchStrategy[Any]:
+@values_of.register
+def _(declared: t.OctetArray, of: Values) -> SearchStrategy[Any]:
     return st.binary(min_size=declared.length, max_size=declared.length)
 
 
-@_values.register
-def _(declared: t.Sequence, of: _Values) -> SearchStrategy[Any]:
-    values = st.lists(of.of(declared.element), max_size=of.most(declared.bound))
+@values_of.register
+def _(declared: t.Sequence, of: Values) -> SearchStrategy[Any]:
+    element = of.of(declared.element)
+    values = st.lists(element, max_size=0 if element.is_empty else of.most(declared.bound))
     if declared.buffer is not None and isinstance(declared.element, t.Primitive):
         return values.map(functools.partial(_buffer, declared.buffer, declared.element))
     return values.map(tuple)
@@ -275,24 +286,24 @@ def _buffer(kind: t.Buffer, element: t.Primitive, values: list[Any]) -> Any:
     return buffer
 
 
-@_values.register
-def _(declared: t.Array, of: _Values) -> SearchStrategy[Any]:
+@values_of.register
+def _(declared: t.Array, of: Values) -> SearchStrategy[Any]:
     return st.tuples(*[of.of(declared.element)] * declared.length)
 
 
-@_values.register
-def _(declared: t.Enum, of: _Values) -> SearchStrategy[Any]:
+@values_of.register
+def _(declared: t.Enum, of: Values) -> SearchStrategy[Any]:
     named = st.sampled_from(list(declared.cls))
     return named | st.integers(0, 0xFFFFFFFF).map(declared.cls) if declared.open else named
 
 
-@_values.register
-def _(declared: t.Encapsulation, of: _Values) -> SearchStrategy[Any]:
+@values_of.register
+def _(declared: t.Encapsulation, of: Values) -> SearchStrategy[Any]:
     return of.of(declared.content)
 
 
-@_values.register
-def _(declared: t.Struct, of: _Values) -> SearchStrategy[Any]:
+@values_of.register
+def _(declared: t.Struct, of: Values) -> SearchStrategy[Any]:
     make: Callable[..., Any] = declared.cls or (lambda *values: values)
     if any(isinstance(member.type, t.Switch | t.Dependent) for member in declared.fields):
         return _union_values(declared, of, make)
@@ -300,7 +311,7 @@ def _(declared: t.Struct, of: _Values) -> SearchStrategy[Any]:
 
 
 @st.composite
-def _union_values(draw: st.DrawFn, declared: t.Struct, of: _Values, make: Callable[..., Any]) -> Any:
+def _union_values(draw: st.DrawFn, declared: t.Struct, of: Values, make: Callable[..., Any]) -> Any:
     switches = [member.type for member in declared.fields if isinstance(member.type, t.Switch)]
     values: dict[str, Any] = {}
     for name, kind in declared.fields:
@@ -315,7 +326,7 @@ def _union_values(draw: st.DrawFn, declared: t.Struct, of: _Values, make: Callab
     return make(*values.values())
 
 
-def _labels(of: _Values, values: SearchStrategy[Any], switches: list[t.Switch]) -> SearchStrategy[Any]:
+def _labels(of: Values, values: SearchStrategy[Any], switches: list[t.Switch]) -> SearchStrategy[Any]:
     """Draw a value that every union it decides has a case for; named cases come up often."""
     if not switches:
         return values
@@ -327,28 +338,29 @@ def _labels(of: _Values, values: SearchStrategy[Any], switches: list[t.Switch]) 
         and all(label in switch.cases for switch in refusing)
         and not any(_ends(of, switch.cases.get(label)) for switch in switches)
     ]
-    return st.sampled_from(labels) if refusing else st.sampled_from(labels) | values
+    named = st.sampled_from(labels) if labels else st.nothing()
+    return named if refusing else named | values
 
 
-def _ends(of: _Values, arm: CDRType | None) -> bool:
+def _ends(of: Values, arm: CDRType | None) -> bool:
     """Tell whether there is no value of an arm, as a type has contained itself often enough."""
     return arm is not None and of.of(arm).is_empty
 
 
-@_values.register
-def _(declared: t.Recursive, of: _Values) -> SearchStrategy[Any]:
+@values_of.register
+def _(declared: t.Recursive, of: Values) -> SearchStrategy[Any]:
     if of.depth <= 0:
         return st.nothing()
     return of.deeper().of(declared.make())
 
 
-@_values.register
-def _(declared: t.Adapted, of: _Values) -> SearchStrategy[Any]:
+@values_of.register
+def _(declared: t.Adapted, of: Values) -> SearchStrategy[Any]:
     return of.of(declared.layout).map(declared.decode)
 
 
-@_values.register
-def _(declared: Fixed, of: _Values) -> SearchStrategy[Any]:
+@values_of.register
+def _(declared: Fixed, of: Values) -> SearchStrategy[Any]:
     numbers = st.integers(0, 10**declared.digits - 1)
     return st.builds(
         lambda number, negative: Decimal((negative, tuple(map(int, str(number))), -declared.scale)), numbers, st.booleans()

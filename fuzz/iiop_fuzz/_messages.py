@@ -42,6 +42,8 @@ __all__ = [
     "bodies",
     "cut_points",
     "fragmented",
+    "locate_replies",
+    "locate_requests",
     "messages",
     "replies",
     "requests",
@@ -135,12 +137,18 @@ def replies(*, versions: Versions = None, byte_orders: Orders = None, bodies: Bo
     )
 
 
-def _locate_replies(versions: SearchStrategy[Version], orders: SearchStrategy[ByteOrder]) -> SearchStrategy[LocateReply]:
-    return st.builds(LocateReply, ULONGS, st.sampled_from(LocateStatus) | ULONGS.map(LocateStatus), _bodies(), versions, orders)
+def locate_replies(*, versions: Versions = None, byte_orders: Orders = None) -> SearchStrategy[LocateReply]:
+    """Draw a LocateReply of any status, named or not; the body is not what the status asks for."""
+    statuses = st.sampled_from(LocateStatus) | ULONGS.map(LocateStatus)
+    return st.builds(LocateReply, ULONGS, statuses, _bodies(), _given(versions, _versions), _given(byte_orders, _orders))
 
 
-def _locate_requests(versions: SearchStrategy[Version], orders: SearchStrategy[ByteOrder]) -> SearchStrategy[LocateRequest]:
-    return versions.flatmap(lambda version: st.builds(LocateRequest, ULONGS, targets(version=version), st.just(version), orders))
+def locate_requests(*, versions: Versions = None, byte_orders: Orders = None) -> SearchStrategy[LocateRequest]:
+    """Draw a LocateRequest, whose target is one that its version can say."""
+    orders = _given(byte_orders, _orders)
+    return _given(versions, _versions).flatmap(
+        lambda version: st.builds(LocateRequest, ULONGS, targets(version=version), st.just(version), orders)
+    )
 
 
 _versions, _orders, _bodies = versions, byte_orders, bodies
@@ -149,8 +157,8 @@ _KINDS: dict[MessageType, Callable[[SearchStrategy[Version], SearchStrategy[Byte
     MessageType.CloseConnection: lambda versions, orders: st.builds(CloseConnection, versions, orders),
     MessageType.MessageError: lambda versions, orders: st.builds(MessageError, versions, orders),
     MessageType.CancelRequest: lambda versions, orders: st.builds(CancelRequest, ULONGS, versions, orders),
-    MessageType.LocateRequest: _locate_requests,
-    MessageType.LocateReply: _locate_replies,
+    MessageType.LocateRequest: lambda versions, orders: locate_requests(versions=versions, byte_orders=orders),
+    MessageType.LocateReply: lambda versions, orders: locate_replies(versions=versions, byte_orders=orders),
     MessageType.Request: lambda versions, orders: requests(versions=versions, byte_orders=orders),
     MessageType.Reply: lambda versions, orders: replies(versions=versions, byte_orders=orders),
 }

@@ -16,8 +16,9 @@ from iiop.profile import (
     encode_profile,
 )
 from iiop_fuzz._cdr import byte_orders, strings
+from ior.reference import IOR as Reference  # noqa: N811
 
-__all__ = ["iors", "object_keys", "tagged_components", "tagged_profiles"]
+__all__ = ["iors", "object_keys", "references", "tagged_components", "tagged_profiles"]
 
 ULONGS = st.integers(0, 0xFFFFFFFF)
 PORTS = st.just(8002) | st.integers(0, 0xFFFF)
@@ -59,3 +60,8 @@ def iors() -> SearchStrategy[IOR]:
     """Draw a reference; shrinks to nil."""
     type_ids = st.sampled_from(["", "IDL:TDsample/tdtest:1.0", "IDL:omg.org/CosNaming/NamingContextExt:1.0"]) | strings()
     return st.builds(IOR, type_ids, st.lists(tagged_profiles(), max_size=3).map(tuple))
+
+
+def references() -> SearchStrategy[Reference]:
+    """Draw a reference as `ior` has it, whose profiles can be looked into, in either byte order."""
+    return st.builds(lambda it, order: Reference(it.type_id, it.profiles, byte_order=order), iors(), byte_orders())

@@ -13,11 +13,14 @@ Examples:
     >>> test_round_trip()
 """
 
-from iiop_fuzz._cdr import byte_orders, cdr_types, cdr_values, strings
+from iiop_fuzz._cdr import byte_orders, cdr_types, cdr_values, fixed_types, strings
+from iiop_fuzz._malformed import Malformed, malformed
 from iiop_fuzz._messages import (
     bodies,
     cut_points,
     fragmented,
+    locate_replies,
+    locate_requests,
     messages,
     replies,
     requests,
@@ -26,20 +29,32 @@ from iiop_fuzz._messages import (
     versions,
 )
 from iiop_fuzz._names import name_components, names, stringified_names
-from iiop_fuzz._references import iors, object_keys, tagged_components, tagged_profiles
+from iiop_fuzz._references import iors, object_keys, references, tagged_components, tagged_profiles
+from iiop_fuzz._typecodes import anys, typecodes
+from iiop_fuzz._urls import addresses, corbalocs, corbanames
 
 __all__ = [
+    "Malformed",
+    "addresses",
+    "anys",
     "bodies",
     "byte_orders",
     "cdr_types",
     "cdr_values",
+    "corbalocs",
+    "corbanames",
     "cut_points",
+    "fixed_types",
     "fragmented",
     "iors",
+    "locate_replies",
+    "locate_requests",
+    "malformed",
     "messages",
     "name_components",
     "names",
     "object_keys",
+    "references",
     "replies",
     "requests",
     "service_contexts",
@@ -48,5 +63,6 @@ __all__ = [
     "tagged_components",
     "tagged_profiles",
     "targets",
+    "typecodes",
     "versions",
 ]

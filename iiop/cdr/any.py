@@ -22,7 +22,7 @@ from iiop.cdr.typecode import TCKind as K
 from iiop.cdr.types import CDRType, Dependent, Field, Struct, cdr_type
 from iiop.cdr.wide import WChar, wide_string
 
-__all__ = ["Any", "UnionValue", "declare_object_reference", "type_of"]
+__all__ = ["Any", "ExceptionBody", "UnionValue", "declare_object_reference", "type_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,12 @@ def _repeated(tc: TypeCode, around: tuple[list[CDRType], ...]) -> CDRType:
     element = _needed(tc.content)
     octets = element.kind is K.tk_octet
     if tc.kind is K.tk_array:
-        return t.OctetArray(tc.length) if octets else t.Array(_type_of(element, around), tc.length)
+        if octets:
+            return t.OctetArray(tc.length)
+        part = _type_of(element, around)
+        if part.min_size == 0:
+            raise ValueError("an array of a type that takes no octets: nothing would bound its length")
+        return t.Array(part, tc.length)
     if octets:
         return t.OctetSequenceType(tc.length or None)
     try:
@@ -125,7 +130,8 @@ def _composed(tc: TypeCode, around: tuple[list[CDRType], ...]) -> CDRType:
     if tc.kind in (K.tk_struct, K.tk_except):
         names = _names([member.name for member in tc.members])
         members = tuple([Field(name, _type_of(_needed(m.type), around)) for name, m in zip(names, tc.members, strict=True)])
-        return Struct(tc.name or tc.repository_id, members, _struct_class(tc.name, tuple(names)))
+        made = Struct(tc.name or tc.repository_id, members, _struct_class(tc.name, tuple(names)))
+        return made if tc.kind is K.tk_struct else _behind_its_id(made, tc.repository_id)
     if tc.kind is not K.tk_union:
         raise ValueError(f"values of {tc.kind.name} are not spoken here")
     cases: dict[typing.Any, CDRType | None] = {}
@@ -143,12 +149,42 @@ def _composed(tc: TypeCode, around: tuple[list[CDRType], ...]) -> CDRType:
     return Struct(tc.name, (Field("discriminator", discriminator), Field("value", switch)), UnionValue)
 
 
+@dataclass(frozen=True)
+class ExceptionBody(t.Adapted):
+    """Declare an exception, which travels as its repository id and its members, in an Any too.
+
+    Attributes:
+        members: what a value is.
+    """
+
+    members: Struct
+
+
+def _behind_its_id(members: Struct, repository_id: str) -> ExceptionBody:
+    def read(given: tuple[str, typing.Any]) -> typing.Any:
+        if given[0] != repository_id:
+            raise ValueError(f"an exception {given[0]!r} where its TypeCode says {repository_id!r}")
+        return given[1]
+
+    layout = Struct("exception", (Field("repository_id", t.String), Field("members", members)))
+    return ExceptionBody(layout, read, lambda value: (repository_id, value), members)
+
+
 def _names(given: list[str]) -> list[str]:
-    """Return member names that Python and a dataclass admit, each once."""
+    """Return member names that Python, a dataclass and an enum admit, each once.
+
+    What is not ASCII is an identifier to Python, but not always the one it looks like: it is normalised.
+    Every class has an `mro`.
+    """
     taken: dict[str, None] = {}
     for index, name in enumerate(given):
-        usable = name.isidentifier() and not keyword.iskeyword(name) and not name.startswith("__") and name not in taken
-        taken[name if usable else f"member_{index}"] = None
+        fit = name.isascii() and name.isidentifier() and not keyword.iskeyword(name) and not name.startswith("_")
+        usable = name
+        if not fit or name in taken or name == "mro":
+            usable = f"member_{index}"
+            while usable in given:
+                usable += "_"
+        taken[usable] = None
     return list(taken)
 
 

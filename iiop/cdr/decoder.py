@@ -184,7 +184,7 @@ class _Decoder(Generator):
         lead, turns, behind = [f"{items} = []"], f"_ in range({count})", []
         self.indent += 1
         value = self.turn(element)
-        if self.run_items and len(self.lines) == head:  # a turn is one run, so all turns are of one size
+        if self.run_size and len(self.lines) == head:  # a turn is one run, so all turns are of one size
             run, names, size = self.take_run()
             stop = self.fresh("e")
             lead += [f"{stop} = pos + {count} * {size}", f"if {stop} > end: raise Refused"]

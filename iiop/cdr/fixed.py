@@ -7,18 +7,32 @@ half octet being the sign, C or D; a leading zero where the number of digits is 
 from __future__ import annotations
 
 import functools
-from decimal import Decimal
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 
 from iiop.cdr.types import Adapted, OctetArray
 
-__all__ = ["fixed"]
+__all__ = ["Fixed", "fixed"]
 
 MOST_DIGITS = 31
 _POSITIVE, _NEGATIVE = "c", "d"
 
 
+@dataclass(frozen=True)
+class Fixed(Adapted):
+    """Declare a fixed-point decimal; `fixed` makes one.
+
+    Attributes:
+        digits: in all, 1 to 31.
+        scale: how many of them stand behind the point.
+    """
+
+    digits: int
+    scale: int
+
+
 @functools.cache
-def fixed(digits: int, scale: int) -> Adapted:
+def fixed(digits: int, scale: int) -> Fixed:
     """Declare a `fixed<digits, scale>`, whose value is a `Decimal`.
 
     >>> from iiop.cdr import codec
@@ -40,12 +54,18 @@ def fixed(digits: int, scale: int) -> Adapted:
         return Decimal((sign == _NEGATIVE, tuple(map(int, number[-digits:])), -scale))
 
     def encode(value: Decimal) -> bytes:
-        sign, given, exponent = Decimal(value).as_tuple()
-        if isinstance(value, float) or not isinstance(exponent, int) or not -MOST_DIGITS <= exponent <= MOST_DIGITS:
-            raise ValueError(f"{value!s:.60} is no decimal that fits fixed<{digits}, {scale}>")
-        number, rest = divmod(int("".join(map(str, given))) * 10 ** (exponent + MOST_DIGITS), 10 ** (MOST_DIGITS - scale))
-        if rest or number >= 10**digits:
-            raise ValueError(f"{value!s:.60} does not fit fixed<{digits}, {scale}>")
-        return bytes.fromhex(f"{number:0{2 * octets - 1}d}{_NEGATIVE if sign else _POSITIVE}")
+        try:
+            sign, given, exponent = Decimal(value).as_tuple()
+        except InvalidOperation:
+            raise ValueError(f"{value!r:.60} is no decimal") from None
+        if isinstance(value, float) or not isinstance(exponent, int):
+            raise ValueError(f"{value!r:.60} is no decimal that a fixed<{digits}, {scale}> holds")
+        whole = "".join(map(str, given)).lstrip("0")
+        significant = whole.rstrip("0")
+        shift = exponent + len(whole) - len(significant) + scale
+        if significant and (shift < 0 or len(significant) + shift > digits):
+            raise ValueError(f"{Decimal(value)!s:.60} does not fit fixed<{digits}, {scale}>")
+        number = significant + "0" * shift if significant else ""
+        return bytes.fromhex(number.zfill(2 * octets - 1) + (_NEGATIVE if sign else _POSITIVE))
 
-    return Adapted(OctetArray(octets), decode, encode)
+    return Fixed(OctetArray(octets), decode, encode, digits, scale)

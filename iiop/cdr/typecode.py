@@ -14,7 +14,8 @@ from __future__ import annotations
 import dataclasses
 import enum
 import functools
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -124,7 +125,7 @@ class TypeCode:
         given = [
             f"{f.name}={getattr(self, f.name)!r}" for f in dataclasses.fields(self)[1:] if getattr(self, f.name) != f.default
         ]
-        return f"TypeCode({', '.join([self.kind.name, *given])})"
+        return f"TypeCode({', '.join([getattr(self.kind, 'name', repr(self.kind)), *given])})"
 
 
 # --- how TypeCodes lie on the wire -------------------------------------------------------------------------------------
@@ -263,7 +264,13 @@ ENCLOSING = frozenset({K.tk_struct, K.tk_union, K.tk_except, K.tk_value, K.tk_ev
 
 
 MOST_PARTS = 4096
-"""Types and members that one TypeCode from a peer may have: code is generated for values of it, which takes time."""
+"""Types and members that one TypeCode from a peer may have: code is generated for values of it, which takes time.
+
+A type that an indirection repeats counts each time, for a few octets would be a tree of any size otherwise.
+"""
+
+DEEPEST = 100
+"""Types inside each other that one TypeCode from a peer may have, repeated ones included; `Limits.nesting` bounds the others."""
 
 
 class _Reader:
@@ -271,8 +278,9 @@ class _Reader:
 
     def __init__(self) -> None:
         self.parts = 0
+        self.depth = 0
         self.open: list[int] = []
-        self.known: dict[int, tuple[TypeCode, int]] = {}
+        self.known: dict[int, tuple[_Wire, int]] = {}
 
     def read(self, wire: _Wire, base: int) -> TypeCode:
         """Return the TypeCode of octets that begin `base` octets behind the start of the outermost stream."""
@@ -280,24 +288,28 @@ class _Reader:
         self.parts += 1 + len(getattr(wire.parameters, "members", ()))
         if self.parts > MOST_PARTS:
             raise ValueError(f"a TypeCode of more than {MOST_PARTS} parts")
+        if self.depth >= DEEPEST:
+            raise ValueError(f"a TypeCode of more than {DEEPEST} types inside each other")
         if wire.kind == K.tk_indirection:
             return self._indirection(base + wire.position + wire.parameters)
         kind = TCKind(wire.kind)
         if kind in ENCLOSING:
             self.open.append(start)
+        self.depth += 1
         made = TypeCode(kind, **self._attributes(kind, wire.parameters, base + wire.position + 4))
+        self.depth -= 1
         if kind in ENCLOSING:
             self.open.pop()
-        self.known[start] = made, len(self.open)
+        self.known[start] = wire, base
         return made
 
     def _indirection(self, target: int) -> TypeCode:
+        """Return the mention of a type around, or a type that came before as it reads here, where others may be around."""
         if target in self.open:
             return TypeCode(K.tk_indirection, level=len(self.open) - 1 - self.open.index(target))
         if target not in self.known:
             raise ValueError(f"indirection to offset {target}, where no type began")
-        made, depth = self.known[target]
-        return _shifted(made, len(self.open) - depth)
+        return self.read(*self.known[target])
 
     def _attributes(self, kind: TCKind, given: Any, base: int) -> dict[str, Any]:
         if given is None:
@@ -326,39 +338,33 @@ class _Reader:
         return named
 
 
-def _shifted(typecode: TypeCode, by: int, inside: int = 0) -> TypeCode:
-    """Return a type as it reads `by` types further in: mentions of what encloses it are that much longer."""
-    if by == 0:
-        return typecode
-    if typecode.kind is K.tk_indirection:
-        return dataclasses.replace(typecode, level=typecode.level + by) if typecode.level >= inside else typecode
-    deeper = inside + (typecode.kind in ENCLOSING)
-    return _mapped(typecode, lambda part: _shifted(part, by, deeper))
-
-
-def _mapped(typecode: TypeCode, change: Callable[[TypeCode], TypeCode]) -> TypeCode:
-    return dataclasses.replace(
-        typecode,
-        members=tuple([dataclasses.replace(m, type=m.type and change(m.type)) for m in typecode.members]),
-        content=typecode.content and change(typecode.content),
-        discriminator=typecode.discriminator and change(typecode.discriminator),
-    )
-
-
 class _Writer:
-    """Turn a TypeCode into what is written; offsets of indirections are taken from an iterator, in order of appearance."""
+    """Turn a TypeCode into what is written; offsets of indirections are taken from an iterator, in order of appearance.
+
+    Attributes:
+        levels: of the indirections written so far.
+    """
 
     def __init__(self, offsets: Iterator[int]) -> None:
+        self.levels: list[int] = []
         self._offsets = offsets
+        self._depth = 0
 
     def write(self, typecode: TypeCode | None) -> _Wire:
         if not isinstance(typecode, TypeCode):
             raise TypeError(f"a TypeCode is needed, not {type(typecode).__name__}")
-        return _Wire(typecode.kind.value, 0, self._parameters(typecode))
+        encloses = typecode.kind in ENCLOSING
+        self._depth += encloses
+        parameters = self._parameters(typecode)
+        self._depth -= encloses
+        return _Wire(typecode.kind.value, 0, parameters)
 
     def _parameters(self, tc: TypeCode) -> Any:
         match tc.kind:
             case K.tk_indirection:
+                if not 0 <= tc.level < self._depth:
+                    raise ValueError(f"a type {tc.level} further out is mentioned {self._depth} deep")
+                self.levels.append(tc.level)
                 return next(self._offsets)
             case K.tk_string | K.tk_wstring:
                 return tc.length
@@ -387,19 +393,6 @@ class _Writer:
                 return None
 
 
-def _levels(typecode: TypeCode, depth: int = 0) -> Iterator[int]:
-    """Yield the level of every indirection, in order of appearance."""
-    if typecode.kind is K.tk_indirection:
-        if typecode.level >= depth:
-            raise ValueError(f"a type {typecode.level} further out is mentioned {depth} deep")
-        yield typecode.level
-    depth += typecode.kind in ENCLOSING
-    parts = [typecode.discriminator, typecode.content, *[member.type for member in typecode.members]]
-    for part in parts:
-        if part is not None:
-            yield from _levels(part, depth)
-
-
 def _offsets(wire: _Wire, levels: Iterator[int], base: int, around: list[int]) -> Iterator[int]:
     """Yield the offset of every indirection in a TypeCode that was read back, in order of appearance."""
     if wire.kind == K.tk_indirection:
@@ -421,13 +414,13 @@ def _offsets(wire: _Wire, levels: Iterator[int], base: int, around: list[int]) -
 @functools.lru_cache(maxsize=1024)
 def _to_wire(typecode: TypeCode) -> _Wire:
     """Return what is written for a TypeCode; offsets of indirections are found by writing it once without them."""
-    levels = list(_levels(typecode))
-    wire = _Writer(iter([0] * len(levels))).write(typecode)
-    if not levels:
+    writer = _Writer(itertools.repeat(0))
+    wire = writer.write(typecode)
+    if not writer.levels:
         return wire
     layout = Codec(cdr_type(_Wire))
     placed = layout.decode(layout.encode(wire))
-    return _Writer(_offsets(placed, iter(levels), 0, [])).write(typecode)
+    return _Writer(_offsets(placed, iter(writer.levels), 0, [])).write(typecode)
 
 
 def _from_wire(wire: _Wire) -> TypeCode:

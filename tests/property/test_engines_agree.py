@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from array import array
 from dataclasses import fields, is_dataclass
+from decimal import Decimal
 from typing import Any
 
 import numpy
@@ -19,6 +20,7 @@ from iiop.cdr.codec import _COMPLAINTS
 from iiop.cdr.codegen import Phase
 from iiop.cdr.decoder import compile_decoder
 from iiop.cdr.encoder import compile_encoder
+from iiop.cdr.fixed import Fixed
 from iiop.cdr.source import Input
 from iiop.exceptions.errors import DecodeError, EncodeError
 from iiop.giop import header, messages, v1_0, v1_1, v1_2
@@ -286,6 +288,17 @@ def _(declared: t.Enum) -> st.SearchStrategy[Any]:
     if declared.open:
         return st.sampled_from([None, -1, 1 << 32, "x", "red", 1.5, 1.0, [], Nothing()])
     return st.sampled_from([None, -1, 7, 1 << 32, "x", "red", 1.5, [], Nothing()])
+
+
+@misfits.register
+def _(declared: Fixed) -> st.SearchStrategy[Any]:
+    numbers = [Decimal(10) ** (declared.digits - declared.scale), Decimal((1, (1,), -declared.scale - 1)), 10**5000]
+    return st.sampled_from([None, "x", "", 1.5, [], (1, 2), Decimal("NaN"), Decimal("sNaN"), Decimal("-Infinity"), *numbers])
+
+
+@misfits.register
+def _(declared: t.Recursive) -> st.SearchStrategy[Any]:
+    return st.deferred(lambda: misfits(declared.make()))
 
 
 NOT_ELEMENTS = [None, 7, "abc", b"abc", iter(()), Nothing()]

@@ -693,3 +693,8 @@ def test_elements_of_one_size_are_read_in_strides(order: ByteOrder) -> None:
         for end in range(len(octets)):
             with pytest.raises(TruncatedError):
                 it.decode(octets[:end], order)
+
+
+def test_array_of_what_takes_no_octets() -> None:
+    declared = Codec(Array(OctetArray(0), 17))
+    assert declared.decode(declared.encode((b"",) * 17)) == (b"",) * 17

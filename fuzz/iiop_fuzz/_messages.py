@@ -109,7 +109,10 @@ def _contexts() -> SearchStrategy[tuple[ServiceContext, ...]]:
 def requests(draw: st.DrawFn, *, versions: Versions = None, byte_orders: Orders = None, bodies: Bodies = None) -> Request:
     """Draw a Request; `bodies` may be typed ones, made with `Body.of`."""
     version, order = draw(_given(versions, _versions)), draw(_given(byte_orders, _orders))
-    flags = list(ResponseFlags) if version >= GIOP_1_2 else [ResponseFlags.SYNC_NONE, ResponseFlags.SYNC_WITH_TARGET]
+    flags = [ResponseFlags.SYNC_NONE, ResponseFlags.SYNC_WITH_TARGET]
+    if version >= GIOP_1_2:
+        flags.append(ResponseFlags.SYNC_WITH_SERVER)
+    principal = draw(st.binary(max_size=16))  # whatever the version, so that none is simpler for having less to draw
     return Request(
         request_id=draw(ULONGS),
         operation=draw(st.sampled_from(["", "resolve", "_is_a", "_get_balance"]) | strings()),
@@ -117,7 +120,7 @@ def requests(draw: st.DrawFn, *, versions: Versions = None, byte_orders: Orders 
         response_flags=draw(st.sampled_from(flags)).value,
         service_context=draw(_contexts()),
         body=draw(_given(bodies, _bodies)),
-        requesting_principal=draw(st.binary(max_size=16)) if version < GIOP_1_2 else b"",
+        requesting_principal=principal if version < GIOP_1_2 else b"",
         version=version,
         byte_order=order,
     )

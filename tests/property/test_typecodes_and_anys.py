@@ -95,7 +95,7 @@ def test_any_octets_cost_what_they_may(case: tuple[CDRType, bytes, int, ByteOrde
     try:
         codec(declared).decode_from(octets, start, order)
     except DecodeError as error:
-        assert error.offset is not None
+        assert error.offset is not None  # noqa: PT017
     finally:
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()

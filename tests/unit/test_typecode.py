@@ -122,7 +122,7 @@ def test_an_exception_in_an_any_has_its_repository_id_in_front() -> None:
     assert read.value.number == 7
     assert ANY.encode(read) == octets
     wrong = T.encode(oops) + text("IDL:Other:1.0") + ulong(7)
-    with pytest.raises(DecodeError, match="an exception 'IDL:Other:1.0' where its TypeCode says 'IDL:Oops:1.0'"):
+    with pytest.raises(DecodeError, match=r"an exception 'IDL:Other:1\.0' where its TypeCode says 'IDL:Oops:1\.0'"):
         ANY.decode(wrong)
 
 

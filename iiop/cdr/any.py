@@ -58,7 +58,23 @@ def type_of(typecode: TypeCode) -> CDRType:
     Raises:
         ValueError: values of the type are not spoken here, or no type can be like that.
     """
+    if _weight(typecode) > MOST_VALUES:
+        raise ValueError(f"a type of which one value is more than {MOST_VALUES} others")
     return _type_of(typecode, ())
+
+
+MOST_VALUES = 8192
+"""Values in one of a type, sequences counted as one element, short arrays as all of theirs: so much code is generated for it."""
+_WRITTEN_OUT, _WRITTEN_OUT_VALUES = 16, 128
+"""Length of an array, and values in it, up to which the compiled engine writes no loop."""
+
+
+def _weight(tc: TypeCode) -> int:
+    parts = [tc.content, *[member.type for member in tc.members]]
+    inside = max(1, sum(_weight(part) for part in parts if part is not None))
+    if tc.kind is not K.tk_array or tc.length > _WRITTEN_OUT:
+        return inside
+    return max(inside, min(tc.length * inside, _WRITTEN_OUT_VALUES))
 
 
 def _type_of(tc: TypeCode, around: tuple[list[CDRType], ...]) -> CDRType:

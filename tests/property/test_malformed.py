@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iiop.cdr import ByteOrder, codec
+from iiop.cdr import codec
 from iiop.cdr.any import Any as CORBAAny
 from iiop.cdr.typecode import TypeCode
 from iiop.connection import NEED_DATA, Connection, ConnectionState, EndOfStream, Event, Role
@@ -72,7 +72,8 @@ def as_message(given: Malformed) -> None:
 
 
 def as_value(declared: type[Any]) -> Callable[[Malformed], object]:
-    return lambda given: codec(declared).decode(given.octets, given.byte_order)
+    layout = codec(declared)  # type: ignore[arg-type]  # a class is hashable
+    return lambda given: layout.decode(given.octets, given.byte_order)
 
 
 def as_reference(given: Malformed) -> object:
@@ -97,6 +98,7 @@ DOORS: dict[str, Door] = {
 
 
 @pytest.mark.parametrize("kind", DOORS)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_every_breakage_is_refused_with_one_error(kind: str, data: st.DataObject) -> None:
     """All breakages of each value, not only one."""
@@ -140,36 +142,9 @@ def test_unbroken_text_is_accepted(ior: RawIOR, url: object, name: str) -> None:
     assert parse_name(name)
 
 
-REACHED = {
-    "messages": {breakage.__name__ for breakage in OF_MESSAGES}
-    | {"string_length_0", "count_0xffffffff", "count_times_size_overflows", "boolean_2", "union_label_unknown"},
-    "typecodes": {"kind_of_type_unknown", "encapsulation_of_0_octets", "encapsulation_of_byte_order_2", "indirection_to_nowhere"},
-    "anys": {"enum_out_of_range", "boolean_2", "truncated"},
-    "references": {breakage.__name__ for breakage in OF_IORS} | {"byte_order_2", "no_octets", "octets_length_0xffffffff"},
-    "corbalocs": {breakage.__name__ for breakage in OF_URLS} - {"nul_in_name"},
-    "corbanames": {breakage.__name__ for breakage in OF_URLS} - {"must_be_escaped"},
-    "names": {breakage.__name__ for breakage in OF_NAMES},
-}
-
-
-@pytest.mark.parametrize("kind", REACHED)
-def test_every_breakage_comes_up(kind: str) -> None:
-    seen: set[str] = set()
-
-    @given(data=st.data())
-    def draw(data: st.DataObject) -> None:
-        value = data.draw(DOORS[kind][0])
-        seen.update(what for what, _ in breakages_of(value, None, ByteOrder.BIG))
-
-    for _ in range(10):
-        if not REACHED[kind] <= seen:
-            draw()
-    assert REACHED[kind] <= seen
-
-
 def test_every_breakage_of_octets_is_named_once() -> None:
     for known in (BREAKAGES + OF_MESSAGES, OF_NAMES, OF_IORS, OF_URLS):
-        names = [breakage.__name__ for breakage in known]  # type: ignore[attr-defined]
+        names = [breakage.__name__ for breakage in known]
         assert len(names) == len(set(names))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 from collections.abc import Sequence
 from typing import Any as Anything
 
@@ -396,6 +397,24 @@ def test_values_that_do_not_fit(value: Any, path: str) -> None:
     with pytest.raises(EncodeError) as caught:
         ANY.encode(value)
     assert caught.value.path == path
+
+
+def test_types_that_would_become_too_much_code() -> None:
+    """47 kB of TypeCode; it was 10 seconds, and 650 MB, before it was refused."""
+    grid = TypeCode(K.tk_array, content=TypeCode(K.tk_array, content=TypeCode(K.tk_char), length=8), length=16)
+    octets = T.encode(struct(*[(f"m{number}", grid) for number in range(1000)]))
+    began = time.perf_counter()
+    tracemalloc.start()
+    try:
+        with pytest.raises(DecodeError, match="more than 8192 others"):
+            ANY.decode(octets + bytes(128_000))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 64 * 1024 * 1024
+    assert time.perf_counter() - began < 10
+    few = T.encode(struct(*[(f"m{number}", grid) for number in range(60)]))
+    assert ANY.decode(few + bytes(60 * 128)).value.m59 == (("\0",) * 8,) * 16
 
 
 # --- names of members --------------------------------------------------------------------------------------------------

@@ -124,7 +124,7 @@ def _types(max_depth: int, unions: bool) -> SearchStrategy[CDRType]:
 
 def fixed_types() -> SearchStrategy[Fixed]:
     """Draw a `fixed<digits, scale>`."""
-    return st.integers(1, 31).flatmap(lambda digits: st.builds(fixed, st.just(digits), st.integers(0, digits)))
+    return (st.integers(1, 31) | st.just(31)).flatmap(lambda digits: st.builds(fixed, st.just(digits), st.integers(0, digits)))
 
 
 def _bounds() -> SearchStrategy[int | None]:

@@ -199,8 +199,15 @@ def anys(*, max_depth: int = 3) -> SearchStrategy[Any]:
 
 @st.composite
 def _any(draw: st.DrawFn, of: Values) -> Any:
-    typecode = draw(_types(True, of.depth, 0))
+    typecode = draw(_types(True, of.depth, 0) | _deep())
     return Any(typecode, draw(of.of(type_of(typecode))))
+
+
+def _deep() -> SearchStrategy[TypeCode]:
+    """Draw types whose values nest, which chance alone seldom makes: Anys, and a struct that holds more of its kind."""
+    sequences = [TypeCode(K.tk_sequence, content=TypeCode(kind)) for kind in (K.tk_any, K.tk_indirection)]
+    trees = st.builds(TypeCode, st.just(K.tk_struct), _ids(), _names(), st.just((Member("children", sequences[1]),)))
+    return st.sampled_from([TypeCode(K.tk_any), sequences[0]]) | trees
 
 
 def _inner_anys(of: Values) -> SearchStrategy[Any]:

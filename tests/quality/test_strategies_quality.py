@@ -31,7 +31,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
 T = TypeVar("T")
 K = TCKind
-DRAWS = 2000
+DRAWS = 10_000
+"""The rarest case comes up about once in 250 draws, so that missing it is no matter of luck; draws end when all came up."""
 BOUNDED = settings(
     max_examples=DRAWS,
     derandomize=True,
@@ -127,14 +128,14 @@ CASES: dict[str, tuple[st.SearchStrategy[Any], Callable[[Any], object]]] = {
         TYPECODES,
         lambda it: any(inner.content or inner.members for part in parts(it) for inner in parts(part) if inner is not part),
     ),
-    "a TypeCode without a name": (TYPECODES, lambda it: it.kind is K.tk_struct and it.name == ""),
+    "a struct without a name": (TYPECODES, lambda it: any(part.kind is K.tk_struct and part.name == "" for part in parts(it))),
     "a repository id of no IDL": (TYPECODES, lambda it: it.repository_id.startswith("RMI:")),
     "members of the same name": (
         TYPECODES,
         lambda it: len({member.name for member in it.members}) < len(it.members),
     ),
     "a union with a default": (TYPECODES, lambda it: any(part.default_index >= 0 for part in parts(it))),
-    "an empty enum": (TYPECODES, lambda it: it.kind is K.tk_enum and not it.members),
+    "an empty enum": (TYPECODES, lambda it: any(part.kind is K.tk_enum and not part.members for part in parts(it))),
     "an Any in an Any": (ANYS, lambda it: any_depth(it) == 2),
     "an Any in an Any in an Any": (ANYS, lambda it: any_depth(it) == 3),
     "a recursive value": (
@@ -142,7 +143,7 @@ CASES: dict[str, tuple[st.SearchStrategy[Any], Callable[[Any], object]]] = {
         lambda it: K.tk_indirection in kinds(it.type) and it.type.kind is K.tk_struct and any(_tuples(it.value)),
     ),
     "an exception in an Any": (ANYS, lambda it: it.type.kind is K.tk_except and it.type.members),
-    "a fixed of 31 digits": (ANYS, lambda it: it.type.digits == 31),
+    "a fixed of 31 digits": (ANYS, lambda it: any(part.digits == 31 for part in parts(it.type))),
     "a fixed of an even number of digits": (iiop_st.fixed_types(), lambda it: it.digits % 2 == 0),
     "a fixed among the declared types": (CDR_TYPES, lambda it: isinstance(it, Fixed)),
     "recursive dataclasses": (CDR_TYPES, lambda it: isinstance(it, t.Struct) and it.cls in RECURSIVE),

@@ -4,17 +4,20 @@ It knows the rules of GIOP between two ends; it must not know sockets, time, obj
 octets; `next_event` decodes one message and raises nothing but `RemoteProtocolError`; `send` returns octets and raises
 `LocalProtocolError` or `EncodeError` if asked for what cannot be sent. After an error the connection stays in state ERROR.
 
-Invariants: a request id is outstanding at most once; whatever arrives after we said CloseConnection is dropped and counted; what
-is kept of the peer's octets is bounded by `Limits`.
+Both ends may send requests once a client has offered that by a BI_DIR_IIOP context and the server takes the offer (GIOP 1.2;
+CORBA 3.3 part 2, clause 9.8 "Bi-Directional GIOP").
+
+Invariants: a request id is outstanding at most once in each direction; whatever arrives after we said CloseConnection is dropped
+and counted; what is kept of the peer's octets is bounded by `Limits`.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
+from iiop.connection.pending import Pending, answered_by, expects_reply
 from iiop.connection.states import TRANSITIONS, ConnectionState, Role, Trigger, sendable
 from iiop.exceptions.errors import DecodeError, LocalProtocolError, RemoteProtocolError
 from iiop.giop.fragments import FRAGMENTABLE, Reassembler, split
@@ -33,8 +36,9 @@ from iiop.giop.messages import (
     Request,
 )
 from iiop.giop.wire import decode_whole, encode
+from iiop.iop import SERVICE_CONTEXTS, ServiceId
 from iiop.limits import DEFAULT_LIMITS, Limits
-from iiop.profile import Version
+from iiop.profile import BiDirIIOPServiceContext, ListenPoint, Version
 
 __all__ = ["NEED_DATA", "Connection", "EndOfStream", "Event", "NeedData"]
 
@@ -75,17 +79,29 @@ class Connection:
         state: see `ConnectionState`.
         dropped: messages that arrived too late to mean anything: replies to abandoned requests, anything behind CloseConnection.
 
+        listen_points: where the client says that it listens, so that a server finds the connection to call back on, the
+            last `Limits.service_contexts` of them; None as long as only the client may send requests.
+
     A cancelled request is not outstanding any more, at either end; a reply may come, or be sent, but need not. At most
     `Limits.outstanding` of them are remembered, the oldest is forgotten first.
     """
 
-    def __init__(self, role: Role, *, limits: Limits = DEFAULT_LIMITS, fragment_size: int | None = None) -> None:
+    def __init__(
+        self,
+        role: Role,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        fragment_size: int | None = None,
+        bidirectional: bool = False,
+    ) -> None:
         """Start a connection in state OPEN.
 
         Args:
             role: which end we are.
             limits: what the peer may make us keep.
             fragment_size: octets from which on messages of GIOP 1.1 and 1.2 are sent in fragments; None sends them whole.
+            bidirectional: as a client, a request sent with a BI_DIR_IIOP context lets the server send requests too; as a server,
+                such an offer is taken.
         """
         self.role = role
         self.state = ConnectionState.OPEN
@@ -101,21 +117,28 @@ class Connection:
         self._reassembler = Reassembler(limits)
         self._close_sent = False
         self._close_received = False
-        self._next_id = 0
-        self._outstanding: dict[int, MessageType] = {}
-        self._cancelled: dict[int, MessageType] = {}
+        self._next_id = 0 if role is Role.CLIENT else 1
+        self._ours = Pending(limits.outstanding)
+        self._peers = Pending(limits.outstanding)
+        self._may_open = bidirectional
+        self.listen_points: tuple[ListenPoint, ...] | None = None
 
     @property
-    def outstanding(self) -> Sequence[int]:
-        """Return the ids of requests without a reply: ours as a client, the peer's as a server."""
-        return tuple(self._outstanding)
+    def outstanding(self) -> tuple[int, ...]:
+        """Return the ids of our requests that wait for their reply."""
+        return tuple(self._ours.waiting)
+
+    @property
+    def unanswered(self) -> tuple[int, ...]:
+        """Return the ids of the peer's requests that wait for ours."""
+        return tuple(self._peers.waiting)
 
     def next_request_id(self) -> int:
-        """Return an even id that no outstanding request has; odd ones are the server's on a bidirectional connection."""
+        """Return an id that no outstanding request of ours has: a client's are even, a server's odd."""
         while True:
             request_id = self._next_id
-            self._next_id = (self._next_id + 2) & 0xFFFFFFFE
-            if request_id not in self._outstanding and request_id not in self._cancelled:
+            self._next_id = (self._next_id + 2) & 0xFFFFFFFF
+            if request_id not in self._ours:
                 return request_id
 
     def receive_data(self, data: bytes) -> None:
@@ -161,23 +184,25 @@ class Connection:
             raise LocalProtocolError(f"{kind.name} cannot be sent: the connection is {self.state.value}")
         if version.major != 1 or version.minor > 2 or not self._may_send[version.minor][kind]:
             raise LocalProtocolError(f"a {self.role.value} sends no {kind.name} in GIOP {version}")
-        expects_answer = isinstance(message, LocateRequest) or (isinstance(message, Request) and message.response_expected)
+        expects_answer = expects_reply(message)
         if isinstance(message, (Request, LocateRequest)):
-            if message.request_id in self._outstanding or message.request_id in self._cancelled:
+            if message.request_id in self._ours:
                 raise LocalProtocolError(f"request id {message.request_id} is still waiting for its reply")
-            if expects_answer and len(self._outstanding) >= self._limits.outstanding:
+            if expects_answer and self._ours.full:
                 raise LocalProtocolError(f"more requests waiting than the limit outstanding={self._limits.outstanding}")
         elif isinstance(message, (Reply, LocateReply)):
             self._check_answer(message)
+        offered = self._offered(message) if self.role is Role.CLIENT else None
         octets = encode(message)
         if self._fragment_size is not None and kind in FRAGMENTABLE[message.version]:
             octets = b"".join(split(octets, message.version, self._fragment_size))
+        if offered is not None:
+            self._open_both_ways(offered)
         if expects_answer:
             assert isinstance(message, (Request, LocateRequest))
-            self._outstanding[message.request_id] = kind
+            self._ours.add(message)
         elif isinstance(message, (Reply, LocateReply)):
-            waiting = self._outstanding if message.request_id in self._outstanding else self._cancelled
-            del waiting[message.request_id]
+            self._peers.settle(message.request_id)
         elif isinstance(message, CloseConnection):
             self._close_sent = True
             self._move(Trigger.CLOSE_SENT)
@@ -193,9 +218,9 @@ class Connection:
         Raises:
             LocalProtocolError: no such request waits.
         """
-        if self.role is not Role.CLIENT or request_id not in self._outstanding:
+        if request_id not in self._ours.waiting:
             raise LocalProtocolError(f"no request {request_id} waits for a reply")
-        self._cancel(request_id)
+        self._ours.cancel(request_id)
         if self.state is not ConnectionState.OPEN:
             return b""
         return self.send(CancelRequest(request_id, version, NATIVE))
@@ -256,22 +281,23 @@ class Connection:
     def _accept(self, header: Header, message: Message) -> Event | None:
         """Check a message against what is outstanding; None means that it is dropped."""
         if isinstance(message, (Request, LocateRequest)):
-            if message.request_id in self._outstanding:
+            if message.request_id in self._peers.waiting:
                 reason = f"request id {message.request_id} is used again before its reply"
                 raise self._broken(RemoteProtocolError(reason, response=self._message_error(header), partial=message))
-            if isinstance(message, LocateRequest) or message.response_expected:
-                if len(self._outstanding) >= self._limits.outstanding:
+            if self.role is Role.SERVER:
+                self._accept_offer(header, message)
+            if expects_reply(message):
+                if self._peers.full:
                     reason = f"more requests waiting than the limit outstanding={self._limits.outstanding}"
                     raise self._broken(RemoteProtocolError(reason, response=self._message_error(header), partial=message))
-                self._cancelled.pop(message.request_id, None)
-                self._outstanding[message.request_id] = header.message_type
+                self._peers.add(message)
         elif isinstance(message, (Reply, LocateReply)):
             return self._accept_answer(header, message)
         elif isinstance(message, CancelRequest):
             if self._reassembler.cancel(message.request_id):
                 return None
-            if message.request_id in self._outstanding:
-                self._cancel(message.request_id)
+            if message.request_id in self._peers.waiting:
+                self._peers.cancel(message.request_id)
         elif isinstance(message, CloseConnection):
             self._close_received = True
             self._move(Trigger.CLOSE_RECEIVED)
@@ -280,31 +306,54 @@ class Connection:
         return message
 
     def _accept_answer(self, header: Header, message: Reply | LocateReply) -> Event | None:
-        if self._cancelled.pop(message.request_id, None) is not None:
+        if self._ours.cancelled.pop(message.request_id, None) is not None:
             self.dropped += 1
             return None
-        asked = self._outstanding.get(message.request_id)
-        answers = MessageType.Request if isinstance(message, Reply) else MessageType.LocateRequest
-        if asked is not answers:
+        if self._ours.waiting.get(message.request_id) is not answered_by(message):
             reason = f"{header.message_type.name} to request {message.request_id}, which nobody made"
             raise self._broken(RemoteProtocolError(reason, response=self._message_error(header), partial=message))
-        del self._outstanding[message.request_id]
+        self._ours.settle(message.request_id)
         return message
 
-    def _cancel(self, request_id: int) -> None:
-        if len(self._cancelled) >= self._limits.outstanding:
-            del self._cancelled[next(iter(self._cancelled))]
-        self._cancelled[request_id] = self._outstanding.pop(request_id)
-
     def _check_answer(self, message: Reply | LocateReply) -> None:
-        asked = self._outstanding.get(message.request_id, self._cancelled.get(message.request_id))
-        answers = MessageType.Request if isinstance(message, Reply) else MessageType.LocateRequest
-        if asked is not answers:
-            raise LocalProtocolError(f"no {answers.name} {message.request_id} waits for a reply")
+        peers = self._peers
+        asked = peers.waiting.get(message.request_id, peers.cancelled.get(message.request_id))
+        if asked is not answered_by(message):
+            raise LocalProtocolError(f"no {answered_by(message).name} {message.request_id} waits for a reply")
+
+    def _offered(self, message: Message) -> tuple[ListenPoint, ...] | None:
+        """Return the listen points of a request that offers to go both ways, where that may be; None for any other message.
+
+        Raises:
+            DecodeError: its BI_DIR_IIOP context cannot be read.
+        """
+        if self._may_open and isinstance(message, Request) and message.version >= GIOP_1_2:
+            for context in message.service_context:
+                if context.context_id == ServiceId.BI_DIR_IIOP:
+                    offer: BiDirIIOPServiceContext = SERVICE_CONTEXTS.decode(
+                        context.context_id, context.context_data, self._limits
+                    )
+                    return offer.listen_points
+        return None
+
+    def _accept_offer(self, header: Header, message: Request | LocateRequest) -> None:
+        try:
+            offered = self._offered(message)
+        except DecodeError as error:
+            reason = f"BI_DIR_IIOP context: {error}"
+            raise self._broken(RemoteProtocolError(reason, response=self._message_error(header), partial=message)) from error
+        if offered is not None:
+            self._open_both_ways(offered)
+
+    def _open_both_ways(self, listen_points: tuple[ListenPoint, ...]) -> None:
+        known = dict.fromkeys((*(self.listen_points or ()), *listen_points))
+        self.listen_points = tuple(known)[-self._limits.service_contexts :]
+        self._may_send = sendable(self.role, both_ways=True)
+        self._may_receive = sendable(self.role.peer, both_ways=True)
 
     def _end(self) -> EndOfStream:
         self._end_told = True
-        unanswered = tuple(self._outstanding) if self.role is Role.CLIENT else ()
+        unanswered = self.outstanding
         closed = self._close_received or (self._close_sent and not unanswered)
         orderly = closed and self.state is not ConnectionState.ERROR
         truncated = len(self._buffer) + self._reassembler.pending_octets

@@ -94,6 +94,16 @@ MAY_SEND: dict[tuple[Role, Version], frozenset[MessageType]] = {
 
 
 @functools.cache
-def sendable(role: Role) -> tuple[tuple[bool, ...], ...]:
-    """Return `MAY_SEND` of one end as answers by minor version and message type, quick to look up."""
-    return tuple(tuple(kind in MAY_SEND[role, version] for kind in MessageType) for version in (GIOP_1_0, GIOP_1_1, GIOP_1_2))
+def sendable(role: Role, *, both_ways: bool = False) -> tuple[tuple[bool, ...], ...]:
+    """Return `MAY_SEND` of one end as answers by minor version and message type, quick to look up.
+
+    Args:
+        role: of the end.
+        both_ways: on a connection where, since GIOP 1.2, each end may send what the other may.
+    """
+
+    def may_send(version: Version, kind: MessageType) -> bool:
+        other = both_ways and version >= GIOP_1_2
+        return kind in MAY_SEND[role, version] or (other and kind in MAY_SEND[role.peer, version])
+
+    return tuple(tuple(may_send(version, kind) for kind in MessageType) for version in (GIOP_1_0, GIOP_1_1, GIOP_1_2))

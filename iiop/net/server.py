@@ -196,7 +196,7 @@ class _ServerProtocol(asyncio.Protocol):
         elif self._transport.get_write_buffer_size():
             log.warning("%s does not read its replies and is cut off", self.peer)
             self.abort()
-        elif self._connection.outstanding:
+        elif self._connection.unanswered:
             self._watch(self._server.limits.idle_time)
         else:
             self.close()
@@ -209,7 +209,7 @@ class _ServerProtocol(asyncio.Protocol):
         self._ending = True
         if self._transport.is_closing():
             return
-        if self._connection.outstanding:
+        if self._connection.unanswered:
             self._transport.pause_reading()
             return
         with contextlib.suppress(LocalProtocolError):

@@ -1,12 +1,14 @@
 """Two connections against each other over streams that deliver any number of octets at any time.
 
 Whatever both do within the rules, and however it crosses on the wire: nothing is raised, no message is lost, and each end knows
-which requests got no answer, and whether they may have run.
+which requests got no answer, and whether they may have run. Half of the connections go both ways from the first request on.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import settings
@@ -31,208 +33,225 @@ from iiop.giop.messages import (
     ResponseFlags,
     key_address,
 )
-from iiop.profile import Version
+from iiop.iop import SERVICE_CONTEXTS, ServiceContext, ServiceId
+from iiop.profile import BiDirIIOPServiceContext, ListenPoint, Version
 from iiop_fuzz import strategies as iiop_st
 
 OPEN = ConnectionState.OPEN
 
 
-class Wire:
-    """One direction: octets on their way, and the messages they are."""
+@dataclass
+class End:
+    """One end, what is on its way to the other, and what it should know.
 
-    def __init__(self) -> None:
-        self.octets = bytearray()
-        self.messages: deque[Message] = deque()
-        self.ended = False
+    Attributes:
+        waiting: its requests that wait for a reply.
+        asked: requests of the other that it may answer, cancelled or not.
+        cancelled: ids of its requests that were.
+    """
 
-    def put(self, octets: bytes, message: Message) -> None:
-        self.octets += octets
+    connection: Connection
+    octets: bytearray = field(default_factory=bytearray)
+    messages: deque[Message] = field(default_factory=deque)
+    ended: bool = False
+    waiting: dict[int, Request | LocateRequest] = field(default_factory=dict)
+    asked: dict[int, Request | LocateRequest] = field(default_factory=dict)
+    cancelled: set[int] = field(default_factory=set)
+    dropped: int = 0
+    close_sent: bool = False
+    close_received: bool = False
+    told: bool = False
+
+    @property
+    def can_send(self) -> bool:
+        return self.connection.state is OPEN and not self.ended
+
+    @property
+    def may_ask(self) -> bool:
+        return self.can_send and (self.connection.role is Role.CLIENT or self.connection.listen_points is not None)
+
+    def send(self, message: Message) -> None:
+        self.octets += self.connection.send(message)
         self.messages.append(message)
 
-
-class ConnectionPair(RuleBasedStateMachine):
-    @initialize(size=st.none() | st.sampled_from([32, 64, 200]))
-    def connect(self, size: int | None) -> None:
-        self.client = Connection(Role.CLIENT, fragment_size=size)
-        self.server = Connection(Role.SERVER, fragment_size=size)
-        self.to_server, self.to_client = Wire(), Wire()
-        self.waiting: dict[int, Request | LocateRequest] = {}  # what the client waits for
-        self.asked: dict[int, Request | LocateRequest] = {}  # what the server may answer, cancelled or not
-        self.cancelled: set[int] = set()
-        self.dropped = {Role.CLIENT: 0, Role.SERVER: 0}
-        self.close_sent: set[Role] = set()
-        self.close_received: set[Role] = set()
-        self.told: set[Role] = set()
-
-    # --- what the client does
-
-    def client_sends(self, message: Request | LocateRequest) -> None:
-        self.to_server.put(self.client.send(message), message)
+    def ask(self, message: Request | LocateRequest) -> None:
+        self.send(message)
         if isinstance(message, LocateRequest) or message.response_expected:
             self.waiting[message.request_id] = message
 
-    def client_open(self) -> bool:
-        return self.client.state is OPEN and not self.to_server.ended
 
-    @precondition(client_open)
+class ConnectionPair(RuleBasedStateMachine):
+    @initialize(size=st.none() | st.sampled_from([32, 64, 200]), both_ways=st.booleans())
+    def connect(self, size: int | None, both_ways: bool) -> None:
+        self.client = End(Connection(Role.CLIENT, fragment_size=size, bidirectional=both_ways))
+        self.server = End(Connection(Role.SERVER, fragment_size=size, bidirectional=both_ways))
+        if both_ways:
+            offer = BiDirIIOPServiceContext((ListenPoint("client", 1),))
+            context = ServiceContext(ServiceId.BI_DIR_IIOP, SERVICE_CONTEXTS.encode(ServiceId.BI_DIR_IIOP, offer))
+            request_id = self.client.connection.next_request_id()
+            self.client.ask(Request(request_id, "offer", key_address(b"k"), service_context=(context,)))
+
+    @property
+    def ends(self) -> tuple[End, End]:
+        return (self.client, self.server)
+
+    def pick(self, data: st.DataObject, condition: Callable[[End], object]) -> End:
+        return data.draw(st.sampled_from([end for end in self.ends if condition(end)]))
+
+    # --- what an end does
+
+    @precondition(lambda self: any(end.may_ask for end in self.ends))
     @rule(
+        data=st.data(),
         version=iiop_st.versions(),
         order=iiop_st.byte_orders(),
         flags=st.sampled_from(ResponseFlags),
         operation=iiop_st.strings(),
         size=st.integers(0, 200),
     )
-    def request(self, version: Version, order: ByteOrder, flags: ResponseFlags, operation: str, size: int) -> None:
+    def request(
+        self, data: st.DataObject, version: Version, order: ByteOrder, flags: ResponseFlags, operation: str, size: int
+    ) -> None:
+        end = self.pick(data, lambda end: end.may_ask)
+        if end is self.server:
+            version = GIOP_1_2
         if version < GIOP_1_2 and flags:
             flags = ResponseFlags.SYNC_WITH_TARGET
         body = Body.of(Codec(OctetArray(size)), bytes(size))
-        request_id, target = self.client.next_request_id(), key_address(b"k")
-        self.client_sends(Request(request_id, operation, target, flags.value, body=body, version=version, byte_order=order))
+        request_id, target = end.connection.next_request_id(), key_address(b"k")
+        end.ask(Request(request_id, operation, target, flags.value, body=body, version=version, byte_order=order))
 
-    @precondition(client_open)
-    @rule(version=iiop_st.versions(), order=iiop_st.byte_orders(), key=iiop_st.object_keys())
-    def locate(self, version: Version, order: ByteOrder, key: bytes) -> None:
-        self.client_sends(LocateRequest(self.client.next_request_id(), key_address(key), version, order))
+    @precondition(lambda self: any(end.may_ask for end in self.ends))
+    @rule(data=st.data(), version=iiop_st.versions(), order=iiop_st.byte_orders(), key=iiop_st.object_keys())
+    def locate(self, data: st.DataObject, version: Version, order: ByteOrder, key: bytes) -> None:
+        end = self.pick(data, lambda end: end.may_ask)
+        version = GIOP_1_2 if end is self.server else version
+        end.ask(LocateRequest(end.connection.next_request_id(), key_address(key), version, order))
 
-    @precondition(lambda self: self.waiting and not self.to_server.ended)
+    @precondition(lambda self: any(end.waiting and not end.ended for end in self.ends))
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
-        request_id = data.draw(st.sampled_from(sorted(self.waiting)))
-        message = self.waiting.pop(request_id)
-        octets = self.client.abandon(request_id, message.version)
-        assert bool(octets) == (self.client.state is OPEN)
-        self.cancelled.add(request_id)
+        end = self.pick(data, lambda end: end.waiting and not end.ended)
+        request_id = data.draw(st.sampled_from(sorted(end.waiting)))
+        message = end.waiting.pop(request_id)
+        octets = end.connection.abandon(request_id, message.version)
+        assert bool(octets) == (end.connection.state is OPEN)
+        end.cancelled.add(request_id)
         if octets:
-            self.to_server.put(octets, CancelRequest(request_id, message.version))
+            end.octets += octets
+            end.messages.append(CancelRequest(request_id, message.version))
 
-    @precondition(client_open)
-    @rule()
-    def client_closes(self) -> None:
-        message = CloseConnection(GIOP_1_2)
-        self.to_server.put(self.client.send(message), message)
-        assert self.client.state is ConnectionState.CLOSING
-        self.close_sent.add(Role.CLIENT)
-
-    @precondition(lambda self: not self.to_server.ended)
-    @rule()
-    def client_ends_its_stream(self) -> None:
-        self.to_server.ended = True
-
-    # --- what the server does
-
-    def server_can_answer(self) -> bool:
-        return bool(self.asked) and self.server.state is OPEN and not self.to_client.ended
-
-    @precondition(server_can_answer)
+    @precondition(lambda self: any(end.asked and end.can_send for end in self.ends))
     @rule(data=st.data(), size=st.integers(0, 100), status=st.sampled_from(list(ReplyStatus)))
     def answer(self, data: st.DataObject, size: int, status: ReplyStatus) -> None:
         """Answer any request, in any order."""
-        asked = self.asked.pop(data.draw(st.sampled_from(sorted(self.asked))))
+        end = self.pick(data, lambda end: end.asked and end.can_send)
+        asked = end.asked.pop(data.draw(st.sampled_from(sorted(end.asked))))
         body = Body.of(Codec(OctetArray(size)), bytes(size))
         message: Reply | LocateReply
         if isinstance(asked, Request):
             message = Reply(asked.request_id, status, body=body, version=asked.version, byte_order=asked.byte_order)
         else:
             message = LocateReply(asked.request_id, LocateStatus.OBJECT_HERE, body, asked.version, asked.byte_order)
-        self.to_client.put(self.server.send(message), message)
+        end.send(message)
         with pytest.raises(LocalProtocolError):
-            self.server.send(message)
+            end.connection.send(message)
 
-    @precondition(lambda self: self.server.state is OPEN and not self.to_client.ended)
-    @rule(version=iiop_st.versions())
-    def server_closes(self, version: Version) -> None:
-        message = CloseConnection(version)
-        self.to_client.put(self.server.send(message), message)
-        assert self.server.state is ConnectionState.CLOSING
-        self.close_sent.add(Role.SERVER)
+    @precondition(lambda self: any(end.can_send for end in self.ends))
+    @rule(data=st.data(), version=iiop_st.versions())
+    def close(self, data: st.DataObject, version: Version) -> None:
+        end = self.pick(data, lambda end: end.can_send)
+        end.send(CloseConnection(GIOP_1_2 if end is self.client else version))
+        assert end.connection.state is ConnectionState.CLOSING
+        end.close_sent = True
 
-    @precondition(lambda self: not self.to_client.ended)
-    @rule()
-    def server_ends_its_stream(self) -> None:
-        self.to_client.ended = True
+    @precondition(lambda self: not all(end.ended for end in self.ends))
+    @rule(data=st.data())
+    def end_the_stream(self, data: st.DataObject) -> None:
+        self.pick(data, lambda end: not end.ended).ended = True
 
     # --- what the network does
 
     @rule(count=st.integers(1, 400))
     def deliver_to_server(self, count: int) -> None:
-        self.deliver(self.server, self.to_server, count)
+        self.deliver(self.client, self.server, count)
 
     @rule(count=st.integers(1, 400))
     def deliver_to_client(self, count: int) -> None:
-        self.deliver(self.client, self.to_client, count)
+        self.deliver(self.server, self.client, count)
 
-    def deliver(self, connection: Connection, wire: Wire, count: int) -> None:
-        octets = bytes(wire.octets[:count])
-        if not octets and not wire.ended:
+    def deliver(self, sender: End, receiver: End, count: int) -> None:
+        octets = bytes(sender.octets[:count])
+        if not octets and not sender.ended:
             return
-        del wire.octets[:count]
+        del sender.octets[:count]
+        connection = receiver.connection
         connection.receive_data(octets)
         while True:
             state, dropped = connection.state, connection.dropped
             event = connection.next_event()
             for _ in range(connection.dropped - dropped):
-                self.was_dropped(connection, state, wire.messages.popleft())
+                self.was_dropped(receiver, state, sender.messages.popleft())
             if event is NEED_DATA:
                 return
             if isinstance(event, EndOfStream):
-                self.ended(connection, wire, event)
+                self.was_told(sender, receiver, event)
             else:
-                expected = wire.messages.popleft()
+                expected = sender.messages.popleft()
                 assert event == expected
-                self.understood(connection, event)
+                self.understood(receiver, event)
 
-    def was_dropped(self, connection: Connection, state: ConnectionState, message: Message) -> None:
-        self.dropped[connection.role] += 1
+    def was_dropped(self, end: End, state: ConnectionState, message: Message) -> None:
+        end.dropped += 1
         if state is OPEN:
             assert isinstance(message, Reply | LocateReply)
-            assert message.request_id in self.cancelled
+            assert message.request_id in end.cancelled
         elif isinstance(message, CloseConnection):
             assert state is ConnectionState.CLOSING
-            self.close_received.add(connection.role)
+            end.close_received = True
 
-    def understood(self, connection: Connection, event: Event) -> None:
+    def understood(self, end: End, event: Event) -> None:
         if isinstance(event, CloseConnection):
-            assert connection.state is ConnectionState.CLOSED
-            self.close_received.add(connection.role)
+            assert end.connection.state is ConnectionState.CLOSED
+            end.close_received = True
         elif isinstance(event, LocateRequest) or (isinstance(event, Request) and event.response_expected):
-            self.asked[event.request_id] = event
+            end.asked[event.request_id] = event
         elif isinstance(event, Reply | LocateReply):
-            asked = self.waiting.pop(event.request_id)
+            asked = end.waiting.pop(event.request_id)
             assert isinstance(asked, Request) == isinstance(event, Reply)
 
-    def ended(self, connection: Connection, wire: Wire, event: EndOfStream) -> None:
-        assert not wire.octets
-        assert not wire.messages
+    def was_told(self, sender: End, end: End, event: EndOfStream) -> None:
+        assert not sender.octets
+        assert not sender.messages
         assert event.truncated == 0
-        assert connection.state is ConnectionState.CLOSED
-        role = connection.role
-        assert role not in self.told
-        assert event.unanswered == (tuple(self.waiting) if role is Role.CLIENT else ())
-        assert event.orderly == (role in self.close_received or (role in self.close_sent and not event.unanswered))
-        self.told.add(role)
+        assert end.connection.state is ConnectionState.CLOSED
+        assert not end.told
+        assert event.unanswered == tuple(end.waiting)
+        assert event.orderly == (end.close_received or (end.close_sent and not event.unanswered))
+        end.told = True
 
     @invariant()
     def each_end_knows_what_waits(self) -> None:
         if not hasattr(self, "client"):
             return
-        assert set(self.client.outstanding) == set(self.waiting)
-        assert set(self.server.outstanding) <= set(self.asked)
-        assert set(self.asked) - set(self.server.outstanding) <= self.cancelled
-        assert self.client.dropped == self.dropped[Role.CLIENT]
-        assert self.server.dropped == self.dropped[Role.SERVER]
-        assert ConnectionState.ERROR not in (self.client.state, self.server.state)
+        for end, other in (self.ends, self.ends[::-1]):
+            assert set(end.connection.outstanding) == set(end.waiting)
+            assert set(end.connection.unanswered) <= set(end.asked)
+            assert set(end.asked) - set(end.connection.unanswered) <= other.cancelled
+            assert end.connection.dropped == end.dropped
+            assert end.connection.state is not ConnectionState.ERROR
 
     def teardown(self) -> None:
         """Let everything arrive: no message is lost, and each end is told once that it is over."""
         if not hasattr(self, "client"):
             return
-        for connection, wire in ((self.server, self.to_server), (self.client, self.to_client)):
-            wire.ended = True
+        for sender, receiver in (self.ends, self.ends[::-1]):
+            sender.ended = True
             for _ in range(2):
-                self.deliver(connection, wire, len(wire.octets) or 1)
-            assert not wire.messages
+                self.deliver(sender, receiver, len(sender.octets) or 1)
+            assert not sender.messages
         self.each_end_knows_what_waits()
-        assert len(self.told) == 2
+        assert all(end.told for end in self.ends)
 
 
 TestConnectionPair = ConnectionPair.TestCase

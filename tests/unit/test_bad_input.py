@@ -421,7 +421,7 @@ def test_cancel_in_the_middle_of_fragments(version: Version) -> None:
     """omniORB 4.3.3 never answers again on such a connection, and spins. We drop what came, and take the next Request."""
     server = Connection(Role.SERVER)
     assert events(server, *pieces(2, version)[:2], CancelRequest(2, version), request(4, version)) == [request(4, version)]
-    assert server.outstanding == (4,)
+    assert server.unanswered == (4,)
     found = events(server, *pieces(6, version))
     assert [event.request_id for event in found if isinstance(event, Request)] == [6]
     server.receive_data(b"")
@@ -469,13 +469,13 @@ def test_requests_after_close_connection() -> None:
     server = Connection(Role.SERVER)
     server.send(CloseConnection())
     assert events(server, request(2), request(2), LocateRequest(4, KEY)) == []
-    assert (server.dropped, server.outstanding, server.state) == (3, (), ConnectionState.CLOSING)
+    assert (server.dropped, server.unanswered, server.state) == (3, (), ConnectionState.CLOSING)
 
 
 def test_requests_after_the_clients_own_close_connection() -> None:
     server = Connection(Role.SERVER)
     assert events(server, CloseConnection(), request(2)) == [CloseConnection()]
-    assert (server.dropped, server.outstanding, server.state) == (1, (), ConnectionState.CLOSED)
+    assert (server.dropped, server.unanswered, server.state) == (1, (), ConnectionState.CLOSED)
 
 
 def test_message_error_received() -> None:

@@ -33,8 +33,9 @@ from iiop.giop.messages import (
     key_address,
 )
 from iiop.giop.wire import decode, encode
+from iiop.iop import SERVICE_CONTEXTS, ServiceContext, ServiceId
 from iiop.limits import Limits
-from iiop.profile import Version
+from iiop.profile import BiDirIIOPServiceContext, ListenPoint, Version
 
 VERSIONS = (GIOP_1_0, GIOP_1_1, GIOP_1_2)
 KEY = key_address(b"key")
@@ -194,9 +195,9 @@ def test_a_reply_settles_its_request() -> None:
     assert receive(client, Reply(2)) == [Reply(2)]
     assert client.outstanding == ()
     server = server_with_request(2)
-    assert server.outstanding == (2,)
+    assert server.unanswered == (2,)
     server.send(Reply(2))
-    assert server.outstanding == ()
+    assert server.unanswered == ()
     with pytest.raises(LocalProtocolError, match="no Request 2 waits"):
         server.send(Reply(2))
 
@@ -204,7 +205,7 @@ def test_a_reply_settles_its_request() -> None:
 def test_a_oneway_waits_for_nothing() -> None:
     client, server = Connection(Role.CLIENT), Connection(Role.SERVER)
     assert receive(server, client.send(oneway(2)), client.send(oneway(2))) == [oneway(2)] * 2
-    assert client.outstanding == server.outstanding == ()
+    assert client.outstanding == server.unanswered == ()
     with pytest.raises(LocalProtocolError):
         server.send(Reply(2))
 
@@ -248,7 +249,7 @@ def test_nothing_changes_where_sending_fails() -> None:
     server = server_with_request(2)
     with pytest.raises(EncodeError):
         server.send(Reply(2, body=Body.of(codec(str), 7)))
-    assert server.outstanding == (2,)
+    assert server.unanswered == (2,)
     server.send(Reply(2))
 
 
@@ -295,7 +296,7 @@ def test_only_what_waits_can_be_abandoned() -> None:
     server = server_with_request(2)
     with pytest.raises(LocalProtocolError, match="no request 2 waits"):
         server.abandon(2)
-    assert server.outstanding == (2,)
+    assert server.unanswered == (2,)
 
 
 def test_abandon_where_nothing_can_be_sent() -> None:
@@ -310,7 +311,7 @@ def test_a_cancelled_request_may_be_answered_or_not() -> None:
     server = server_with_request(2)
     receive(server, LocateRequest(4, KEY))
     assert receive(server, CancelRequest(2), CancelRequest(4)) == [CancelRequest(2), CancelRequest(4)]
-    assert server.outstanding == ()
+    assert server.unanswered == ()
     assert server.send(Reply(2)) == encode(Reply(2))
     for late in (Reply(2), Reply(4)):
         with pytest.raises(LocalProtocolError):
@@ -326,8 +327,8 @@ def test_cancelled_requests_are_not_kept_for_ever() -> None:
         request_id = client.next_request_id()
         assert receive(server, client.send(request(request_id))) == [request(request_id)]
         assert receive(server, client.abandon(request_id)) == [CancelRequest(request_id)]
-        assert client.outstanding == server.outstanding == ()
-    assert list(client._cancelled) == list(server._cancelled) == [194, 196, 198], "the oldest are forgotten"
+        assert client.outstanding == server.unanswered == ()
+    assert list(client._ours.cancelled) == list(server._peers.cancelled) == [194, 196, 198], "the oldest are forgotten"
     assert receive(client, server.send(Reply(196))) == []
     with pytest.raises(LocalProtocolError):
         server.send(Reply(192))
@@ -338,7 +339,7 @@ def test_cancelled_requests_are_not_kept_for_ever() -> None:
 def test_the_id_of_a_cancelled_request_may_come_again() -> None:
     server = server_with_request(2)
     assert receive(server, CancelRequest(2), request(2)) == [CancelRequest(2), request(2)]
-    assert server.outstanding == (2,)
+    assert server.unanswered == (2,)
     server.send(Reply(2))
     with pytest.raises(LocalProtocolError):
         server.send(Reply(2))
@@ -404,7 +405,7 @@ def test_what_arrives_after_our_close_is_dropped() -> None:
     server = Connection(Role.SERVER)
     server.send(CloseConnection())
     assert receive(server, request(2), LocateRequest(4, KEY), CancelRequest(2)) == []
-    assert (server.dropped, server.state, server.outstanding) == (3, CLOSING, ())
+    assert (server.dropped, server.state, server.unanswered) == (3, CLOSING, ())
     assert receive(server, CloseConnection()) == []
     assert (server.dropped, server.state) == (4, CLOSED)
 
@@ -471,3 +472,103 @@ def test_both_byte_orders_on_one_connection() -> None:
 def test_reasons_name_the_message() -> None:
     with pytest.raises(RemoteProtocolError, match=re.escape("a client sends no Reply in GIOP 1.2")):
         receive(Connection(Role.SERVER), Reply(1))
+
+
+# --- both ways ---------------------------------------------------------------------------------------------------------
+
+
+def offer(request_id: int, *listen_points: ListenPoint, version: Version = GIOP_1_2) -> Request:
+    data = SERVICE_CONTEXTS.encode(ServiceId.BI_DIR_IIOP, BiDirIIOPServiceContext(listen_points))
+    return request(request_id, version=version, service_context=(ServiceContext(ServiceId.BI_DIR_IIOP, data),))
+
+
+HERE = ListenPoint("client", 2809)
+
+
+def both_ways() -> tuple[Connection, Connection]:
+    client, server = (Connection(role, bidirectional=True) for role in Role)
+    assert receive(server, client.send(offer(client.next_request_id(), HERE))) == [offer(0, HERE)]
+    return client, server
+
+
+def test_a_server_calls_back_on_the_connection_that_was_offered() -> None:
+    client, server = both_ways()
+    assert client.listen_points == server.listen_points == (HERE,)
+    assert server.next_request_id() == 1
+    assert receive(client, server.send(request(3))) == [request(3)]
+    assert (server.outstanding, server.unanswered, client.outstanding, client.unanswered) == ((3,), (0,), (0,), (3,))
+    assert receive(server, client.send(Reply(3))) == [Reply(3)]
+    assert receive(client, server.send(Reply(0))) == [Reply(0)]
+    assert server.outstanding == server.unanswered == client.outstanding == client.unanswered == ()
+
+
+def test_the_same_id_in_both_directions_is_two_requests() -> None:
+    client, server = both_ways()
+    assert receive(client, server.send(request(0))) == [request(0)]
+    assert receive(client, server.send(Reply(0))) == [Reply(0)]
+    assert (client.outstanding, client.unanswered) == ((), (0,))
+    assert receive(server, client.send(Reply(0))) == [Reply(0)]
+
+
+def test_a_callback_can_be_cancelled() -> None:
+    client, server = both_ways()
+    receive(client, server.send(request(1)))
+    assert receive(client, server.abandon(1)) == [CancelRequest(1)]
+    assert client.unanswered == server.outstanding == ()
+    assert receive(server, client.send(Reply(1))) == []
+    assert server.dropped == 1
+
+
+@pytest.mark.parametrize(("offering", "taking"), [(False, True), (True, False)])
+def test_an_offer_must_be_made_and_taken(offering: bool, taking: bool) -> None:
+    client, server = Connection(Role.CLIENT, bidirectional=offering), Connection(Role.SERVER, bidirectional=taking)
+    receive(server, client.send(offer(0, HERE)))
+    if not taking:
+        with pytest.raises(LocalProtocolError, match="a server sends no Request"):
+            server.send(request(1))
+    if not offering:
+        with pytest.raises(RemoteProtocolError, match="a server sends no Request"):
+            receive(client, request(1))
+
+
+@pytest.mark.parametrize("version", [GIOP_1_0, GIOP_1_1])
+def test_no_connection_goes_both_ways_before_1_2(version: Version) -> None:
+    client, server = (Connection(role, bidirectional=True) for role in Role)
+    receive(server, client.send(offer(0, HERE, version=version)))
+    assert client.listen_points is server.listen_points is None
+    with pytest.raises(LocalProtocolError, match="a server sends no Request"):
+        server.send(request(1))
+
+
+def test_callbacks_are_of_1_2() -> None:
+    client, server = both_ways()
+    with pytest.raises(LocalProtocolError, match=r"a server sends no Request in GIOP 1\.1"):
+        server.send(request(1, version=GIOP_1_1))
+    with pytest.raises(RemoteProtocolError, match=r"a server sends no Request in GIOP 1\.1"):
+        receive(client, request(1, version=GIOP_1_1))
+
+
+def test_listen_points_add_up_within_bounds() -> None:
+    server = Connection(Role.SERVER, bidirectional=True, limits=Limits(service_contexts=3))
+    points = [ListenPoint("client", port) for port in range(5)]
+    receive(server, offer(0, *points[:2]), offer(2, points[1], points[2]))
+    assert server.listen_points == tuple(points[:3])
+    receive(server, offer(4, points[3]))
+    assert server.listen_points == tuple(points[1:4])
+
+
+def test_an_offer_that_cannot_be_read_breaks_the_connection() -> None:
+    server = Connection(Role.SERVER, bidirectional=True)
+    broken = request(0, service_context=(ServiceContext(ServiceId.BI_DIR_IIOP, b"\0\0\0\0\xff\xff\xff\xff"),))
+    with pytest.raises(RemoteProtocolError, match=r"BI_DIR_IIOP context: .*listen_points"):
+        receive(server, broken)
+    assert server.state is ERROR
+
+
+def test_what_a_client_waits_for_may_have_run_if_the_server_ends_without_a_word() -> None:
+    client, server = both_ways()
+    receive(client, server.send(request(1)))
+    client.receive_data(b"")
+    server.receive_data(b"")
+    assert client.next_event() == EndOfStream(False, (0,), 0)
+    assert server.next_event() == EndOfStream(False, (1,), 0)

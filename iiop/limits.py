@@ -10,6 +10,8 @@ import dataclasses
 import functools
 from dataclasses import dataclass
 
+from iiop.leniency import DEFAULT, Leniency
+
 __all__ = ["DEFAULT_LIMITS", "Limits", "deeper"]
 
 
@@ -30,6 +32,7 @@ class Limits:
         connections: connections a server keeps open.
         iterators: binding iterators one Naming Service keeps alive.
         idle_time: seconds a server keeps a connection on which nothing arrives.
+        leniency: what is let pass of what the standard has otherwise: `STRICT`, `DEFAULT`, `LENIENT` or any other set.
     """
 
     message_size: int = 16 * 1024 * 1024
@@ -44,6 +47,7 @@ class Limits:
     connections: int = 4096
     iterators: int = 1000
     idle_time: float = 600.0
+    leniency: Leniency = DEFAULT
 
 
 DEFAULT_LIMITS = Limits()

@@ -23,6 +23,8 @@ from iiop.iop import (
     register_component,
     register_service_context,
 )
+from iiop.leniency import Leniency
+from iiop.limits import DEFAULT_LIMITS, Limits
 
 __all__ = [
     "AlternateAddress",
@@ -90,22 +92,23 @@ _BODY_1_1 = codec(ProfileBody_1_1)
 _VERSION = codec(Version)
 
 
-def decode_profile(profile_data: bytes) -> ProfileBody:
+def decode_profile(profile_data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> ProfileBody:
     """Return the body of a TAG_INTERNET_IOP profile.
 
-    ORBit2 writes padding and a component list behind an IIOP 1.0 body; what stands there is passed over, as the profile octets
-    themselves are kept by whoever holds them.
+    ORBit2 writes padding and a component list behind an IIOP 1.0 body (`Leniency.ORBIT2_COMPONENTS_IN_1_0`); what stands there is
+    passed over, as the profile octets themselves are kept by whoever holds them.
 
     Raises:
         DecodeError: with path and offset inside the profile.
     """
-    version = decapsulate(_VERSION, profile_data, exact=False)
+    version = decapsulate(_VERSION, profile_data, exact=False, limits=limits)
     if version.major != 1:
         raise DecodeError(f"IIOP version {version} is not 1.x", path="iiop_version", offset=1, excerpt=profile_data[:16])
     if version.minor == 0:
-        body = decapsulate(_BODY_1_0, profile_data, exact=False)
+        exact = Leniency.ORBIT2_COMPONENTS_IN_1_0 not in limits.leniency
+        body = decapsulate(_BODY_1_0, profile_data, exact=exact, limits=limits)
         return ProfileBody(version, body.host, body.port, body.object_key)
-    body = decapsulate(_BODY_1_1, profile_data, exact=version.minor <= 2)
+    body = decapsulate(_BODY_1_1, profile_data, exact=version.minor <= 2, limits=limits)
     return ProfileBody(version, body.host, body.port, body.object_key, body.components)
 
 

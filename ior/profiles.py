@@ -15,6 +15,7 @@ from typing import Any
 from iiop.cdr import ByteOrder
 from iiop.exceptions.errors import DecodeError, EncodeError
 from iiop.iop import COMPONENTS, PROFILES, ProfileId, TaggedComponent, TaggedProfile, register_profile
+from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.profile import ProfileBody, Version, decode_profile, encode_profile
 from ior import registry
 
@@ -53,9 +54,13 @@ class Component(TaggedComponent):
     @property
     def error(self) -> DecodeError | None:
         """Return why the octets are not what was registered for the tag, with path and offset in them; None if they are."""
+        return self.refusal()
+
+    def refusal(self, limits: Limits | None = None) -> DecodeError | None:
+        """Return `error` as it is within these limits; None for those that it was read with."""
         try:
             if self.tag in COMPONENTS:
-                COMPONENTS.decode(self.tag, self.component_data)
+                COMPONENTS.decode(self.tag, self.component_data, limits or DEFAULT_LIMITS)
         except DecodeError as error:
             return _bare(error)
         return None
@@ -77,6 +82,10 @@ class Profile(TaggedProfile):
     @property
     def error(self) -> DecodeError | None:
         """Return why the octets are not what their tag says, with path and offset in them; None if they are."""
+        return self.refusal()
+
+    def refusal(self, limits: Limits | None = None) -> DecodeError | None:
+        """Return `error` as it is within these limits; None for those that it was read with."""
         return None
 
     @property
@@ -131,10 +140,13 @@ class IIOPProfile(Profile):
     _error: DecodeError | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        self._read(DEFAULT_LIMITS)
+
+    def _read(self, limits: Limits) -> None:
         body: ProfileBody | None = None
         error: DecodeError | None = None
         try:
-            body = decode_profile(self.profile_data)
+            body = decode_profile(self.profile_data, limits=limits)
         except DecodeError as broken:
             error = _bare(broken)
         object.__setattr__(self, "_body", body)
@@ -155,9 +167,14 @@ class IIOPProfile(Profile):
         made = encode_profile(body, byte_order)
         return cls(made.tag, made.profile_data)
 
-    @property
-    def error(self) -> DecodeError | None:
-        return self._error
+    def refusal(self, limits: Limits | None = None) -> DecodeError | None:
+        if limits is None:
+            return self._error
+        try:
+            decode_profile(self.profile_data, limits=limits)
+        except DecodeError as error:
+            return _bare(error)
+        return None
 
     @property
     def body(self) -> ProfileBody:
@@ -215,11 +232,10 @@ class UnknownProfile(Profile):
         except DecodeError:
             return self.profile_data
 
-    @property
-    def error(self) -> DecodeError | None:
+    def refusal(self, limits: Limits | None = None) -> DecodeError | None:
         try:
             if self.tag in PROFILES:
-                PROFILES.decode(self.tag, self.profile_data)
+                PROFILES.decode(self.tag, self.profile_data, limits or DEFAULT_LIMITS)
         except DecodeError as error:
             return _bare(error)
         return None
@@ -231,9 +247,13 @@ class UnknownProfile(Profile):
         return tuple([Component(item.tag, item.component_data) for item in PROFILES.decode(self.tag, self.profile_data)])
 
 
-def profile_of(tagged: TaggedProfile) -> Profile:
-    """Return the view of a raw profile; never fails, see `Profile.error`."""
+def profile_of(tagged: TaggedProfile, limits: Limits = DEFAULT_LIMITS) -> Profile:
+    """Return the view of a raw profile, read within the limits; never fails, see `Profile.error`."""
     if isinstance(tagged, Profile):
         return tagged
-    kind = IIOPProfile if tagged.tag == ProfileId.TAG_INTERNET_IOP else UnknownProfile
-    return kind(tagged.tag, tagged.profile_data)
+    if tagged.tag != ProfileId.TAG_INTERNET_IOP:
+        return UnknownProfile(tagged.tag, tagged.profile_data)
+    made = IIOPProfile(tagged.tag, tagged.profile_data)
+    if limits is not DEFAULT_LIMITS:
+        made._read(limits)
+    return made

@@ -16,6 +16,7 @@ from iiop import iop
 from iiop.cdr import ByteOrder, codec, encapsulate
 from iiop.exceptions.errors import DecodeError, ReferenceFormatError, TrailingDataError
 from iiop.iop import IOR_CODEC, ProfileId, TaggedComponent, TaggedProfile
+from iiop.leniency import Leniency
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.profile import Endpoint, ProfileBody_1_1, endpoints
 from ior.profiles import Profile, profile_of
@@ -88,7 +89,8 @@ class IOR(iop.IOR):
             raise DecodeError(f"byte order must be 0 or 1, not {octets[0]}", path="byte_order", offset=0, excerpt=octets[:16])
         byte_order = ByteOrder(octets[0])
         raw, end = IOR_CODEC.decode_from(octets, 1, byte_order, limits)
-        ior = cls(raw.type_id, raw.profiles, byte_order=byte_order, trailing=octets[end:])
+        profiles = tuple([profile_of(profile, limits) for profile in raw.profiles])
+        ior = cls(raw.type_id, profiles, byte_order=byte_order, trailing=octets[end:])
         object.__setattr__(ior, "_source", octets)
         return ior
 
@@ -134,8 +136,11 @@ class IOR(iop.IOR):
         """Return every address, in order: of each IIOP profile its own, then its alternates; broken ones are passed over."""
         return endpoints(self)
 
-    def problems(self) -> tuple[DecodeError, ...]:
+    def problems(self, limits: Limits | None = None) -> tuple[DecodeError, ...]:
         """Return what is broken inside a reference that could be read, in order.
+
+        Args:
+            limits: with `leniency=STRICT`, what only some ORBs write is broken, too; None for those that it was read with.
 
         Returns:
             Errors with paths such as `profiles[1].components[0].port` and offsets in `to_octets()`.
@@ -145,10 +150,12 @@ class IOR(iop.IOR):
         """
         found: list[DecodeError] = []
         starts: dict[str, int] = {}
+        if limits is not None:
+            found += self._refusals(limits)
         for number, profile in enumerate(self.profiles):
             path = f"profiles[{number}]"
-            whole = profile.error
-            inner = () if whole else tuple((at, part.error) for at, part in enumerate(profile.components))
+            whole = profile.refusal(limits) or _other_order(profile.tag, profile.profile_data, self.byte_order, limits)
+            inner = () if whole else tuple((at, part.refusal(limits)) for at, part in enumerate(profile.components))
             if whole is None and not any(error for _, error in inner):
                 continue
             starts = starts or self._starts()
@@ -165,6 +172,14 @@ class IOR(iop.IOR):
             found.append(TrailingDataError(reason, path="trailing", offset=offset, excerpt=octets[offset : offset + 16]))
         return tuple(found)
 
+    def _refusals(self, limits: Limits) -> list[DecodeError]:
+        octets = self.to_octets()
+        try:
+            IOR_CODEC.decode_from(octets, 1, ByteOrder(octets[0]), limits)
+        except DecodeError as error:
+            return [error.with_traceback(None)]
+        return []
+
     def _starts(self) -> dict[str, int]:
         octets = self.to_octets()
         trace, _ = IOR_CODEC.explain(octets, ByteOrder(octets[0]), start=1)
@@ -175,6 +190,14 @@ _COMPONENT_LISTS = {
     ProfileId.TAG_INTERNET_IOP: (codec(ProfileBody_1_1), "components["),
     ProfileId.TAG_MULTIPLE_COMPONENTS: (codec(tuple[TaggedComponent, ...]), "["),
 }
+
+
+def _other_order(tag: int, octets: bytes, around: ByteOrder, limits: Limits | None) -> DecodeError | None:
+    """Return what `Leniency.JDK_BYTE_ORDER` lets pass."""
+    if limits is None or tag not in _COMPONENT_LISTS or octets[0] == around or Leniency.JDK_BYTE_ORDER in limits.leniency:
+        return None
+    reason = f"a profile in byte order {ByteOrder(octets[0]).name} where {around.name} is around it"
+    return DecodeError(reason, path="byte_order", offset=0, excerpt=octets[:16])
 
 
 def _component_starts(profile: Profile) -> list[int]:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import NoReturn, TypeAlias
 
 from iiop.exceptions.errors import ReferenceFormatError
+from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.profile import Endpoint, Version
 from ior.builder import IORBuilder
 from ior.profiles import Profile
@@ -232,10 +233,14 @@ class Corbaname:
 ObjectURL: TypeAlias = IOR | Corbaloc | Corbaname
 
 
-def parse_object_url(text: str) -> ObjectURL:
+def parse_object_url(text: str, *, limits: Limits = DEFAULT_LIMITS) -> ObjectURL:
     """Read a reference in any text form: `IOR:`, `corbaloc:` or `corbaname:`, scheme in any case.
 
     Never touches the network.
+
+    Args:
+        text: white space around it is passed over.
+        limits: on what an `IOR:` may cost, and what is let pass in it.
 
     Raises:
         ReferenceFormatError: with position in `text`.
@@ -246,7 +251,7 @@ def parse_object_url(text: str) -> ObjectURL:
     scheme = _SCHEME.match(text, start)
     kind = scheme[0].lower() if scheme else ""
     if kind == "ior:":
-        return IOR.from_string(text)
+        return IOR.from_string(text, limits=limits)
     if scheme is None or kind not in ("corbaloc:", "corbaname:"):
         what = f"the scheme {kind!r} is not known here" if kind else "this is no reference"
         raise ReferenceFormatError(f"{what}: IOR:, corbaloc: or corbaname: was expected", text=text, position=start)

@@ -2,7 +2,8 @@
 
 Traffic goes through the compiled engine. When that refuses, the construct engine is asked again with the same input, and its
 refusal, which has path and offset, is what the caller gets. It takes microseconds a field, so it looks at the first `EXPLAINED`
-fields only: no peer can buy seconds of our time with a large message that is wrong at its end.
+fields only: no peer can buy seconds of our time with a large message that is wrong at its end. Where `Limits.leniency` lets more
+pass than the compiled engine does, what the construct engine reads is the answer; where it lets less pass, it reads everything.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from iiop.cdr.encoder import Encode, compile_encoder
 from iiop.cdr.source import Explained, Input
 from iiop.cdr.types import ByteOrder, CDRType, cdr_type
 from iiop.exceptions.errors import DecodeError, EncodeError, TrailingDataError
+from iiop.leniency import DEFAULT, Leniency
 from iiop.limits import DEFAULT_LIMITS, Limits
 
 __all__ = ["Codec", "codec", "decapsulate", "encapsulate"]
@@ -70,7 +72,7 @@ class Codec:
             DecodeError: they are not a value of the type; `TrailingDataError` if `exact` and octets are left over.
         """
         value, position = self.decode_from(octets, start, byte_order, limits)
-        if exact and position != len(octets):
+        if exact and position != len(octets) and Leniency.OMNIORB_GARBAGE_AT_END not in limits.leniency:
             raise TrailingDataError(
                 f"{len(octets) - position} octets left over", offset=position, excerpt=octets[position : position + 16]
             )
@@ -84,6 +86,8 @@ class Codec:
         Raises:
             DecodeError: with path and offset.
         """
+        if limits.leniency is not DEFAULT and DEFAULT not in limits.leniency:
+            return constructs.parse(self.type, Input(octets, limits, start), ByteOrder(byte_order))
         key = (start & 7) << 1 | byte_order
         decode = self._decoders.get(key)
         if decode is None:
@@ -92,7 +96,9 @@ class Codec:
             return decode(octets, start, limits)
         except _COMPLAINTS as complaint:
             source = Input(octets, limits, start, patience=itertools.repeat(True, EXPLAINED))
-            constructs.parse(self.type, source, ByteOrder(byte_order))
+            read = constructs.parse(self.type, source, ByteOrder(byte_order))
+            if limits.leniency is not DEFAULT:
+                return read
             raise DecodeError(f"the engines disagree ({complaint!r}): please report this", offset=start) from complaint
 
     def encode(self, value: Any, byte_order: ByteOrder = ByteOrder.BIG) -> bytes:

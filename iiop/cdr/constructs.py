@@ -21,9 +21,10 @@ from typing import Any
 import construct
 
 from iiop.cdr import types as t
-from iiop.cdr.source import Input, Stream, readable, refuse, shown, take
+from iiop.cdr.source import Input, Stream, align, readable, refuse, shown, take
 from iiop.cdr.types import ByteOrder, CDRType
 from iiop.exceptions.errors import CodecError, DecodeError, EncodeError, TruncatedError
+from iiop.leniency import Leniency
 
 __all__ = ["build", "construct_of", "parse"]
 
@@ -37,15 +38,13 @@ class _Primitive(construct.Construct):
         self.struct = struct.Struct("><"[order] + declared.format)
 
     def _parse(self, stream: Stream, context: Any, path: str) -> Any:
-        start = stream.tell()
-        stream.seek(start + -start % self.declared.size)
-        at = stream.tell()
+        at = align(stream, self.declared.size, path)
         octets = take(stream, self.declared.size, path, self.declared.name)
         value: Any = self.struct.unpack(octets)[0]
         if self.declared is t.Boolean:
-            if value > 1:
+            if value > 1 and Leniency.JACORB_LAX_BOOLEAN not in stream.input.limits.leniency:
                 stream.input.fail(f"boolean must be 0 or 1, not {value}", path, at)
-            value = value == 1
+            value = value > 0
         elif self.declared is t.Char:
             value = value.decode("latin-1")
         stream.input.note(at, path, self.declared.name, value)
@@ -86,6 +85,9 @@ class _String(construct.Construct):
         length = _count(self.length, stream, context, path)
         at = stream.tell()
         if length == 0:
+            if Leniency.JACORB_NULL_STRING in stream.input.limits.leniency:
+                stream.input.note(at, path, "string", "")
+                return ""
             stream.input.fail("string of length 0 (the terminating NUL counts)", path, at)
         stream.input.check("string_length", length - 1, path, at)
         if self.bound is not None and length - 1 > self.bound:
@@ -205,7 +207,7 @@ class _Sequence(construct.Construct):
         element, order = self.declared.element, "><"[self.order]
         assert isinstance(element, t.Primitive)
         if count:
-            stream.seek(stream.tell() + -stream.tell() % element.size)
+            align(stream, element.size, path)
         at, bits = stream.tell(), f"{count}{_BITS[element.size]}"
         octets = take(stream, count * element.size, path, f"sequence<{element.name}>")
         values: Any = array.array(element.format, struct.pack(f"={bits}", *struct.unpack(order + bits, octets)))
@@ -317,9 +319,12 @@ class _Encapsulation(construct.Construct):
         first = take(inner.stream, 1, path, "byte order of an encapsulation")[0]
         if first > 1:
             inner.fail(f"byte order of an encapsulation must be 0 or 1, not {first}", path, 0)
+        leniency = stream.input.limits.leniency
+        if first != self.order and Leniency.JDK_BYTE_ORDER not in leniency:
+            inner.fail(f"an encapsulation in byte order {ByteOrder(first).name} where {self.order.name} is around it", path, 0)
         value = construct_of(self.declared.content, ByteOrder(first))._parse(inner.stream, context, path)
         at = inner.stream.tell()
-        if at != len(octets):
+        if at != len(octets) and Leniency.OMNIORB_GARBAGE_AT_END not in leniency:
             inner.fail(f"{len(octets) - at} octets left over in an encapsulation", path, at)
         return value
 

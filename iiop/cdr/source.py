@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from iiop.exceptions.errors import DecodeError, EncodeError, LimitExceeded, TruncatedError
+from iiop.leniency import Leniency
 from iiop.limits import DEFAULT_LIMITS, Limits
 
-__all__ = ["Explained", "Input", "Stream", "readable", "refuse", "shown", "take"]
+__all__ = ["Explained", "Input", "Stream", "align", "readable", "refuse", "shown", "take"]
 
 EXCERPT = 16
 
@@ -111,6 +112,16 @@ def readable(path: str) -> str:
     """Turn construct's `(parsing) -> profiles[0] -> host` into `profiles[0].host`."""
     first, *rest = path.removeprefix("(parsing)").removeprefix("(building)").split(" -> ")
     return ".".join([first, *rest] if first else rest)
+
+
+def align(stream: Stream, size: int, path: str) -> int:
+    """Go to the next multiple of `size`, and return it."""
+    start = stream.tell()
+    at = start + -start % size
+    padding = stream.input.octets[start:at]
+    if any(padding) and Leniency.OMNIORB_PADDING not in stream.input.limits.leniency:
+        stream.input.fail("padding that is not zero", path, start)
+    return stream.seek(at)
 
 
 def take(stream: Stream, count: int, path: str, what: str) -> bytes:

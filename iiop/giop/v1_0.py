@@ -35,6 +35,7 @@ from iiop.giop.messages import (
     key_address,
 )
 from iiop.iop import ServiceContextList
+from iiop.leniency import Leniency
 from iiop.limits import Limits
 from iiop.profile import Version
 from iiop.values import quick
@@ -150,7 +151,7 @@ def write_reply(message: Reply, out: bytearray) -> None:
 
 def read_cancel_request(version: Version, octets: bytes, order: ByteOrder, limits: Limits) -> CancelRequest:
     header, at = CANCEL_REQUEST.decode_from(octets, HEADER_SIZE, order, limits)
-    nothing_behind(octets, at)
+    nothing_behind(octets, at, limits)
     return CancelRequest(header.request_id, version, order)
 
 
@@ -160,7 +161,7 @@ def write_cancel_request(message: CancelRequest, out: bytearray) -> None:
 
 def read_locate_request(version: Version, octets: bytes, order: ByteOrder, limits: Limits) -> LocateRequest:
     header, at = LOCATE_REQUEST.decode_from(octets, HEADER_SIZE, order, limits)
-    nothing_behind(octets, at)
+    nothing_behind(octets, at, limits)
     return LocateRequest(header.request_id, key_address(header.object_key), version, order)
 
 
@@ -183,7 +184,7 @@ def write_locate_reply(message: LocateReply, out: bytearray) -> None:
 def read_bare(
     cls: type[CloseConnection] | type[MessageError], version: Version, octets: bytes, order: ByteOrder, limits: Limits
 ) -> Message:
-    nothing_behind(octets, HEADER_SIZE)
+    nothing_behind(octets, HEADER_SIZE, limits)
     return cls(version, order)
 
 
@@ -191,13 +192,13 @@ def write_bare(message: Message, out: bytearray) -> None:
     """Write a message that is its header."""
 
 
-def nothing_behind(octets: bytes, at: int) -> None:
+def nothing_behind(octets: bytes, at: int, limits: Limits) -> None:
     """Refuse octets behind the end of a message.
 
     Raises:
-        TrailingDataError: there are some.
+        TrailingDataError: there are some, and `Leniency.OMNIORB_GARBAGE_AT_END` is not given.
     """
-    if at != len(octets):
+    if at != len(octets) and Leniency.OMNIORB_GARBAGE_AT_END not in limits.leniency:
         reason = f"{len(octets) - at} octets left over at the end of the message"
         raise TrailingDataError(reason, offset=at, excerpt=octets[at : at + 16])
 

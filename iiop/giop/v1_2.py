@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from iiop.cdr import ByteOrder, Octet, OctetArray, ULong, codec
+from iiop.exceptions.errors import DecodeError
 from iiop.giop.header import HEADER_SIZE
 from iiop.giop.messages import (
     GIOP_1_2,
@@ -22,6 +23,7 @@ from iiop.giop.messages import (
 )
 from iiop.giop.v1_0 import Read, Write, nothing_behind, readers, writers
 from iiop.iop import ServiceContextList
+from iiop.leniency import DEFAULT, Leniency
 from iiop.limits import Limits
 from iiop.values import quick
 
@@ -65,13 +67,21 @@ LOCATE_REQUEST = codec(LocateRequestHeader_1_2)
 _RESERVED = bytes(3)
 
 
-def aligned_body(octets: bytes, at: int, order: ByteOrder) -> Body:
-    """Return the body, which starts at the next multiple of 8 if there is one (clause 9.4.2.2)."""
+def aligned_body(octets: bytes, at: int, order: ByteOrder, limits: Limits) -> Body:
+    """Return the body, which starts at the next multiple of 8 if there is one (clause 9.4.2.2).
+
+    Raises:
+        TrailingDataError: too few octets are left to be a body.
+        DecodeError: padding before it is not zero, and `Leniency.OMNIORB_PADDING` is not given.
+    """
     if at == len(octets):
         return Body(octets, at, order)
     start = at + 7 & -8
     if start > len(octets):
-        nothing_behind(octets, at)
+        nothing_behind(octets, at, limits)
+        start = len(octets)
+    if limits.leniency is not DEFAULT and any(octets[at:start]) and Leniency.OMNIORB_PADDING not in limits.leniency:
+        raise DecodeError("padding that is not zero", path="body", offset=at, excerpt=octets[at : at + 16])
     return Body(octets, start, order)
 
 
@@ -93,7 +103,7 @@ def read_request(octets: bytes, order: ByteOrder, limits: Limits) -> Request:
         header.target,
         header.response_flags,
         header.service_context,
-        aligned_body(octets, at, order),
+        aligned_body(octets, at, order, limits),
         b"",
         GIOP_1_2,
         order,
@@ -115,7 +125,7 @@ def write_request(message: Request, out: bytearray) -> None:
 
 def read_reply(octets: bytes, order: ByteOrder, limits: Limits) -> Reply:
     header, at = REPLY.decode_from(octets, HEADER_SIZE, order, limits)
-    body = aligned_body(octets, at, order)
+    body = aligned_body(octets, at, order, limits)
     return Reply(header.request_id, header.reply_status, header.service_context, body, GIOP_1_2, order)
 
 
@@ -126,7 +136,7 @@ def write_reply(message: Reply, out: bytearray) -> None:
 
 def read_locate_request(octets: bytes, order: ByteOrder, limits: Limits) -> LocateRequest:
     header, at = LOCATE_REQUEST.decode_from(octets, HEADER_SIZE, order, limits)
-    nothing_behind(octets, at)
+    nothing_behind(octets, at, limits)
     return LocateRequest(header.request_id, header.target, GIOP_1_2, order)
 
 

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple, TypeAlias
 import click
 
 from iiop.exceptions.errors import IIOPError
+from iiop.leniency import DEFAULT, LENIENT, STRICT
+from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop_tools import cli
 from ior.describe import as_data, error_data, tag_text
 from ior.reference import IOR
@@ -23,6 +25,9 @@ __all__ = ["main"]
 
 LONGEST_LINE = 64 * 1024 * 1024
 """Octets of one line of standard input that are looked at; no reference within the limits is longer."""
+
+
+PRESETS = {"strict": STRICT, "default": DEFAULT, "lenient": LENIENT}
 
 
 class Given(NamedTuple):
@@ -51,8 +56,15 @@ def iortool() -> None:
 @iortool.command()
 @click.argument("references", nargs=-1, required=True, metavar="REF...")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each reference.")
+@click.option(
+    "--preset",
+    type=click.Choice(list(PRESETS)),
+    default="default",
+    show_default=True,
+    help="What is let pass: strict complains of what only some ORBs write, lenient of as little as can be read.",
+)
 @cli.debug_option
-def decode(references: tuple[str, ...], as_json: bool) -> None:
+def decode(references: tuple[str, ...], as_json: bool, preset: str) -> None:
     """Print what references say.
 
     REF is IOR:..., corbaloc:... or corbaname:...; `-` reads references from standard input, one a line, where blank lines and
@@ -60,17 +72,19 @@ def decode(references: tuple[str, ...], as_json: bool) -> None:
 
     Exit status: 0 all could be read, 1 some were broken (standard error says where), 2 wrong use, or no reference was there.
     """
+    strict = preset == "strict"
+    limits = Limits(leniency=PRESETS[preset])
     show: Printer = _JSONPrinter() if as_json else _TextPrinter()
     found, bad = 0, 0
     for given in _all_given(references):
         found += 1
         try:
-            reference = parse_object_url(given.text)
+            reference = parse_object_url(given.text, limits=DEFAULT_LIMITS if strict else limits)
         except IIOPError as error:
             bad += 1
             show(given, None, [error])
             continue
-        problems = reference.problems() if isinstance(reference, IOR) else ()
+        problems = reference.problems(limits if strict else None) if isinstance(reference, IOR) else ()
         bad += bool(problems)
         show(given, as_data(reference), list(problems))
     if not found:

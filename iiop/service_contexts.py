@@ -3,8 +3,7 @@
 Importing this module registers them all with `iiop.iop.register_service_context`; `iiop.giop` imports it. It knows layouts
 only: what a context does to a request is for the layers above.
 
-Three stay octets: UnknownExceptionInfo holds a value type and ExceptionDetailMessage a wstring, neither of which is declared
-here, and of a PropagationContext the `any` at its end.
+UnknownExceptionInfo stays octets: it holds a Java exception as a value type.
 
 Source: CORBA 3.3 part 2, clause 7.7 "Service Context", 10.2 "Protocol Message Definitions" (SAS); Transaction Service 1.4, FT
 CORBA, Real-time CORBA 1.2, Java Language to IDL Mapping 1.3; IDL modules CosTransactions, FT, RTCORBA and CSI. Vendors: omniORB
@@ -15,11 +14,10 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated
 
 from iiop.cdr import (
     Boolean,
-    ByteOrder,
     Long,
     Octet,
     OctetSequence,
@@ -30,21 +28,17 @@ from iiop.cdr import (
     ULongLong,
     UShort,
     cdr_type,
-    codec,
-    decapsulate,
-    encapsulate,
 )
+from iiop.cdr.any import Any as CORBAAny
+from iiop.cdr.wide import WString
 from iiop.components.messaging import PolicyValueSeq, PriorityBand
 from iiop.components.vendor import IBMPartnerVersion
-from iiop.exceptions.errors import EncodeError
-from iiop.iop import IOR, Layout, Octets, ServiceId, register_service_context
-from iiop.limits import DEFAULT_LIMITS, Limits
+from iiop.iop import IOR, Octets, ServiceId, register_service_context
 
 __all__ = [
     "AuthorizationElement",
     "CompleteEstablishContext",
     "ContextError",
-    "EncodedAny",
     "EstablishContext",
     "FTGroupVersion",
     "FTRequest",
@@ -109,62 +103,20 @@ class TransIdentity:
 
 
 @dataclass(frozen=True, slots=True)
-class _Propagation:
-    """Declare a PropagationContext as far as the `any`."""
-
-    timeout: Annotated[int, ULong]
-    current: TransIdentity
-    parents: tuple[TransIdentity, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class EncodedAny:
-    """Hold an `any` nobody has looked into: its octets, any padding before them included, and their byte order.
-
-    They mean the same only at the place they were found at, behind what stood before them.
-    """
-
-    octets: bytes
-    byte_order: ByteOrder = ByteOrder.BIG
-
-
-@dataclass(frozen=True, slots=True)
 class PropagationContext:
-    """Hold the TransactionService context.
+    """Declare the TransactionService context.
 
     Attributes:
         timeout: seconds, 0 for none.
         current: the transaction of the request.
         parents: those around it, innermost first.
-        implementation_specific_data: an `any`, as octets.
+        implementation_specific_data: what the two transaction services, if they are of one make, tell each other.
     """
 
-    timeout: int
+    timeout: Annotated[int, ULong]
     current: TransIdentity
     parents: tuple[TransIdentity, ...]
-    implementation_specific_data: EncodedAny
-
-
-class _PropagationLayout(Layout):
-    def __init__(self) -> None:
-        self.head = codec(_Propagation)
-
-    def decode(self, octets: bytes, limits: Limits = DEFAULT_LIMITS) -> PropagationContext:
-        if octets[:1] not in (b"\0", b"\1"):
-            decapsulate(self.head, octets)  # says what is wrong
-        byte_order = ByteOrder(octets[0])
-        head, end = self.head.decode_from(octets, 1, byte_order, limits)
-        return PropagationContext(head.timeout, head.current, head.parents, EncodedAny(octets[end:], byte_order))
-
-    def encode(self, value: Any, byte_order: ByteOrder = ByteOrder.BIG) -> bytes:
-        octets = encapsulate(self.head, value, byte_order)
-        rest = getattr(value, "implementation_specific_data", None)
-        if not isinstance(rest, EncodedAny):
-            raise EncodeError("an EncodedAny is needed", path="implementation_specific_data")
-        if rest.octets and rest.byte_order != byte_order:
-            reason = f"octets found in {rest.byte_order.name} byte order cannot be written in the other"
-            raise EncodeError(reason, path="implementation_specific_data")
-        return octets + rest.octets
+    implementation_specific_data: CORBAAny
 
 
 # --- security attribute service ---------------------------------------------------------------------------------------
@@ -317,7 +269,7 @@ class OmniORBServiceData:
     max_threads: Annotated[int, ULong]
 
 
-register_service_context(ServiceId.TransactionService, _PropagationLayout())
+register_service_context(ServiceId.TransactionService, PropagationContext)
 register_service_context(ServiceId.SendingContextRunTime, SendingContextRunTime)
 register_service_context(ServiceId.INVOCATION_POLICIES, PolicyValueSeq)
 register_service_context(ServiceId.UnknownExceptionInfo, Octets())
@@ -325,7 +277,7 @@ register_service_context(ServiceId.RTCorbaPriority, RTCorbaPriority)
 register_service_context(ServiceId.RTCorbaPriorityRange, PriorityBand)
 register_service_context(ServiceId.FT_GROUP_VERSION, FTGroupVersion)
 register_service_context(ServiceId.FT_REQUEST, FTRequest)
-register_service_context(ServiceId.ExceptionDetailMessage, Octets())
+register_service_context(ServiceId.ExceptionDetailMessage, Annotated[str, WString])
 register_service_context(ServiceId.SecurityAttributeService, SASContextBody)
 register_service_context(ServiceId.RMICustomMaxStreamFormat, RMICustomMaxStreamFormat)
 register_service_context(VendorServiceId.OMNIORB_RESTRICTED_CONNECTION, OmniORBServiceData)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from typing import Any
 
+from iiop.cdr.any import Any as CORBAAny
 from iiop.components.csi import (
     SECIOP_SEC_TRANS,
     TLS_SEC_TRANS,
@@ -47,7 +48,6 @@ from iiop.service_contexts import (
     AuthorizationElement,
     CompleteEstablishContext,
     ContextError,
-    EncodedAny,
     EstablishContext,
     IdentityToken,
     IdentityTokenType,
@@ -359,5 +359,5 @@ def _(value: IOR) -> str:
 
 
 @describe.register
-def _(value: EncodedAny) -> str:
-    return f"any of {len(value.octets)} octets"
+def _(value: CORBAAny) -> str:
+    return f"any of {value.type.kind.name}: {display_text(repr(value.value))}"

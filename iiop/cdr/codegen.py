@@ -1,7 +1,8 @@
 """What both generators of the compiled engine share: positions known before running, and the text of a function.
 
 Alignment is computed while code is generated, not while it runs: a `Phase` says what is known of a position. Fixed-size fields
-whose distance is known are collected into one run, read or written by one precompiled `struct.Struct`, padding included as `x`.
+that follow each other are collected into one run, read or written by one precompiled `struct.Struct`, padding included as `x`.
+Where too little is known of the position a run begins at, there is a `Struct` for each position it can have, modulo 8 at most.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ class Phase(NamedTuple):
     def after(self, octets: int) -> Phase:
         return Phase(self.modulus, (self.residue + octets) % self.modulus)
 
+    def aligned(self, alignment: int) -> Phase:
+        return self.after(-self.residue % alignment) if alignment <= self.modulus else Phase(alignment, 0)
+
     def meet(self, other: Phase) -> Phase:
         """Return what is known of a position that can be reached in two ways."""
         modulus = min(self.modulus, other.modulus)
@@ -45,6 +49,23 @@ class Phase(NamedTuple):
 
 UNKNOWN = Phase(1, 0)
 
+
+class Fixed(NamedTuple):
+    """Describe one fixed-size field of a run.
+
+    Attributes:
+        format: for `struct`, without byte order.
+        size: octets.
+        alignment: of its first octet.
+        item: the name that receives its value, or the expression that gives it; None for what has no value.
+    """
+
+    format: str
+    size: int
+    alignment: int
+    item: str | None
+
+
 NESTED_LOOPS = 4
 """Loops written inside each other; what is nested deeper gets functions of its own (Python admits 20)."""
 
@@ -52,7 +73,8 @@ NESTED_LOOPS = 4
 class Generator:
     """Write the body of one function, and keep the objects that it names.
 
-    `phase` is that of the position behind the pending run; the position the generated code has in hand lags by `run_size`.
+    `phase` is that of the position behind the pending run; the position the generated code has in hand is the one before the run,
+    whose phase is `run_phase`.
     """
 
     def __init__(self, order: ByteOrder, phase: Phase) -> None:
@@ -62,9 +84,9 @@ class Generator:
         self.indent = 1
         self.loops = 0
         self.names: dict[str, Any] = {"Refused": Refused}
-        self.run_format = ""
-        self.run_size = 0
-        self.run_items: list[str] = []
+        self.run: list[Fixed] = []
+        self.run_phase = phase
+        self.on_entry: dict[str, str] = {}
         self._numbers = itertools.count()
 
     def emit(self, line: str) -> None:
@@ -83,34 +105,44 @@ class Generator:
         self.names[name] = value
         return name
 
+    def once(self, prefix: str, expression: str) -> str:
+        """Return a name for the value that an expression has when the function is entered."""
+        if expression not in self.on_entry:
+            self.on_entry[expression] = self.fresh(prefix)
+        return self.on_entry[expression]
+
     def constant(self, value: Any) -> str:
         """Return an expression for a value of a declaration."""
         return repr(value) if type(value) in (int, bool, str) else self.keep("constant", value)
 
-    def align(self, alignment: int) -> int:
-        """Return the padding octets to put into the run before a field of that alignment.
+    def add_to_run(self, format: str, size: int, alignment: int, item: str | None) -> None:
+        """Put a fixed-size field into the run, aligned."""
+        if not self.run:
+            self.run_phase = self.phase
+        self.run.append(Fixed(format, size, alignment, item))
+        self.phase = self.phase.aligned(alignment).after(size)
 
-        Where the position is not known well enough, close the run and write code that aligns.
+    def layouts(self) -> list[struct.Struct]:
+        """Return the packers that may fit the pending run: none without a run, one where enough is known of its position.
+
+        If there are more, the first is for positions that are 0 modulo their number, the second for 1, and so on.
         """
-        if self.phase.modulus < alignment:
-            self.flush()
-            self.emit(self.dynamic_alignment(alignment))
-            self.phase = Phase(alignment, 0)
-        return -self.phase.residue % alignment
+        widest = max((field.alignment for field in self.run), default=0)
+        starts = [self.run_phase.residue] if 0 < widest <= self.run_phase.modulus else range(widest)
+        return [self._layout(start) for start in starts]
 
-    def add_to_run(self, format: str, size: int, alignment: int, item: str) -> None:
-        """Put a fixed-size field into the run; `item` receives or gives its value."""
-        padding = self.align(alignment)
-        self.run_format += "x" * padding + format
-        self.run_size += padding + size
-        self.run_items.append(item)
-        self.phase = self.phase.after(padding + size)
+    def _layout(self, start: int) -> struct.Struct:
+        text, position = "><"[self.order], start
+        for field in self.run:
+            padding = -position % field.alignment
+            text += "x" * padding + field.format
+            position += padding + field.size
+        return struct_of(text)
 
-    def take_run(self) -> tuple[struct.Struct, list[str], int]:
-        """Return and clear the pending run."""
-        run = struct_of("><"[self.order] + self.run_format), self.run_items, self.run_size
-        self.run_format, self.run_items, self.run_size = "", [], 0
-        return run
+    def take_run(self) -> list[str]:
+        """Clear the pending run, and return its items."""
+        run, self.run = self.run, []
+        return [field.item for field in run if field.item is not None]
 
     def loop_phase(self, turn: Callable[[Any], None]) -> Phase:
         """Return the phase that holds before the first and after every turn of a loop."""
@@ -147,17 +179,14 @@ class Generator:
             self.emit("else: raise Refused")
         self.phase = functools.reduce(Phase.meet, behind)
 
-    def dynamic_alignment(self, alignment: int) -> str:
-        """Return the line that aligns where the position is not known beforehand."""
-        raise NotImplementedError
-
     def flush(self) -> None:
         """Write the code of the pending run."""
         raise NotImplementedError
 
     def function(self, head: str) -> Callable[..., Any]:
         """Compile the lines under a `def run(...)` line; the text is kept as attribute `source` of the function."""
-        source = "\n".join([head, *self.lines, ""])
+        entry = [f"    {name} = {expression}" for expression, name in self.on_entry.items()]
+        source = "\n".join([head, *entry, *self.lines, ""])
         exec(compile(source, f"<cdr {self.order.name.lower()}>", "exec"), self.names)
         made: Callable[..., Any] = self.names["run"]
         made.source = source  # type: ignore[attr-defined]

@@ -47,15 +47,30 @@ class _Decoder(Generator):
     def __init__(self, order: ByteOrder, phase: Phase) -> None:
         super().__init__(order, phase)
         self.after_run: list[str] = []
-        self.emit("end = len(octets)")
+
+    @property
+    def end(self) -> str:
+        return self.once("end", "len(octets)")
+
+    def most(self, limit: str, bound: int | None, more: str = "") -> str:
+        """Return the name of the largest length that limit and bound admit."""
+        allowed = f"limits.{identifier(limit)}"
+        return self.once("most", (allowed if bound is None else f"min({allowed}, {bound})") + more)
 
     def dynamic_alignment(self, alignment: int) -> str:
         return f"pos = pos + {alignment - 1} & -{alignment}"
 
     def flush(self) -> None:
-        if self.run_items:
-            run, items, size = self.take_run()
-            unpack = self.keep("unpack", run.unpack_from)
+        layouts, items = self.layouts(), self.take_run()
+        if layouts and layouts[0].format[1:] == "B":
+            self.emit(f"{items[0]} = octets[pos]")
+            self.emit("pos += 1")
+        elif layouts:
+            unpack, size = self.keep("unpack", layouts[0].unpack_from), str(layouts[0].size)
+            if len(layouts) > 1:
+                unpack, size = self.fresh("unpack"), self.fresh("size")
+                possible = self.keep("possible", tuple((layout.unpack_from, layout.size) for layout in layouts))
+                self.emit(f"{unpack}, {size} = {possible}[pos & {len(layouts) - 1}]")
             self.emit(f"{', '.join(items)}, = {unpack}(octets, pos)")
             self.emit(f"pos += {size}")
         pending, self.after_run = self.after_run, []
@@ -64,7 +79,7 @@ class _Decoder(Generator):
 
     def then(self, line: str) -> None:
         """Write a line that uses values of the pending run."""
-        if self.run_items:
+        if self.run:
             self.after_run.append(line)
         else:
             self.emit(line)
@@ -93,23 +108,23 @@ class _Decoder(Generator):
 
     @value.register
     def _(self, declared: t.StringType) -> str:
-        length, stop, name = self.count(), self.fresh("e"), self.fresh()
-        most = "limits.string_length" if declared.bound is None else f"min(limits.string_length, {declared.bound})"
-        self.emit(f"{stop} = pos + {length}")
-        # Octets that are missing are an IndexError.
-        self.emit(f"if not 0 < {length} <= {most} + 1 or octets[{stop} - 1]: raise Refused")
-        self.emit(f"{name} = octets[pos:{stop} - 1].decode('latin-1')")
+        length, stop, name, nul = self.count(), self.fresh("e"), self.fresh(), self.fresh("nul")
+        self.emit(f"{stop} = pos + {length} - 1")
+        self.emit(f"if not 0 < {length} <= {self.most('string_length', declared.bound, ' + 1')}: raise Refused")
+        self.emit(f"{name} = octets[pos:{stop}].decode('latin-1')")
         self.emit(f"if '\\0' in {name}: raise Refused")
         self.emit(f"pos = {stop}")
         self.phase = UNKNOWN
+        # The NUL begins the next run: where octets are missing, it is what cannot be read.
+        self.add_to_run("B", 1, 1, nul)
+        self.then(f"if {nul}: raise Refused")
         return name
 
     def octets(self, bound: int | None, whole: str = "octets") -> str:
         """Read a length and that many octets of `whole`."""
         length, stop, name = self.count(), self.fresh("e"), self.fresh()
-        most = "limits.sequence_length" if bound is None else f"min(limits.sequence_length, {bound})"
         self.emit(f"{stop} = pos + {length}")
-        self.emit(f"if {stop} > end or {length} > {most}: raise Refused")
+        self.emit(f"if {stop} > {self.end} or {length} > {self.most('sequence_length', bound)}: raise Refused")
         self.emit(f"{name} = {whole}[pos:{stop}]")
         self.emit(f"pos = {stop}")
         self.phase = UNKNOWN
@@ -128,7 +143,9 @@ class _Decoder(Generator):
     @value.register
     def _(self, declared: t.Enum) -> str:
         name = self.primitive(t.ULong)
-        members = self.keep("members", {int(member): member for member in declared.cls})
+        by_value = {int(member): member for member in declared.cls}
+        dense = list(by_value) == list(range(len(by_value)))  # as in IDL
+        members = self.keep("members", by_value if declared.open or not dense else tuple(by_value.values()))
         if declared.open:
             cls = self.keep("Enum", declared.cls)
             self.then(f"{name} = {members}[{name}] if {name} in {members} else {cls}({name})")
@@ -139,11 +156,8 @@ class _Decoder(Generator):
     @value.register
     def _(self, declared: t.Sequence) -> str:
         count, name = self.count(), self.fresh()
-        least = declared.element.min_size
-        most = f"limits.{identifier(declared.limit)}"
-        if declared.bound is not None:
-            most = f"min({most}, {declared.bound})"
-        self.emit(f"if {count} > (end - pos) // {least} or {count} > {most}: raise Refused")
+        most, least = self.most(declared.limit, declared.bound), declared.element.min_size
+        self.emit(f"if {count} > ({self.end} - pos) // {least} or {count} > {most}: raise Refused")
         if declared.buffer is not None:
             self.buffer(declared, count, name)
         elif is_bulk(declared.element):
@@ -160,7 +174,7 @@ class _Decoder(Generator):
         read = self.keep("read", functools.partial(function, element, self.order))
         self.emit(f"if {count}: {self.dynamic_alignment(element.size)}")
         self.emit(f"{stop} = pos + {count} * {element.size}")
-        self.emit(f"if {stop} > end: raise Refused")
+        self.emit(f"if {stop} > {self.end}: raise Refused")
         self.emit(f"{name} = {read}({self.keep('view', memoryview)}(octets)[pos:{stop}])")
         self.emit(f"pos = {stop}")
         self.phase = self.phase.meet(Phase(element.size, 0))
@@ -184,10 +198,10 @@ class _Decoder(Generator):
         lead, turns, behind = [f"{items} = []"], f"_ in range({count})", []
         self.indent += 1
         value = self.turn(element)
-        if self.run_size and len(self.lines) == head:  # a turn is one run, so all turns are of one size
-            run, names, size = self.take_run()
-            stop = self.fresh("e")
-            lead += [f"{stop} = pos + {count} * {size}", f"if {stop} > end: raise Refused"]
+        layouts = self.layouts() if len(self.lines) == head else []
+        if len(layouts) == 1 and layouts[0].size:  # a turn is one run, so all turns are of one size
+            (run,), names, stop = layouts, self.take_run(), self.fresh("e")
+            lead += [f"{stop} = pos + {count} * {run.size}", f"if {stop} > {self.end}: raise Refused"]
             elements = f"{self.keep('view', memoryview)}(octets)[pos:{stop}]"
             turns = f"{', '.join(names)}, in {self.keep('iter_unpack', run.iter_unpack)}({elements})"
             behind = [f"pos = {stop}"]
@@ -300,26 +314,23 @@ class _Decoder(Generator):
 
 @functools.cache
 def _writable_twin(declared: t.Struct) -> type[Any] | None:
-    """Return a class with the declared one's slots that lets itself be written; None where an instance is more than its slots.
+    """Return a subclass of the declared one that lets itself be written; None where an instance is more than its slots.
 
     A frozen dataclass refuses assignment, and what goes around that (`object.__setattr__`, the slots' own `__set__`) takes longer
-    than reading the octets. An instance of the twin is filled and then told that it is one of the class.
+    than reading the octets. An instance of the twin is filled and then told that it is one of the class. That is quickest where
+    the twin is a subclass without slots of its own: Python need not compare the names of the slots.
     """
     cls = declared.cls
     if (
         type(cls) is not type
         or cls.__bases__ != (object,)
         or cls.__dictoffset__
-        or hasattr(cls, "__post_init__")
+        or not {"__new__", "__post_init__", "__init_subclass__"}.isdisjoint(vars(cls))
         or not all(hasattr(getattr(cls, member.name, None), "__set__") for member in dataclasses.fields(cls))
     ):
         return None
-    twin = type(cls.__name__, (object,), {"__slots__": cls.__dict__["__slots__"]})
-    try:
-        twin().__class__ = cls
-    except TypeError:  # Python keeps something else in its instances, weak references for example
-        return None
-    return twin
+    writable = {name: getattr(object, name) for name in ("__init__", "__setattr__", "__delattr__")}
+    return type(cls.__name__, (cls,), {"__slots__": (), **writable})
 
 
 class _Nested:

@@ -43,9 +43,14 @@ class _Encoder(Generator):
         return f"out += {padding}[len(out) & {alignment - 1}]"
 
     def flush(self) -> None:
-        if self.run_items:
-            run, items, _ = self.take_run()
-            self.emit(f"out += {self.keep('pack', run.pack)}({', '.join(items)})")
+        layouts, items = self.layouts(), self.take_run()
+        if layouts and not items:
+            self.emit(f"out += {layouts[0].pack()!r}")
+        elif len(layouts) == 1:
+            self.emit(f"out += {self.keep('pack', layouts[0].pack)}({', '.join(items)})")
+        elif layouts:
+            possible = self.keep("possible", tuple(layout.pack for layout in layouts))
+            self.emit(f"out += {possible}[len(out) & {len(layouts) - 1}]({', '.join(items)})")
 
     def local(self, expression: str) -> str:
         name = self.fresh()
@@ -74,11 +79,12 @@ class _Encoder(Generator):
         if declared.bound is not None:
             check += f" or len({text}) > {declared.bound}"
         self.emit(f"if {check}: raise Refused")
-        self.counted(self.local(f"({text} + '\\0').encode('latin-1')"))
+        self.counted(self.local(f"{text}.encode('latin-1')"), " + 1")
+        self.add_to_run("x", 1, 1, None)  # the NUL
 
-    def counted(self, octets: str) -> None:
-        """Write a length and that many octets."""
-        self.primitive(t.ULong, f"len({octets})")
+    def counted(self, octets: str, more: str = "") -> None:
+        """Write a length and the octets; `more` adds to the length what follows them."""
+        self.primitive(t.ULong, f"len({octets}){more}")
         self.flush()
         self.emit(f"out += {octets}")
         self.phase = UNKNOWN

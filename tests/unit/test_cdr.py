@@ -6,6 +6,7 @@ import copy
 import enum
 import gc
 import pickle
+import struct
 import subprocess
 import sys
 from array import array
@@ -668,7 +669,23 @@ class Heir(Weak):
     c: Annotated[int, Short]
 
 
-@pytest.mark.parametrize("value", [Weak(1), Open(1, b=2), Heir(1, 3)])
+@dataclass(frozen=True, slots=True)
+class Last:
+    a: Annotated[int, Long]
+
+    def __init_subclass__(cls) -> None:
+        raise TypeError("this class has no subclasses")
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    a: Annotated[int, Long]
+
+    def __new__(cls, *values: int) -> Made:
+        return object.__new__(cls)
+
+
+@pytest.mark.parametrize("value", [Weak(1), Open(1, b=2), Heir(1, 3), Last(4), Made(5)])
 def test_decoded_values_are_like_constructed_ones(value: Any) -> None:
     read = codec(type(value)).decode(codec(type(value)).encode(value))
     assert type(read) is type(value)
@@ -679,6 +696,21 @@ def test_decoded_values_are_like_constructed_ones(value: Any) -> None:
             read.a = 5
     assert copy.copy(read) == value
     assert pickle.loads(pickle.dumps(read)) == value
+
+
+@pytest.mark.parametrize("order", ByteOrder)
+def test_what_follows_a_string_is_aligned_wherever_that_ends(order: ByteOrder) -> None:
+    it = Codec(arguments("op", ("name", str), ("flag", Octet), ("value", Double), ("port", UShort), ("total", ULong)))
+    mark = "><"[order]
+    for size in range(9):
+        value = ("n" * size, 7, 0.5, 8002, 42)
+        octets = struct.pack(f"{mark}I{size}sxB", size + 1, b"n" * size, 7)
+        octets += bytes(-len(octets) % 8) + struct.pack(f"{mark}dHxxI", 0.5, 8002, 42)
+        assert it.encode(value, order) == octets
+        assert it.decode(octets, order) == value
+        for end in range(len(octets)):
+            with pytest.raises(TruncatedError):
+                it.decode(octets[:end], order)
 
 
 @pytest.mark.parametrize("order", ByteOrder)

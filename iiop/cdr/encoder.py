@@ -130,8 +130,7 @@ class _Encoder(Generator):
         """Write numbers in bulk; an empty sequence has no padding behind its length."""
         element = declared.element
         assert isinstance(element, t.Primitive)
-        function = {"array": buffers.append_array, "numpy": buffers.append_numpy}[declared.buffer or "array"]
-        append = self.keep("append", functools.partial(function, element, self.order))
+        append = self.keep("append", functools.partial(buffers.append, element, self.order))
         values = self.local(f"{self.keep('numbers', functools.partial(buffers.numbers, element))}({expression})")
         if declared.bound is not None:
             self.emit(f"if {values}.amount > {declared.bound}: raise Refused")

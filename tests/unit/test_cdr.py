@@ -565,6 +565,28 @@ def test_arrays_are_swapped_in_bulk(element: Any, big: str) -> None:
         assert it.encode(value, order) == it.encode((1, 2), order) == text
 
 
+@pytest.mark.parametrize("loaded", [True, False])
+@pytest.mark.parametrize("element", [Octet, Short, ULong, LongLong, Float, Double])
+def test_large_arrays_are_swapped_alike_with_and_without_numpy(
+    element: Any, loaded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not loaded:
+        monkeypatch.setitem(sys.modules, "numpy", None)
+    amount = 20_000 * 8 // element.size
+    octets = (bytes(range(256)) + b"\x7f\xf0\0\0\0\0\0\1") * 606 + bytes(16)  # NaN among them
+    value = array(element.format, octets[: amount * element.size])
+    swapped = array(element.format, value)
+    swapped.byteswap()
+    it = Codec(Sequence(element, buffer="array"))
+    for order in ByteOrder:
+        lead = amount.to_bytes(4, order.name.lower()) + bytes(-4 % element.size)  # type: ignore[arg-type]
+        expected = lead + (value if order.name.lower() == sys.byteorder else swapped).tobytes()
+        assert it.encode(value, order) == expected
+        read = it.decode(expected, order)
+        assert type(read) is array
+        assert read.tobytes() == value.tobytes()
+
+
 @pytest.mark.parametrize("order", ByteOrder)
 def test_a_numpy_array_is_native_and_read_only_in_either_order(order: ByteOrder) -> None:
     it = Codec(Sequence(Double, buffer="numpy"))

@@ -29,11 +29,14 @@ from iiop.iop import IOR as RawIOR  # noqa: N811
 from iiop.iop import ServiceContext, TaggedComponent, TaggedProfile
 from iiop.profile import CodeSetComponentInfo
 from iiop_fuzz import strategies as iiop_st
-from iiop_fuzz._malformed import BREAKAGES, OF_IORS, OF_MESSAGES, OF_NAMES, OF_URLS, Malformed, breakages_of
+from iiop_fuzz._broken_messages import OF_MESSAGES
+from iiop_fuzz._broken_octets import BREAKAGES
+from iiop_fuzz._broken_text import OF_IORS, OF_NAMES, OF_URLS
+from iiop_fuzz._malformed import Malformed, breakages_of
 from ior import IOR, parse_object_url
 from naming.names import parse_name
 
-SHORT = {"stream_ends_within", "message_size_plus_1", "message_size_less_1"}
+SHORT = {"stream_ends_within", "message_size_plus_1", "message_size_less_1", "last_fragment_missing"}
 """Breakages of a message that leave it, or what is behind it, less than whole."""
 
 

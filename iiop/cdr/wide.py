@@ -65,6 +65,11 @@ def _checked(text: str, bound: int | None) -> str:
     return text
 
 
+def _unit(octets: bytes) -> str:
+    """Return the character that the octets of a wchar are: in two there is no room for a byte order mark."""
+    return _one(octets.decode("utf-16-be", "surrogatepass") if len(octets) == 2 else _text(octets))
+
+
 def _one(text: str) -> str:
     if len(_units(text)) != 2:
         raise ValueError(f"a wchar is one unit of UTF-16, not {text[:20]!r}")
@@ -90,8 +95,8 @@ _COUNTED = Struct("wchar", (Field("length", Octet), Field("octets", t.Dependent(
 WString = wide_string()
 WChar = WideChar(
     _COUNTED,
-    lambda read: _one(_text(read[1])),
-    lambda text: (len(octets := _marked(_one(text))), octets),
+    lambda read: _unit(read[1]),
+    lambda text: (2, _units(_one(text))),
 )
 
 

@@ -1,7 +1,6 @@
-"""Bad input, one test a class, each with its answer: what a peer sends against GIOP, and what we send back.
+"""Bad input at its edges, in every version: limits, truncation at each octet, the end of the stream and what comes after.
 
-Classes are those of section 5 of our notes on peers. Where the specification wants a MessageError, omniORB often closes in
-silence; we say MessageError, in the version of the peer where we speak it, and close.
+One case for each class of bad input, with the answers of our Naming Service and of omniNames, is in `tests/cases`.
 """
 
 from __future__ import annotations
@@ -20,9 +19,7 @@ from iiop.giop.messages import (
     GIOP_1_2,
     CancelRequest,
     CloseConnection,
-    LocateReply,
     LocateRequest,
-    LocateStatus,
     Message,
     MessageError,
     Reply,
@@ -86,20 +83,6 @@ def waiting_client(request_id: int = 2, **options: Limits) -> Connection:
 
 
 @pytest.mark.parametrize(
-    "stream", [b"GIOX\1\2\0\0\0\0\0\0", b"POST / HTTP/1.1\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\x00", bytes(12)]
-)
-def test_wrong_magic(stream: bytes) -> None:
-    """HTTP and TLS, among others, reach a CORBA port."""
-    refused(stream, "not GIOP: the message begins with")
-
-
-@pytest.mark.parametrize("version", ["0109", "0103", "0200", "0002", "ffff"])
-def test_a_version_not_spoken(version: str) -> None:
-    """MessageError of the highest version we speak (clause 9.4.1)."""
-    refused(octets(f"47494f50 {version} 00 00 00000000"), r"GIOP \d+\.\d+ is not spoken here, only 1\.0, 1\.1 and 1\.2")
-
-
-@pytest.mark.parametrize(
     ("version", "flags"),
     [(GIOP_1_0, 2), (GIOP_1_0, 3), (GIOP_1_0, 0xFF), (GIOP_1_1, 4), (GIOP_1_2, 4), (GIOP_1_2, 0x80), (GIOP_1_2, 0xFF)],
 )
@@ -108,29 +91,10 @@ def test_reserved_flags(version: Version, flags: int) -> None:
     refused(stream, "reserved bits set in the flags", version)
 
 
-@pytest.mark.parametrize(("version", "kind"), [(GIOP_1_0, 7), (GIOP_1_0, 8), (GIOP_1_1, 8), (GIOP_1_2, 8), (GIOP_1_2, 255)])
-def test_unknown_message_type(version: Version, kind: int) -> None:
-    stream = b"GIOP" + bytes([1, version.minor, 0, kind, 0, 0, 0, 0])
-    refused(stream, f"message type {kind} does not exist in GIOP {version}", version)
-
-
-@pytest.mark.parametrize("size", ["ffffffff", "7fffffff", "01000000"])
-def test_oversized_message(size: str) -> None:
-    """Refused by its header: nothing is kept or waited for."""
-    refused(octets(f"47494f50 0102 00 00 {size}"), r"message of \d+ octets exceeds the limit message_size=16777216")
-
-
 def test_the_largest_message_that_is_admitted() -> None:
     limits = Limits(message_size=len(encode(request(2))))
     assert events(Connection(Role.SERVER, limits=limits), request(2)) == [request(2)]
     refused(request(2, operation="longer"), "exceeds the limit", connection=Connection(Role.SERVER, limits=limits))
-
-
-@pytest.mark.parametrize("kind", [0, 2, 3])
-def test_size_0_where_something_is_needed(kind: int) -> None:
-    error = refused(b"GIOP" + bytes([1, 2, 0, kind, 0, 0, 0, 0]), "needs 4 octets, 0 are left")
-    assert isinstance(error.__cause__, TruncatedError)
-    assert error.__cause__.offset == 12
 
 
 def test_size_0_where_nothing_is_needed() -> None:
@@ -138,27 +102,6 @@ def test_size_0_where_nothing_is_needed() -> None:
     assert events(Connection(Role.SERVER), CloseConnection()) == [CloseConnection()]
     client = Connection(Role.CLIENT)
     assert events(client, *[MessageError()] * 1000) == [MessageError()]
-
-
-def test_size_smaller_than_the_message() -> None:
-    """The message is cut in its header fields."""
-    whole = encode(request(2))
-    error = refused(whole[:8] + octets("00000010") + whole[12:], "Request header: target.value at offset 28: ")
-    assert isinstance(error.__cause__, TruncatedError)
-
-
-def test_size_larger_than_the_message() -> None:
-    """More is waited for, and what comes is taken for it: then its fields make no sense, or are arguments."""
-    server = Connection(Role.SERVER)
-    whole = encode(CancelRequest(2, byte_order=BIG))
-    assert events(server, whole[:8] + octets("00000008") + whole[12:]) == []
-    refused(b"\0\0\0\0", "octets left over", connection=server)
-
-
-def test_octets_in_the_other_byte_order_than_stated() -> None:
-    whole = bytearray(encode(request(2)))
-    whole[6] = 1
-    refused(bytes(whole), "exceeds the limit message_size")
 
 
 # --- truncated ---------------------------------------------------------------------------------------------------------
@@ -198,25 +141,9 @@ def request_1_2(text: str) -> bytes:
     return octets("47494f50 0102 00 00") + len(body).to_bytes(4) + body
 
 
-@pytest.mark.parametrize("disposition", ["0007", "0003", "ffff"])
-def test_addressing_disposition(disposition: str) -> None:
-    error = refused(
-        request_1_2(f"{disposition} 0000 00000003 6b6579 00 00000003 6f7000 00 00000000"), "target.value at offset 22: no case"
-    )
-    assert isinstance(error.__cause__, DecodeError)
-    assert error.__cause__.path == "target.value"
-
-
-@pytest.mark.parametrize("disposition", ["0001", "0002"])
-def test_addressing_disposition_with_something_else_behind(disposition: str) -> None:
-    refused(request_1_2(f"{disposition} 0000 00000000 ffffffff 00000003 6f7000"), "Request header: target.value")
-
-
 @pytest.mark.parametrize(
     ("operation", "reason"),
     [
-        ("00000000", "operation at offset 36: string of length 0"),
-        ("00000002 6f70", "operation at offset 37: string does not end with NUL"),
         ("00000003 6f0000", "operation at offset 37: string contains NUL"),
         ("ffffffff 6f7000", "operation at offset 36: 4294967294 exceeds the limit string_length"),
         ("000000ff 6f7000", "operation at offset 36: string needs 255 octets"),
@@ -289,41 +216,6 @@ def test_octets_left_over(message: Message, version: Version) -> None:
     assert error.__cause__.offset == len(whole) - 1
 
 
-# --- replies -----------------------------------------------------------------------------------------------------------
-
-
-def test_a_reply_nobody_asked_for() -> None:
-    for answer in (Reply(4, byte_order=BIG), LocateReply(2, LocateStatus.OBJECT_HERE, byte_order=BIG)):
-        error = refused(answer, f"to request {answer.request_id}, which nobody made", connection=waiting_client())
-        assert error.partial == answer
-
-
-def test_a_second_reply() -> None:
-    client = waiting_client()
-    assert events(client, Reply(2)) == [Reply(2)]
-    refused(Reply(2, byte_order=BIG), "which nobody made", connection=client)
-
-
-@pytest.mark.parametrize("version", VERSIONS, ids=str)
-def test_messages_in_the_wrong_direction(version: Version) -> None:
-    for message in (
-        Reply(2, version=version, byte_order=BIG),
-        LocateReply(2, LocateStatus.OBJECT_HERE, version=version, byte_order=BIG),
-    ):
-        server = Connection(Role.SERVER)
-        events(server, request(2))
-        refused(message, f"a client sends no {type(message).__name__}", version, connection=server)
-    for asked in (request(4, version), LocateRequest(4, KEY, version, BIG), CancelRequest(2, version, BIG)):
-        refused(asked, f"a server sends no {type(asked).__name__}", version, connection=waiting_client())
-
-
-def test_a_status_nobody_has_named() -> None:
-    """It is kept: what to make of it is for whoever called."""
-    (event,) = events(waiting_client(), octets("47494f50 0102 00 01 0000000c 00000002 0000004d 00000000"))
-    assert isinstance(event, Reply)
-    assert (event.reply_status, event.reply_status.name) == (77, "ReplyStatus_77")
-
-
 # --- fragments ---------------------------------------------------------------------------------------------------------
 
 
@@ -336,25 +228,6 @@ def pieces(request_id: int = 2, version: Version = GIOP_1_2, size: int = 64) -> 
     found = split(encode(request(request_id, version, "x" * 200)), version, size)
     assert len(found) > 3
     return found
-
-
-def test_a_fragment_out_of_nowhere() -> None:
-    refused(fragment("00000002"), "fragment out of nowhere for request 2")
-    refused(fragment("00000002", version=GIOP_1_1), "fragment out of nowhere", GIOP_1_1)
-    refused(fragment("00000002", order=LITTLE), "fragment out of nowhere for request 33554432", order=LITTLE)
-
-
-def test_a_fragment_of_another_request() -> None:
-    server = Connection(Role.SERVER)
-    assert events(server, pieces()[0]) == []
-    refused(fragment("00000003 00000000"), "fragment out of nowhere for request 3", connection=server)
-
-
-def test_a_fragment_behind_the_last() -> None:
-    server = Connection(Role.SERVER)
-    found = pieces()
-    assert len(events(server, *found)) == 1
-    refused(found[-1], "fragment out of nowhere for request 2", connection=server)
 
 
 def test_a_fragment_of_another_byte_order() -> None:
@@ -373,27 +246,12 @@ def test_a_fragment_without_request_id() -> None:
     refused(fragment("0000"), "Fragment of 14 octets has no request id")
 
 
-def test_a_piece_that_is_no_multiple_of_8() -> None:
-    server = Connection(Role.SERVER)
-    events(server, pieces()[0])
-    refused(fragment("00000002 00", more=True), "17 octets, no multiple of 8", connection=server)
-
-
 @pytest.mark.parametrize("version", [GIOP_1_0, GIOP_1_1, GIOP_1_2], ids=str)
 def test_messages_that_cannot_be_fragmented(version: Version) -> None:
     whole = bytearray(encode(CancelRequest(2, version, BIG)))
     whole[6] |= 2
     reason = "reserved bits set" if version == GIOP_1_0 else f"a CancelRequest of GIOP {version} cannot be fragmented"
     refused(bytes(whole), reason, version)
-
-
-def test_a_message_fragmented_inside_itself() -> None:
-    server = Connection(Role.SERVER)
-    events(server, pieces()[0])
-    refused(pieces()[0], "a second message is fragmented before the first, of the same id, is whole", connection=server)
-    server = Connection(Role.SERVER)
-    events(server, pieces(2, GIOP_1_1)[0])
-    refused(pieces(4, GIOP_1_1)[0], "a second message is fragmented", GIOP_1_1, connection=server)
 
 
 def test_more_open_messages_than_the_limit() -> None:
@@ -414,34 +272,6 @@ def test_fragments_that_add_up_to_too_much() -> None:
     events(server, pieces()[0])
     events(server, fragment("00000002" + "00" * 96, more=True))
     refused(fragment("00000002" + "00" * 96, more=True), "more than the limit message_size=200", connection=server)
-
-
-@pytest.mark.parametrize("version", [GIOP_1_1, GIOP_1_2], ids=str)
-def test_cancel_in_the_middle_of_fragments(version: Version) -> None:
-    """omniORB 4.3.3 never answers again on such a connection, and spins. We drop what came, and take the next Request."""
-    server = Connection(Role.SERVER)
-    assert events(server, *pieces(2, version)[:2], CancelRequest(2, version), request(4, version)) == [request(4, version)]
-    assert server.unanswered == (4,)
-    found = events(server, *pieces(6, version))
-    assert [event.request_id for event in found if isinstance(event, Request)] == [6]
-    server.receive_data(b"")
-    assert server.next_event() == EndOfStream(False, (), 0)
-
-
-@pytest.mark.parametrize("version", [GIOP_1_1, GIOP_1_2], ids=str)
-def test_cancel_of_another_request_in_the_middle_of_fragments(version: Version) -> None:
-    server = Connection(Role.SERVER)
-    found = pieces(2, version)
-    assert events(server, found[0], CancelRequest(4, version)) == [CancelRequest(4, version)]
-    assert len(events(server, *found[1:])) == 1
-
-
-@pytest.mark.parametrize("version", [GIOP_1_1, GIOP_1_2], ids=str)
-def test_fragments_of_what_was_cancelled(version: Version) -> None:
-    server = Connection(Role.SERVER)
-    found = pieces(2, version)
-    events(server, found[0], CancelRequest(2, version))
-    refused(found[1], "fragment out of nowhere", version, connection=server)
 
 
 def test_cancel_before_the_id_of_a_1_1_request_has_arrived() -> None:

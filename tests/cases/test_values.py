@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import pytest
 
-import iiop.components  # noqa: F401  registers what components are
 from iiop.cdr import (
     Boolean,
     ByteOrder,

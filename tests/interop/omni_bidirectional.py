@@ -3,10 +3,13 @@
 `client URL`: binds the name `it` at the context URL to a BindingIterator that can be called back only on the connection made.
 `server`: prints the reference of a context; what is bound there is a BindingIterator, which `bind` asks for its next binding and
 expects `from/client`; ends with standard input.
+
+Neither destroys its ORB: with a connection that goes both ways, omniORBpy 4.3.3 sometimes ends with SIGSEGV in there.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -55,7 +58,6 @@ def client(url: str) -> None:
     iterator = reference(adapter(orb), Iterator())
     context = orb.string_to_object(url)._unchecked_narrow(CosNaming.NamingContext)
     context.bind([CosNaming.NameComponent("it", "")], iterator)
-    orb.destroy()
 
 
 def server() -> None:
@@ -65,9 +67,9 @@ def server() -> None:
     )
     print(orb.object_to_string(reference(adapter(orb), Context())), flush=True)
     sys.stdin.read()
-    orb.destroy()
 
 
 if __name__ == "__main__":
     assert PortableServer  # the POA of omniORBpy is there once this is imported
     client(sys.argv[2]) if sys.argv[1] == "client" else server()
+    os._exit(0)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from iiop import NEED_DATA, Connection, Reply, Request, Role
-from iiop.connection import Event
+from iiop.connection import EndOfStream, Event
 from iiop.giop.messages import Body, LocateReply, LocateRequest, LocateStatus, key_address
 from iiop.idl import Operation
 from iiop.iop import IOR, SERVICE_CONTEXTS, ServiceContext, ServiceId
@@ -86,6 +86,7 @@ def test_omniorbpy_is_called_back_on_the_connection_it_made() -> None:
             assert NEXT_ONE.answer(answer) == (True, FROM_CLIENT)
             assert peer.connection.unanswered == (event.request_id,)
             peer.send(Reply(event.request_id))
+            assert isinstance(peer.next(), EndOfStream)  # closing before it has read that would be an error to it
 
 
 def test_omniorbpy_calls_back_on_the_connection_we_made() -> None:

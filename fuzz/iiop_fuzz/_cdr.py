@@ -16,7 +16,11 @@ from hypothesis.strategies import SearchStrategy
 
 from iiop.cdr import types as t
 from iiop.cdr.fixed import Fixed, fixed
+from iiop.cdr.long_double import Binary128, LongDouble, LongDoubleType
 from iiop.cdr.types import ByteOrder, CDRType, OpenEnum
+from iiop.cdr.value_types import ValueType
+from iiop.cdr.wide import WChar, WideChar, WideString
+from iiop_fuzz._values import VALUE_CLASSES, drawn_value_types, objects
 
 __all__ = ["byte_orders", "cdr_types", "cdr_values", "fixed_types", "strings"]
 
@@ -114,10 +118,11 @@ def _types(max_depth: int, unions: bool) -> SearchStrategy[CDRType]:
         st.builds(t.StringType, _bounds()),
         st.builds(t.OctetSequenceType, _bounds(), st.booleans()),
         st.builds(t.OctetArray, st.integers(0, 9)),
+        st.just(LongDouble),
         st.sampled_from(ENUMS),
         st.builds(t.Sequence, st.sampled_from(NUMBERS), _bounds(), buffer=st.just("array")),
         fixed_types(),
-        st.sampled_from([t.cdr_type(cls) for cls in RECURSIVE]),
+        st.sampled_from([t.cdr_type(cls) for cls in (*RECURSIVE, *VALUE_CLASSES)]),
     )
     return basic | _constructed(cdr_types(max_depth=max_depth - 1, unions=unions), unions) if max_depth else basic
 
@@ -134,6 +139,7 @@ def _bounds() -> SearchStrategy[int | None]:
 def _constructed(parts: SearchStrategy[CDRType], unions: bool) -> SearchStrategy[CDRType]:
     kinds = [
         _structs(parts),
+        drawn_value_types(parts),
         st.builds(t.Sequence, parts.map(_with_size), _bounds()),
         st.builds(t.Array, parts, st.integers(0, 3) | st.integers(15, 18)),
         st.builds(t.Encapsulation, parts),
@@ -177,7 +183,8 @@ def _dataclass(name: str, fields: tuple[t.Field, ...], *, slots: bool) -> CDRTyp
 @st.composite
 def _unions(draw: st.DrawFn, parts: SearchStrategy[CDRType]) -> CDRType:
     label_type = draw(
-        st.sampled_from([t.Octet, t.Boolean, t.Char, t.Short, t.ULong, t.LongLong, t.String, *ENUMS]), label="discriminator"
+        st.sampled_from([t.Octet, t.Boolean, t.Char, WChar, t.Short, t.ULong, t.LongLong, t.String, *ENUMS]),
+        label="discriminator",
     )
     labels = draw(st.lists(cdr_values(label_type), min_size=1, max_size=3, unique=True))
     cases = {label: draw(st.none() | parts) for label in labels}
@@ -365,3 +372,29 @@ def _(declared: Fixed, of: Values) -> SearchStrategy[Any]:
     return st.builds(
         lambda number, negative: Decimal((negative, tuple(map(int, str(number))), -declared.scale)), numbers, st.booleans()
     )
+
+
+@values_of.register
+def _(declared: LongDoubleType, of: Values) -> SearchStrategy[Any]:
+    drawn = st.integers(0, (1 << 128) - 1).map(Binary128.of_bits) | st.floats(allow_nan=of.allow_nan).map(Binary128)
+    return drawn if of.allow_nan else drawn.filter(lambda it: it == it)
+
+
+@values_of.register
+def _(declared: ValueType, of: Values) -> SearchStrategy[Any]:
+    return objects(declared, of)
+
+
+@values_of.register
+def _(declared: WideChar, of: Values) -> SearchStrategy[Any]:
+    return st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"])
+
+
+@values_of.register
+def _(declared: WideString, of: Values) -> SearchStrategy[Any]:
+    most = of.most(declared.bound)
+    one_unit = st.characters(min_codepoint=1, max_codepoint=0xFFFF, exclude_categories=["Cs"])
+    if most is not None and most < 2:
+        return st.text(one_unit, max_size=most)
+    pairs = st.text(st.characters(min_codepoint=0x10000), max_size=None if most is None else most // 2)
+    return st.text(one_unit, max_size=most) | pairs

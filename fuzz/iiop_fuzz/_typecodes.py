@@ -12,7 +12,7 @@ from iiop.cdr import types as t
 from iiop.cdr.any import Any, ExceptionBody, type_of
 from iiop.cdr.typecode import TYPECODE, Member, TCKind, TypeCode
 from iiop.cdr.types import CDRType, cdr_type
-from iiop.cdr.wide import WideChar, WideString
+from iiop.cdr.wide import WChar
 from iiop_fuzz._cdr import KNOWN, Values, cdr_values, fixed_types, strings, values_of
 
 __all__ = ["anys", "typecodes"]
@@ -31,6 +31,7 @@ _PLAIN = (
     K.tk_ulonglong,
     K.tk_float,
     K.tk_double,
+    K.tk_longdouble,
     K.tk_boolean,
     K.tk_char,
     K.tk_octet,
@@ -40,6 +41,7 @@ _PLAIN = (
     K.tk_Principal,
 )
 _NAMED = (K.tk_objref, K.tk_native, K.tk_abstract_interface, K.tk_local_interface, K.tk_component, K.tk_home)
+_REFERENCES = (K.tk_objref, K.tk_abstract_interface, K.tk_component, K.tk_home)
 _LABELS: dict[TCKind, CDRType] = {
     K.tk_short: t.Short,
     K.tk_long: t.Long,
@@ -49,6 +51,8 @@ _LABELS: dict[TCKind, CDRType] = {
     K.tk_ulonglong: t.ULongLong,
     K.tk_boolean: t.Boolean,
     K.tk_char: t.Char,
+    K.tk_octet: t.Octet,
+    K.tk_wchar: WChar,
 }
 
 
@@ -85,12 +89,11 @@ class _Of:
         return st.deferred(lambda: _types(self.spoken, depth, around))
 
     def simple(self) -> SearchStrategy[TypeCode]:
-        kinds = _PLAIN if self.spoken else (*_PLAIN, K.tk_longdouble)
         fixed = st.builds(lambda it: TypeCode(K.tk_fixed, digits=it.digits, scale=it.scale), fixed_types())
         bounds = st.integers(0, 5) | (st.nothing() if self.spoken else ULONGS)
-        named = st.sampled_from(_NAMED[:1] if self.spoken else _NAMED)
+        named = st.sampled_from(_REFERENCES if self.spoken else _NAMED)
         return st.one_of(
-            st.sampled_from(kinds).map(TypeCode),
+            st.sampled_from(_PLAIN).map(TypeCode),
             st.builds(lambda kind, bound: TypeCode(kind, length=bound), st.sampled_from([K.tk_string, K.tk_wstring]), bounds),
             fixed if self.spoken else fixed | st.builds(_any_fixed, st.integers(0, 0xFFFF), st.integers(-0x8000, 0x7FFF)),
             st.builds(TypeCode, named, _ids(), _names()),
@@ -120,13 +123,21 @@ class _Of:
         return sequences | st.builds(lambda part, length: TypeCode(K.tk_array, content=part, length=length), element, lengths)
 
     def values(self, depth: int, around: int) -> SearchStrategy[TypeCode]:
-        visible = st.builds(Member, _names(), self.types(depth, around + 1), st.none(), st.integers(0, 1))
+        content = self.types(depth, around + 1)
+        member, base = content, content
+        if self.spoken:  # a value may hold one of its own type, a base has none
+            member = content | st.just(TypeCode(K.tk_indirection))
+            base = st.just(TypeCode(K.tk_null)) | (self.valued(depth - 1, around + 1) if depth > 0 else st.nothing())
+        visible = st.builds(Member, _names(), member, st.none(), st.integers(0, 1))
         kinds = st.sampled_from([K.tk_value, K.tk_event])
-        base = self.types(depth, around + 1)
         whole = st.builds(
             TypeCode, kinds, _ids(), _names(), st.lists(visible, max_size=3).map(tuple), base, modifier=st.integers(0, 3)
         )
-        return whole | st.builds(TypeCode, st.just(K.tk_value_box), _ids(), _names(), content=base)
+        return whole | st.builds(TypeCode, st.just(K.tk_value_box), _ids(), _names(), content=content)
+
+    def valued(self, depth: int, around: int) -> SearchStrategy[TypeCode]:
+        """Draw types that others may be derived from."""
+        return st.deferred(lambda: self.values(depth, around)).filter(lambda it: it.kind is not K.tk_value_box)
 
 
 def _any_fixed(digits: int, scale: int) -> TypeCode:
@@ -151,9 +162,10 @@ def _types(spoken: bool, depth: int, around: int) -> SearchStrategy[TypeCode]:
         of.repeated(depth - 1, around),
         st.builds(TypeCode, st.just(K.tk_alias), _ids(), _names(), content=of.types(depth - 1, around)),
         _unions(of, depth - 1, around),
+        of.values(depth - 1, around),
     ]
     if not spoken:
-        parts += [_mentions(around), of.values(depth - 1, around)]
+        parts.append(_mentions(around))
     return st.one_of(parts)
 
 
@@ -223,18 +235,3 @@ KNOWN += [
 @values_of.register
 def _(declared: ExceptionBody, of: Values) -> SearchStrategy[Anything]:
     return of.of(declared.members)
-
-
-@values_of.register
-def _(declared: WideChar, of: Values) -> SearchStrategy[Anything]:
-    return st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"])
-
-
-@values_of.register
-def _(declared: WideString, of: Values) -> SearchStrategy[Anything]:
-    most = of.most(declared.bound)
-    one_unit = st.characters(min_codepoint=1, max_codepoint=0xFFFF, exclude_categories=["Cs"])
-    if most is not None and most < 2:
-        return st.text(one_unit, max_size=most)
-    pairs = st.text(st.characters(min_codepoint=0x10000), max_size=None if most is None else most // 2)
-    return st.text(one_unit, max_size=most) | pairs

@@ -9,9 +9,22 @@
 ...     x: Annotated[int, ULong]
 >>> codec(Point).encode(Point("a", 7)).hex(" ")
 '00 00 00 02 61 00 00 00 00 00 00 07'
+
+Values of value types are plain objects; one that is mentioned twice is one object, read and written:
+
+>>> from iiop.cdr import Long, Value, value_type
+>>> @value_type("IDL:Sample/Account:1.0")
+... class Account(Value):
+...     owner: str
+...     balance: Annotated[int, Long]
+>>> accounts = codec(tuple[Account | None, ...])
+>>> first, again, equal, nothing = accounts.decode(accounts.encode((shared := Account("a", 7), shared, Account("a", 7), None)))
+>>> first, nothing, first is again, first == equal, first is equal
+(Account(owner='a', balance=7), None, True, True, False)
 """
 
 from iiop.cdr.codec import Codec, codec, decapsulate, encapsulate
+from iiop.cdr.long_double import Binary128, LongDouble
 from iiop.cdr.source import Explained
 from iiop.cdr.types import (
     Array,
@@ -32,6 +45,7 @@ from iiop.cdr.types import (
     OctetSequenceType,
     OpenEnum,
     Primitive,
+    Principal,
     Sequence,
     Short,
     String,
@@ -44,14 +58,17 @@ from iiop.cdr.types import (
     arguments,
     cdr_type,
 )
+from iiop.cdr.value_types import CustomState, Value, ValueHeader, ValueType, abstract_interface, header_of, value_type
 
 __all__ = [
     "Array",
+    "Binary128",
     "Boolean",
     "ByteOrder",
     "CDRType",
     "Char",
     "Codec",
+    "CustomState",
     "Double",
     "Encapsulation",
     "Enum",
@@ -59,6 +76,7 @@ __all__ = [
     "Field",
     "Float",
     "Long",
+    "LongDouble",
     "LongLong",
     "Octet",
     "OctetArray",
@@ -66,6 +84,7 @@ __all__ = [
     "OctetSequenceType",
     "OpenEnum",
     "Primitive",
+    "Principal",
     "Sequence",
     "Short",
     "String",
@@ -75,9 +94,15 @@ __all__ = [
     "ULong",
     "ULongLong",
     "UShort",
+    "Value",
+    "ValueHeader",
+    "ValueType",
+    "abstract_interface",
     "arguments",
     "cdr_type",
     "codec",
     "decapsulate",
     "encapsulate",
+    "header_of",
+    "value_type",
 ]

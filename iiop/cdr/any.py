@@ -1,13 +1,13 @@
 """Any: a value that carries its type; and which declaration follows from a TypeCode.
 
-Not spoken yet: values of long double and of value types.
+A value of a value type is an object of a class made for it, whatever is declared; one of ValueBase or of an abstract interface
+tells its type itself, so that is an object of a declared class.
 
 Source: CORBA 3.3 part 2, clause 9.3.5.2 "Any".
 """
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import functools
 import keyword
@@ -17,9 +17,11 @@ from typing import Annotated
 
 from iiop.cdr import types as t
 from iiop.cdr.fixed import fixed
-from iiop.cdr.typecode import ENCLOSING, NUMBERS, TYPECODE, TypeCode
+from iiop.cdr.records import record, value_class
+from iiop.cdr.typecode import ENCLOSING, NUMBERS, TYPECODE, Member, TypeCode
 from iiop.cdr.typecode import TCKind as K
 from iiop.cdr.types import CDRType, Dependent, Field, Struct, cdr_type
+from iiop.cdr.value_types import VALUE_BASE, Value, ValueType, abstract_interface
 from iiop.cdr.wide import WChar, wide_string
 
 __all__ = ["Any", "ExceptionBody", "UnionValue", "declare_object_reference", "type_of"]
@@ -85,9 +87,11 @@ def _type_of(tc: TypeCode, around: tuple[list[CDRType], ...]) -> CDRType:
         if tc.level >= len(around):
             raise ValueError(f"a type {tc.level} further out is mentioned {len(around)} deep")
         cell = around[-1 - tc.level]
-        return t.Recursive("type further out", lambda: cell[0])
+        return cell[0] if cell else t.Recursive("type further out", lambda: cell[0])
     if tc.kind in ENCLOSING:
         own: list[CDRType] = []
+        if tc.kind in (K.tk_value, K.tk_event, K.tk_value_box):
+            return _value_of(tc, (*around, own))
         own.append(_composed(tc, (*around, own)))
         return own[0]
     match tc.kind:
@@ -101,8 +105,10 @@ def _type_of(tc: TypeCode, around: tuple[list[CDRType], ...]) -> CDRType:
             return _type_of(_needed(tc.content), around)
         case K.tk_enum:
             return t.Enum(_enum_class(tc))
-        case K.tk_objref if _object_reference:
+        case K.tk_objref | K.tk_component | K.tk_home if _object_reference:
             return _object_reference[0]
+        case K.tk_abstract_interface if _object_reference:
+            return abstract_interface(_object_reference[0])
         case K.tk_TypeCode:
             return TYPECODE
         case K.tk_any:
@@ -114,7 +120,7 @@ def _type_of(tc: TypeCode, around: tuple[list[CDRType], ...]) -> CDRType:
         case K.tk_fixed:
             return fixed(tc.digits, tc.scale)
         case K.tk_Principal:
-            return t.OctetSequence
+            return t.Principal
     raise ValueError(f"values of {tc.kind.name} are not spoken here")
 
 
@@ -165,6 +171,42 @@ def _composed(tc: TypeCode, around: tuple[list[CDRType], ...]) -> CDRType:
     return Struct(tc.name, (Field("discriminator", discriminator), Field("value", switch)), UnionValue)
 
 
+def _value_of(tc: TypeCode, around: tuple[list[CDRType], ...]) -> ValueType:
+    """Make a value type; its cell, the last one, is filled before its members are made, for they mention it as it is."""
+    if tc.repository_id == VALUE_BASE.repository_id:
+        return VALUE_BASE
+    base: ValueType | None = None
+    parts = [Member("value", _needed(tc.content))] if tc.kind is K.tk_value_box else list(tc.members)
+    if tc.kind is not K.tk_value_box and tc.content is not None and tc.content.kind is not K.tk_null:
+        if tc.content.kind not in (K.tk_value, K.tk_event) or tc.content.repository_id == VALUE_BASE.repository_id:
+            raise ValueError(f"a value type derived from a {tc.content.kind.name}")
+        base = _value_of(tc.content, (*around, []))
+    inherited = base.fields if base else ()
+    if not 0 <= tc.modifier <= _TRUNCATABLE:
+        raise ValueError(f"a value type with the modifier {tc.modifier}")
+    custom = tc.modifier == _CUSTOM
+    names = _names([*[name for name, _ in inherited], *[member.name for member in parts]])
+    own: list[Field] = []
+    made = ValueType(
+        tc.repository_id,
+        _value_class(tc.name, ("state",) if custom else tuple(names)),
+        lambda: tuple(own),
+        base,
+        truncatable=tc.modifier == _TRUNCATABLE,
+        custom=custom,
+        abstract=tc.modifier == _ABSTRACT,
+        declared=False,
+    )
+    around[-1].append(made)
+    kinds = [*[kind for _, kind in inherited], *[_type_of(_needed(member.type), around) for member in parts]]
+    own += [Field(name, kind) for name, kind in zip(names, kinds, strict=True) if not custom]
+    return made
+
+
+_CUSTOM, _ABSTRACT, _TRUNCATABLE = 1, 2, 3
+"""Modifiers of a value type (CORBA::ValueModifier)."""
+
+
 @dataclass(frozen=True)
 class ExceptionBody(t.Adapted):
     """Declare an exception, which travels as its repository id and its members, in an Any too.
@@ -204,15 +246,18 @@ def _names(given: list[str]) -> list[str]:
     return list(taken)
 
 
+def _class_name(name: str) -> str:
+    return name if name.isidentifier() and not keyword.iskeyword(name) else "Value"
+
+
 @functools.lru_cache(maxsize=1024)
 def _struct_class(name: str, names: tuple[str, ...]) -> type[typing.Any]:
-    made: type[typing.Any] = dataclasses.make_dataclass(
-        name if name.isidentifier() and not keyword.iskeyword(name) else "Value",
-        [(member, typing.Any) for member in names],
-        frozen=True,
-        slots=True,
-    )
-    return made
+    return record(_class_name(name), names)
+
+
+@functools.lru_cache(maxsize=1024)
+def _value_class(name: str, names: tuple[str, ...]) -> type[Value]:
+    return value_class(_class_name(name), names, Value)
 
 
 @functools.lru_cache(maxsize=1024)

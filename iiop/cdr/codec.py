@@ -4,6 +4,9 @@ Traffic goes through the compiled engine. When that refuses, the construct engin
 refusal, which has path and offset, is what the caller gets. It takes microseconds a field, so it looks at the first `EXPLAINED`
 fields only: no peer can buy seconds of our time with a large message that is wrong at its end. Where `Limits.leniency` lets more
 pass than the compiled engine does, what the construct engine reads is the answer; where it lets less pass, it reads everything.
+
+What holds values of value types, the construct engine does alone: the meaning of those is in the whole message, and there is one
+implementation of that. `Limits.value_fields` bounds what it costs.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import struct
 from typing import Any
 
 from iiop.cdr import constructs
-from iiop.cdr.codegen import Phase, Refused
+from iiop.cdr.codegen import Interpreted, Phase, Refused
 from iiop.cdr.decoder import Decode, compile_decoder
 from iiop.cdr.encoder import Encode, compile_encoder
 from iiop.cdr.source import Explained, Input
@@ -94,6 +97,10 @@ class Codec:
             decode = self._decoders[key] = compile_decoder(self.type, ByteOrder(byte_order), Phase.at(start))
         try:
             return decode(octets, start, limits)
+        except Interpreted:
+            patience = itertools.repeat(True, limits.value_fields)
+            source = Input(octets, limits, start, patience=patience, bounded_by="value_fields")
+            return constructs.parse(self.type, source, ByteOrder(byte_order))
         except _COMPLAINTS as complaint:
             source = Input(octets, limits, start, patience=itertools.repeat(True, EXPLAINED))
             read = constructs.parse(self.type, source, ByteOrder(byte_order))
@@ -124,6 +131,9 @@ class Codec:
             encode = self._encoders[key] = compile_encoder(self.type, ByteOrder(byte_order), Phase.at(start))
         try:
             encode(value, out)
+        except Interpreted:
+            del out[start:]
+            out += constructs.build(self.type, value, ByteOrder(byte_order), start & 7)
         except _COMPLAINTS as complaint:
             del out[start:]
             constructs.build(self.type, value, ByteOrder(byte_order), start & 7)

@@ -15,11 +15,15 @@ from typing import Any, NamedTuple
 
 from iiop.cdr.types import Boolean, ByteOrder, CDRType, Char, Primitive, Switch
 
-__all__ = ["Generator", "Phase", "Refused"]
+__all__ = ["Generator", "Interpreted", "Phase", "Refused"]
 
 
 class Refused(Exception):
     """Tell that something is wrong; the construct engine knows what."""
+
+
+class Interpreted(Exception):
+    """Tell that there is a value of a value type, which the construct engine reads and writes, with all of what it stands in."""
 
 
 class Phase(NamedTuple):
@@ -70,6 +74,10 @@ NESTED_LOOPS = 4
 """Loops written inside each other; what is nested deeper gets functions of its own (Python admits 20)."""
 
 
+CHOSEN = 512
+"""Types chosen by peers that functions are kept for, apart from those of declared ones."""
+
+
 class Generator:
     """Write the body of one function, and keep the objects that it names.
 
@@ -83,7 +91,7 @@ class Generator:
         self.lines: list[str] = []
         self.indent = 1
         self.loops = 0
-        self.names: dict[str, Any] = {"Refused": Refused}
+        self.names: dict[str, Any] = {"Refused": Refused, "Interpreted": Interpreted}
         self.run: list[Fixed] = []
         self.run_phase = phase
         self.on_entry: dict[str, str] = {}

@@ -14,164 +14,31 @@ from __future__ import annotations
 import array
 import functools
 import importlib
-import io
 import struct
-from typing import Any
+from typing import Any, Literal
 
 import construct
 
 from iiop.cdr import types as t
-from iiop.cdr.source import Input, Stream, align, readable, refuse, shown, take
+from iiop.cdr.construct_leaves import (
+    LongDoubleConstruct,
+    OctetArrayConstruct,
+    OctetSequenceConstruct,
+    PositionConstruct,
+    PrimitiveConstruct,
+    RestConstruct,
+    StringConstruct,
+    read_count,
+)
+from iiop.cdr.long_double import LongDoubleType
+from iiop.cdr.source import Input, Output, Stream, readable, refuse, shown, take
 from iiop.cdr.types import ByteOrder, CDRType
+from iiop.cdr.value_constructs import ValueConstruct
+from iiop.cdr.value_types import ValueType
 from iiop.exceptions.errors import CodecError, DecodeError, EncodeError, TruncatedError
 from iiop.leniency import Leniency
 
 __all__ = ["build", "construct_of", "parse"]
-
-
-class _Primitive(construct.Construct):
-    """Align before the value, then read or write it."""
-
-    def __init__(self, declared: t.Primitive, order: ByteOrder) -> None:
-        super().__init__()
-        self.declared = declared
-        self.struct = struct.Struct("><"[order] + declared.format)
-
-    def _parse(self, stream: Stream, context: Any, path: str) -> Any:
-        at = align(stream, self.declared.size, path)
-        octets = take(stream, self.declared.size, path, self.declared.name)
-        value: Any = self.struct.unpack(octets)[0]
-        if self.declared is t.Boolean:
-            if value > 1 and Leniency.JACORB_LAX_BOOLEAN not in stream.input.limits.leniency:
-                stream.input.fail(f"boolean must be 0 or 1, not {value}", path, at)
-            value = value > 0
-        elif self.declared is t.Char:
-            value = value.decode("latin-1")
-        stream.input.note(at, path, self.declared.name, value)
-        return value
-
-    def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
-        value = obj
-        if self.declared is t.Boolean:
-            if obj not in (False, True):
-                refuse(f"boolean must be True or False, not {shown(obj)}", path)
-            value = int(obj)
-        elif self.declared is t.Char:
-            if not isinstance(obj, str) or len(obj) != 1:
-                refuse(f"char must be one character, not {shown(obj)}", path)
-            value = _latin_1(obj, path)
-        try:
-            octets = self.struct.pack(value)
-        except (struct.error, OverflowError, TypeError) as error:
-            refuse(f"{shown(obj)} is no {self.declared.name}: {error}", path)
-        stream.write(bytes(-stream.tell() % self.declared.size) + octets)
-        return obj
-
-
-def _latin_1(text: str, path: str) -> bytes:
-    try:
-        return text.encode("latin-1")
-    except UnicodeEncodeError as error:
-        refuse(f"character {text[error.start]!r} is not in ISO 8859-1", path)
-
-
-class _String(construct.Construct):
-    def __init__(self, declared: t.StringType, order: ByteOrder) -> None:
-        super().__init__()
-        self.bound = declared.bound
-        self.length = _Primitive(t.ULong, order)
-
-    def _parse(self, stream: Stream, context: Any, path: str) -> str:
-        length = _count(self.length, stream, context, path)
-        at = stream.tell()
-        if length == 0:
-            if Leniency.JACORB_NULL_STRING in stream.input.limits.leniency:
-                stream.input.note(at, path, "string", "")
-                return ""
-            stream.input.fail("string of length 0 (the terminating NUL counts)", path, at)
-        stream.input.check("string_length", length - 1, path, at)
-        if self.bound is not None and length - 1 > self.bound:
-            stream.input.fail(f"{length - 1} characters in a string<{self.bound}>", path, at)
-        octets = take(stream, length, path, "string")
-        if octets[-1]:
-            stream.input.fail("string does not end with NUL", path, at + length - 1)
-        if 0 in octets[:-1]:
-            stream.input.fail("string contains NUL", path, at + octets.index(0))
-        value = octets[:-1].decode("latin-1")
-        stream.input.note(at, path, "string", value)
-        return value
-
-    def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
-        if not isinstance(obj, str):
-            refuse(f"string must be str, not {type(obj).__name__}", path)
-        if "\0" in obj:
-            refuse("string contains NUL", path)
-        if self.bound is not None and len(obj) > self.bound:
-            refuse(f"{len(obj)} characters in a string<{self.bound}>", path)
-        octets = _latin_1(obj, path)
-        self.length._build(len(octets) + 1, stream, context, path)
-        stream.write(octets + b"\0")
-        return obj
-
-
-def _count(length: _Primitive, stream: Stream, context: Any, path: str) -> int:
-    value = length._parse(stream, context, f"{path} -> length")
-    assert isinstance(value, int)
-    return value
-
-
-def _octets(obj: Any, path: str) -> bytes:
-    if not isinstance(obj, bytes | bytearray | memoryview):
-        refuse(f"octets must be bytes, not {type(obj).__name__}", path)
-    try:
-        return bytes(obj)
-    except ValueError as error:
-        refuse(f"octets cannot be read: {error}", path)
-
-
-class _OctetSequence(construct.Construct):
-    def __init__(self, declared: t.OctetSequenceType, order: ByteOrder) -> None:
-        super().__init__()
-        self.bound = declared.bound
-        self.view = declared.view
-        self.length = _Primitive(t.ULong, order)
-
-    def _parse(self, stream: Stream, context: Any, path: str) -> bytes | memoryview:
-        length = _count(self.length, stream, context, path)
-        at = stream.tell()
-        stream.input.check("sequence_length", length, path, at)
-        if self.bound is not None and length > self.bound:
-            stream.input.fail(f"{length} octets in a sequence<octet, {self.bound}>", path, at)
-        value = take(stream, length, path, "sequence<octet>")
-        stream.input.note(at, path, "sequence<octet>", value)
-        return memoryview(stream.input.octets)[at : at + length] if self.view else value
-
-    def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
-        octets = _octets(obj, path)
-        if self.bound is not None and len(octets) > self.bound:
-            refuse(f"{len(octets)} octets in a sequence<octet, {self.bound}>", path)
-        self.length._build(len(octets), stream, context, path)
-        stream.write(octets)
-        return obj
-
-
-class _OctetArray(construct.Construct):
-    def __init__(self, declared: t.OctetArray, order: ByteOrder) -> None:
-        super().__init__()
-        self.length = declared.length
-
-    def _parse(self, stream: Stream, context: Any, path: str) -> bytes:
-        at = stream.tell()
-        value = take(stream, self.length, path, f"octet[{self.length}]")
-        stream.input.note(at, path, f"octet[{self.length}]", value)
-        return value
-
-    def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
-        octets = _octets(obj, path)
-        if len(octets) != self.length:
-            refuse(f"{len(octets)} octets in an octet[{self.length}]", path)
-        stream.write(octets)
-        return obj
 
 
 def _elements(obj: Any, path: str) -> Any:
@@ -185,11 +52,11 @@ class _Sequence(construct.Construct):
         super().__init__()
         self.declared = declared
         self.order = order
-        self.length = _Primitive(t.ULong, order)
+        self.length = PrimitiveConstruct(t.ULong, order)
         self.element = construct_of(declared.element, order)
 
     def _parse(self, stream: Stream, context: Any, path: str) -> Any:
-        count = _count(self.length, stream, context, path)
+        count = read_count(self.length, stream, context, path)
         at = stream.tell()
         stream.input.check(self.declared.limit, count, path, at)
         if self.declared.bound is not None and count > self.declared.bound:
@@ -206,9 +73,8 @@ class _Sequence(construct.Construct):
         """Read numbers by their bits, for a NaN read as a number may come out as another NaN."""
         element, order = self.declared.element, "><"[self.order]
         assert isinstance(element, t.Primitive)
-        if count:
-            align(stream, element.size, path)
-        at, bits = stream.tell(), f"{count}{_BITS[element.size]}"
+        at = stream.input.begin(element.size, path) if count else stream.tell()
+        bits = f"{count}{_BITS[element.size]}"
         octets = take(stream, count * element.size, path, f"sequence<{element.name}>")
         values: Any = array.array(element.format, struct.pack(f"={bits}", *struct.unpack(order + bits, octets)))
         if self.declared.buffer == "numpy":
@@ -217,7 +83,7 @@ class _Sequence(construct.Construct):
         stream.input.note(at, path, f"sequence<{element.name}>", values)
         return values
 
-    def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
+    def _build(self, obj: Any, stream: Output, context: Any, path: str) -> Any:
         if self.declared.buffer is not None and (view := _buffer(obj, path)) is not None:
             return self._build_buffer(view, stream, context, path)
         values = _elements(obj, path)
@@ -226,9 +92,10 @@ class _Sequence(construct.Construct):
         self.length._build(len(values), stream, context, path)
         for i, value in enumerate(values):
             self.element._build(value, stream, context, f"{path}[{i}]")
+        stream.end_array()
         return obj
 
-    def _build_buffer(self, view: memoryview, stream: io.BytesIO, context: Any, path: str) -> Any:
+    def _build_buffer(self, view: memoryview, stream: Output, context: Any, path: str) -> Any:
         element = self.declared.element
         assert isinstance(element, t.Primitive)
         if view.ndim != 1:
@@ -242,10 +109,13 @@ class _Sequence(construct.Construct):
         bits = f"{len(view)}{_BITS[element.size]}"
         values = struct.unpack((given if given in ("<", ">", "!") else "=") + bits, view.tobytes())
         if values:
-            stream.write(bytes(-stream.tell() % element.size) + struct.pack("><"[self.order] + bits, *values))
+            stream.begin(element.size)
+            stream.write(struct.pack("><"[self.order] + bits, *values))
+        stream.end_array()
         return view
 
 
+_SPELLED: dict[ByteOrder, Literal["big", "little"]] = {ByteOrder.BIG: "big", ByteOrder.LITTLE: "little"}
 _BITS = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 
@@ -273,12 +143,13 @@ class _Array(construct.Construct):
     def _parse(self, stream: Stream, context: Any, path: str) -> tuple[Any, ...]:
         return tuple(self.element._parse(stream, context, f"{path}[{i}]") for i in range(self.length))
 
-    def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
+    def _build(self, obj: Any, stream: Output, context: Any, path: str) -> Any:
         values = _elements(obj, path)
         if len(values) != self.length:
             refuse(f"{len(values)} elements in an array of {self.length}", path)
         for i, value in enumerate(values):
             self.element._build(value, stream, context, f"{path}[{i}]")
+        stream.end_array()
         return obj
 
 
@@ -287,7 +158,7 @@ class _Enum(construct.Construct):
         super().__init__()
         self.declared = declared
         self.cls = declared.cls
-        self.number = _Primitive(t.ULong, order)
+        self.number = PrimitiveConstruct(t.ULong, order)
 
     def _parse(self, stream: Stream, context: Any, path: str) -> Any:
         value = self.number._parse(stream, context, path)
@@ -296,7 +167,7 @@ class _Enum(construct.Construct):
         except ValueError:
             stream.input.fail(f"{value} is no {self.cls.__name__}", path, stream.tell() - 4)
 
-    def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
+    def _build(self, obj: Any, stream: Output, context: Any, path: str) -> Any:
         if not self.declared.open:
             try:
                 obj = int(self.cls(obj))
@@ -310,7 +181,7 @@ class _Encapsulation(construct.Construct):
         super().__init__()
         self.declared = declared
         self.order = order
-        self.octets = _OctetSequence(t.OctetSequence, order)
+        self.octets = OctetSequenceConstruct(t.OctetSequence, order)
 
     def _parse(self, stream: Stream, context: Any, path: str) -> Any:
         octets = self.octets._parse(stream, context, path)
@@ -328,8 +199,8 @@ class _Encapsulation(construct.Construct):
             inner.fail(f"{len(octets) - at} octets left over in an encapsulation", path, at)
         return value
 
-    def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
-        inner = io.BytesIO()
+    def _build(self, obj: Any, stream: Output, context: Any, path: str) -> Any:
+        inner = Output(_SPELLED[self.order])
         inner.write(bytes([self.order]))
         construct_of(self.declared.content, self.order)._build(obj, inner, context, path)
         self.octets._build(inner.getvalue(), stream, context, path)
@@ -356,7 +227,7 @@ class _Switch(construct.Construct):
             stream.input.fail(f"no case for {self.declared.on} = {context[self.declared.on]!r}", path, stream.tell())
         return None if arm is None else arm._parse(stream, context, path)
 
-    def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
+    def _build(self, obj: Any, stream: Output, context: Any, path: str) -> Any:
         arm = self._arm(context)
         if arm == t.Switch.REFUSE:
             refuse(f"no case for {self.declared.on} = {shown(context[self.declared.on])}", path)
@@ -381,7 +252,7 @@ class _Recursive(construct.Construct):
         with stream.input.nested(path, stream.tell()):
             return self.content._parse(stream, context, path)
 
-    def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
+    def _build(self, obj: Any, stream: Output, context: Any, path: str) -> Any:
         return self.content._build(obj, stream, context, path)
 
 
@@ -399,7 +270,7 @@ class _Dependent(construct.Construct):
         with stream.input.nested(path, stream.tell()):
             return construct_of(kind, self.order)._parse(stream, context, path)
 
-    def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
+    def _build(self, obj: Any, stream: Output, context: Any, path: str) -> Any:
         try:
             kind = self.declared.choose(context[self.declared.on])
         except (ValueError, TypeError, AttributeError) as error:
@@ -421,23 +292,12 @@ class _Adapted(construct.Construct):
         except ValueError as error:
             stream.input.fail(str(error), path, at)
 
-    def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
+    def _build(self, obj: Any, stream: Output, context: Any, path: str) -> Any:
         try:
             value = self.declared.encode(obj)
         except (ValueError, TypeError, AttributeError) as error:
             refuse(str(error), path)
         self.layout._build(value, stream, context, path)
-        return obj
-
-
-class _Position(construct.Construct):
-    def __init__(self, declared: t.Position, order: ByteOrder) -> None:
-        super().__init__()
-
-    def _parse(self, stream: Stream, context: Any, path: str) -> int:
-        return stream.tell()
-
-    def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
         return obj
 
 
@@ -461,7 +321,7 @@ class _Struct(construct.Construct):
         except (ValueError, TypeError) as error:
             stream.input.fail(str(error), path, at)
 
-    def _build(self, obj: Any, stream: io.BytesIO, context: Any, path: str) -> Any:
+    def _build(self, obj: Any, stream: Output, context: Any, path: str) -> Any:
         if self.declared.cls is None:
             if type(obj) not in (tuple, list) or len(obj) != len(self.names):
                 refuse(f"{self.declared.name} takes {len(self.names)} values ({', '.join(self.names)})", path)
@@ -481,10 +341,11 @@ def _make(declared: CDRType, order: ByteOrder) -> construct.Construct:
 
 
 for _declared, _construct in (
-    (t.Primitive, _Primitive),
-    (t.StringType, _String),
-    (t.OctetSequenceType, _OctetSequence),
-    (t.OctetArray, _OctetArray),
+    (t.Primitive, PrimitiveConstruct),
+    (LongDoubleType, LongDoubleConstruct),
+    (t.StringType, StringConstruct),
+    (t.OctetSequenceType, OctetSequenceConstruct),
+    (t.OctetArray, OctetArrayConstruct),
     (t.Sequence, _Sequence),
     (t.Array, _Array),
     (t.Enum, _Enum),
@@ -493,10 +354,16 @@ for _declared, _construct in (
     (t.Recursive, _Recursive),
     (t.Dependent, _Dependent),
     (t.Adapted, _Adapted),
-    (t.Position, _Position),
+    (t.Position, PositionConstruct),
+    (t.Rest, RestConstruct),
     (t.Struct, _Struct),
 ):
     _make.register(_declared, _construct)
+
+
+@_make.register
+def _(declared: ValueType, order: ByteOrder) -> construct.Construct:
+    return ValueConstruct(declared, order, construct_of)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -525,13 +392,21 @@ def parse(declared: CDRType, source: Input, order: ByteOrder) -> tuple[Any, int]
     return value, source.stream.tell()
 
 
-def build(declared: CDRType, value: Any, order: ByteOrder, start: int = 0) -> bytes:
+def build(declared: CDRType, value: Any, order: ByteOrder, start: int = 0, *, whole: bool = True) -> bytes:
     """Write one value as it stands `start` octets behind the origin of alignment.
 
+    Args:
+        declared: its type.
+        value: to write.
+        order: of the octets.
+        start: octets before it.
+        whole: whether it is all that is written; a part is not written if it holds values of value types.
+
     Raises:
+        Interpreted: such a part.
         EncodeError: the value does not fit; with path.
     """
-    stream = io.BytesIO(bytes(start))
+    stream = Output(_SPELLED[order], bytes(start), whole)
     stream.seek(start)
     try:
         construct_of(declared, order).build_stream(value, stream)

@@ -8,16 +8,22 @@ Python raises; `iiop.cdr.codec` then lets the construct engine say what and wher
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
+import itertools
 import struct
 from collections.abc import Callable
 from typing import Any
 
-from iiop.cdr import buffers
+from iiop.cdr import buffers, constructs
 from iiop.cdr import types as t
-from iiop.cdr.codegen import NESTED_LOOPS, UNKNOWN, Generator, Phase, Refused, identifier, is_bulk
+from iiop.cdr.codegen import CHOSEN, NESTED_LOOPS, UNKNOWN, Generator, Phase, Refused, identifier, is_bulk
+from iiop.cdr.long_double import Binary128, LongDoubleType
+from iiop.cdr.source import Input, Remainder
 from iiop.cdr.types import ByteOrder, CDRType
+from iiop.cdr.value_types import ValueType
+from iiop.exceptions.errors import DecodeError
 from iiop.limits import Limits, deeper
 
 __all__ = ["Decode", "compile_decoder"]
@@ -26,6 +32,9 @@ Decode = Callable[[bytes, int, Limits], tuple[Any, int]]
 
 BOOLEANS = (False, True)
 CHARACTERS = tuple(map(chr, range(256)))
+
+FIELDS_AT_FIRST = 64
+"""Fields of a value of a type just chosen up to which compiling for it takes longer than reading it without."""
 
 UNROLLED, UNROLLED_SIZE = 16, 128
 """Arrays up to this length, of at least so many octets, are written out, others become a loop."""
@@ -104,6 +113,13 @@ class _Decoder(Generator):
         name = self.primitive(declared if table is None else t.Octet)
         if table is not None:
             self.then(f"{name} = {self.keep('table', table)}[{name}]")
+        return name
+
+    @value.register
+    def _(self, declared: LongDoubleType) -> str:
+        halves, name = (self.primitive(t.ULongLong), self.primitive(t.ULongLong)), self.fresh()
+        high, low = halves if self.order is ByteOrder.BIG else halves[::-1]
+        self.then(f"{name} = {self.keep('binary128', Binary128.of_halves)}({high}, {low})")
         return name
 
     @value.register
@@ -250,6 +266,12 @@ class _Decoder(Generator):
         return self.call(self.keep("nested", _Nested(declared.make, self.order)))
 
     @value.register
+    def _(self, declared: ValueType) -> str:
+        self.flush()
+        self.emit("raise Interpreted")
+        return "None"
+
+    @value.register
     def _(self, declared: t.Adapted) -> str:
         value, name = self.value(declared.layout), self.fresh()
         self.then(f"{name} = {self.keep('adapt', declared.decode)}({value})")
@@ -260,6 +282,15 @@ class _Decoder(Generator):
         self.flush()
         name = self.fresh()
         self.emit(f"{name} = pos")
+        return name
+
+    @value.register
+    def _(self, declared: t.Rest) -> str:
+        self.flush()
+        name = self.fresh()
+        self.emit(f"{name} = {self.keep('Remainder', Remainder)}(octets, pos, {self.keep('order', self.order)}, limits)")
+        self.emit(f"pos = {self.end}")
+        self.phase = UNKNOWN
         return name
 
     def dependent(self, declared: t.Dependent, label: str) -> str:
@@ -359,7 +390,31 @@ class _Chosen:
     def __call__(self, label: Any, octets: bytes, position: int, limits: Limits) -> tuple[Any, int]:
         if limits.nesting < 1:
             raise Refused
-        return compile_decoder(self._choose(label), self._order, UNKNOWN)(octets, position, deeper(limits))
+        return _decoder_of_chosen(self._choose(label), self._order)(octets, position, deeper(limits))
+
+
+class _WhenSeenAgain:
+    """Read a value of a type that a peer chose: the construct engine does it once, for most such types are never seen again."""
+
+    def __init__(self, declared: CDRType, order: ByteOrder) -> None:
+        self._declared = declared
+        self._order = order
+        self._seen = False
+        self._decode: Decode | None = None
+
+    def __call__(self, octets: bytes, position: int, limits: Limits) -> tuple[Any, int]:
+        if self._decode is None:
+            if not self._seen:
+                self._seen = True
+                patience = itertools.repeat(True, FIELDS_AT_FIRST)
+                with contextlib.suppress(DecodeError):
+                    source = Input(octets, limits, position, patience=patience, whole=False)
+                    return constructs.parse(self._declared, source, self._order)
+            self._decode = compile_decoder.__wrapped__(self._declared, self._order, UNKNOWN)
+        return self._decode(octets, position, limits)
+
+
+_decoder_of_chosen = functools.lru_cache(maxsize=CHOSEN)(_WhenSeenAgain)
 
 
 def _decapsulate(decoders: tuple[Decode, ...], octets: bytes, limits: Limits) -> Any:

@@ -13,10 +13,12 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from iiop.cdr import buffers
+from iiop.cdr import buffers, constructs
 from iiop.cdr import types as t
-from iiop.cdr.codegen import NESTED_LOOPS, UNKNOWN, Generator, Phase, Refused, identifier, is_bulk, struct_of
+from iiop.cdr.codegen import CHOSEN, NESTED_LOOPS, UNKNOWN, Generator, Phase, Refused, identifier, is_bulk, struct_of
+from iiop.cdr.long_double import LongDoubleType, binary128
 from iiop.cdr.types import ByteOrder, CDRType
+from iiop.cdr.value_types import ValueType
 
 __all__ = ["Encode", "compile_encoder"]
 
@@ -71,6 +73,12 @@ class _Encoder(Generator):
         elif declared is t.Char:
             expression = f"{self.keep('characters', CHARACTERS)}[{expression}]"
         self.primitive(declared if declared is not t.Char else t.Octet, expression)
+
+    @value.register
+    def _(self, declared: LongDoubleType, expression: str) -> None:
+        value = self.local(f"{self.keep('binary128', binary128)}({expression}).halves")
+        for half in (0, 1) if self.order is ByteOrder.BIG else (1, 0):
+            self.primitive(t.ULongLong, f"{value}[{half}]")
 
     @value.register
     def _(self, declared: t.StringType, expression: str) -> None:
@@ -202,12 +210,21 @@ class _Encoder(Generator):
         self.phase = UNKNOWN
 
     @value.register
+    def _(self, declared: ValueType, expression: str) -> None:
+        self.flush()
+        self.emit("raise Interpreted")
+
+    @value.register
     def _(self, declared: t.Adapted, expression: str) -> None:
         self.value(declared.layout, self.local(f"{self.keep('adapt', declared.encode)}({expression})"))
 
     @value.register
     def _(self, declared: t.Position, expression: str) -> None:
         pass
+
+    @value.register
+    def _(self, declared: t.Rest, expression: str) -> None:
+        self.emit("raise Refused")
 
     def dependent(self, declared: t.Dependent, label: str, expression: str) -> None:
         self.flush()
@@ -268,7 +285,29 @@ class _Chosen:
         self._order = order
 
     def __call__(self, label: Any, value: Any, out: bytearray) -> None:
-        compile_encoder(self._choose(label), self._order, UNKNOWN)(value, out)
+        _encoder_of_chosen(self._choose(label), self._order)(value, out)
+
+
+class _WhenSeenAgain:
+    """Write a value of a type that a peer may have chosen: the construct engine does it once."""
+
+    def __init__(self, declared: CDRType, order: ByteOrder) -> None:
+        self._declared = declared
+        self._order = order
+        self._seen = False
+        self._encode: Encode | None = None
+
+    def __call__(self, value: Any, out: bytearray) -> None:
+        if not self._seen:
+            self._seen = True
+            out += constructs.build(self._declared, value, self._order, len(out) & 7, whole=False)
+            return
+        if self._encode is None:
+            self._encode = compile_encoder.__wrapped__(self._declared, self._order, UNKNOWN)
+        self._encode(value, out)
+
+
+_encoder_of_chosen = functools.lru_cache(maxsize=CHOSEN)(_WhenSeenAgain)
 
 
 def _octets_of(value: Any) -> bytes | memoryview:

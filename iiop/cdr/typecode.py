@@ -21,7 +21,10 @@ from typing import Annotated, Any, ClassVar
 
 from iiop.cdr import types as t
 from iiop.cdr.codec import Codec
+from iiop.cdr.long_double import LongDouble
+from iiop.cdr.source import Remainder
 from iiop.cdr.types import CDRType, Field, Long, Short, Struct, ULong, UShort, cdr_type
+from iiop.cdr.wide import WChar
 
 __all__ = ["ENCLOSING", "NUMBERS", "TYPECODE", "Member", "TCKind", "TypeCode"]
 
@@ -196,12 +199,20 @@ class _StructParameters(_NamedParameters):
 
 
 def _labelled(discriminator: _Wire) -> CDRType:
-    """Return the declaration of a union's members: the type of their labels is that of the discriminator."""
+    """Return the declaration of a union's members: the type of their labels is that of the discriminator.
+
+    If that is an indirection, they can be read only once it is known where it leads.
+    """
     while discriminator.kind == K.tk_alias:
         discriminator = discriminator.parameters.type
-    label = _LABELS.get(discriminator.kind)
+    return t.Rest() if discriminator.kind == K.tk_indirection else _members(discriminator.kind)
+
+
+@functools.cache
+def _members(discriminator: int) -> CDRType:
+    label = _LABELS.get(discriminator)
     if label is None:
-        raise ValueError(f"a discriminator of kind {discriminator.kind} is not understood here")
+        raise ValueError(f"a discriminator of kind {discriminator} is not understood here")
     fields = (Field("label", label), Field("name", t.String), Field("type", cdr_type(_Wire)))
     return t.Sequence(Struct("union member", fields))
 
@@ -255,9 +266,10 @@ NUMBERS: dict[int, CDRType] = {
     K.tk_octet: t.Octet,
     K.tk_longlong: t.LongLong,
     K.tk_ulonglong: t.ULongLong,
+    K.tk_longdouble: LongDouble,
 }
-_LABELS: dict[int, CDRType] = {kind: NUMBERS[kind] for kind in NUMBERS if kind not in (K.tk_float, K.tk_double, K.tk_octet)}
-_LABELS[K.tk_enum] = t.ULong
+_LABELS: dict[int, CDRType] = {kind: NUMBERS[kind] for kind in NUMBERS if kind not in (K.tk_float, K.tk_double, K.tk_longdouble)}
+_LABELS |= {K.tk_enum: t.ULong, K.tk_wchar: WChar}
 
 ENCLOSING = frozenset({K.tk_struct, K.tk_union, K.tk_except, K.tk_value, K.tk_event, K.tk_value_box})
 """Kinds that a type can mention from inside itself, and that `TypeCode.level` counts."""
@@ -329,13 +341,27 @@ class _Reader:
             return named | {"content": self.read(given.type, base)}
         if isinstance(given, _UnionParameters):
             discriminator = self.read(given.discriminator, base)
-            members = tuple([Member(name, self.read(kind, base), label) for label, name, kind in given.members])
+            labelled = given.members
+            if isinstance(labelled, Remainder):
+                labelled = _read_later(labelled, discriminator)
+            members = tuple([Member(name, self.read(kind, base), label) for label, name, kind in labelled])
             return named | {"discriminator": discriminator, "default_index": given.default_index, "members": members}
         if isinstance(given, _ValueParameters):
             content = self.read(given.base, base)
             members = tuple([Member(m.name, self.read(m.type, base), visibility=m.visibility) for m in given.members])
             return named | {"modifier": given.modifier, "content": content, "members": members}
         return named
+
+
+def _read_later(remainder: Remainder, discriminator: TypeCode) -> Any:
+    """Return the members of a union whose discriminator was told by an indirection."""
+    while discriminator.kind is K.tk_alias and discriminator.content is not None:
+        discriminator = discriminator.content
+    octets, position, byte_order, limits = remainder
+    members, end = Codec(_members(discriminator.kind)).decode_from(octets, position, byte_order, limits)
+    if end != len(octets):
+        raise ValueError(f"{len(octets) - end} octets left over in the TypeCode of a union")
+    return members
 
 
 class _Writer:

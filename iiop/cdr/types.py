@@ -43,7 +43,9 @@ __all__ = [
     "OpenEnum",
     "Position",
     "Primitive",
+    "Principal",
     "Recursive",
+    "Rest",
     "Sequence",
     "Short",
     "String",
@@ -83,7 +85,13 @@ class OpenEnum(enum.IntEnum):
 
 @dataclass(frozen=True)
 class CDRType:
-    """Stand above all declarations."""
+    """Stand above all declarations.
+
+    Attributes:
+        nullable: whether None is a value, so that `X | None` says nothing else than `X`.
+    """
+
+    nullable: typing.ClassVar[bool] = False
 
     @property
     def min_size(self) -> int:
@@ -158,6 +166,8 @@ class OctetSequenceType(CDRType):
 
 String = StringType()
 OctetSequence = OctetSequenceType()
+Principal = OctetSequence
+"""Who sends a Request of GIOP 1.0 or 1.1; octets of whatever both ends agreed on (CORBA::Principal, gone since 2.3)."""
 
 
 @dataclass(frozen=True)
@@ -347,6 +357,15 @@ class Position(CDRType):
         return 0
 
 
+@dataclass(frozen=True)
+class Rest(CDRType):
+    """Declare the rest of a message or encapsulation, to be read later: a `source.Remainder`, which is never written."""
+
+    @property
+    def min_size(self) -> int:
+        return 0
+
+
 class Field(typing.NamedTuple):
     """Name one member of a structure."""
 
@@ -461,6 +480,10 @@ def cdr_type(annotation: Any) -> CDRType:
         parts = typing.get_args(annotation)
         if len(parts) == 2 and parts[1] is Ellipsis:
             return Sequence(cdr_type(parts[0]))
+    if origin in (types.UnionType, typing.Union):
+        others = [part for part in typing.get_args(annotation) if part is not types.NoneType]
+        if len(others) == 1 and (nullable := cdr_type(others[0])).nullable:
+            return nullable
     if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
         if annotation in _PLAIN:
             return _PLAIN[annotation]

@@ -14,14 +14,17 @@ from hypothesis import example, given, note
 from hypothesis import strategies as st
 
 from iiop import profile
-from iiop.cdr import ByteOrder, CDRType, Codec, cdr_type, constructs
+from iiop.cdr import Binary128, ByteOrder, CDRType, Codec, Value, cdr_type, constructs
 from iiop.cdr import types as t
 from iiop.cdr.codec import _COMPLAINTS
-from iiop.cdr.codegen import Phase
+from iiop.cdr.codegen import Interpreted, Phase
 from iiop.cdr.decoder import compile_decoder
 from iiop.cdr.encoder import compile_encoder
 from iiop.cdr.fixed import Fixed
+from iiop.cdr.long_double import LongDoubleType
 from iiop.cdr.source import Input
+from iiop.cdr.value_types import ValueType
+from iiop.cdr.wide import WideChar
 from iiop.exceptions.errors import DecodeError, EncodeError
 from iiop.giop import header, messages, v1_0, v1_1, v1_2
 from iiop.iop import IOR, ServiceContext, TaggedComponent, TaggedProfile
@@ -99,6 +102,8 @@ declared_and_values = st.sampled_from(DECLARED).flatmap(
 def compiled_decode(declared: CDRType, octets: bytes, start: int, order: ByteOrder, limits: Limits) -> Any:
     try:
         return compile_decoder(declared, order, Phase.at(start))(octets, start, limits)
+    except Interpreted:
+        return construct_decode(declared, octets, start, order, limits)
     except _COMPLAINTS:
         return REFUSED
 
@@ -114,6 +119,8 @@ def compiled_encode(declared: CDRType, value: Any, start: int, order: ByteOrder)
     out = bytearray(start)
     try:
         compile_encoder(declared, order, Phase.at(start))(value, out)
+    except Interpreted:
+        return construct_encode(declared, value, start, order)
     except _COMPLAINTS:
         return REFUSED
     return bytes(out[start:])
@@ -131,15 +138,22 @@ def same(one: Any, other: Any) -> bool:
     return repr(plain(one)) == repr(plain(other))
 
 
-def plain(value: Any) -> Any:
-    """Return a value whose repr says all of it."""
+def plain(value: Any, seen: dict[int, int] | None = None) -> Any:
+    """Return a value whose repr says all of it: what a buffer is, which of the values of value types are one object."""
+    seen = {} if seen is None else seen
     if isinstance(value, memoryview | array | numpy.ndarray):
         view = memoryview(value)
         return type(value).__name__, view.format, view.shape, view.readonly, view.tobytes()
+    if isinstance(value, Binary128):
+        return "Binary128", value.bits
     if isinstance(value, tuple):
-        return tuple(map(plain, value))
+        return tuple([plain(element, seen) for element in value])
+    if isinstance(value, Value):
+        if id(value) in seen:
+            return "again", seen[id(value)]
+        seen[id(value)] = len(seen)
     if is_dataclass(value):
-        return type(value).__name__, [(member.name, plain(getattr(value, member.name))) for member in fields(value)]
+        return type(value).__name__, [(member.name, plain(getattr(value, member.name), seen)) for member in fields(value)]
     return value
 
 
@@ -300,6 +314,41 @@ def _(declared: Fixed) -> st.SearchStrategy[Any]:
 @misfits.register
 def _(declared: t.Recursive) -> st.SearchStrategy[Any]:
     return st.deferred(lambda: misfits(declared.make()))
+
+
+@misfits.register
+def _(declared: LongDoubleType) -> st.SearchStrategy[Any]:
+    return st.sampled_from([None, "1.0", [], 1j, 10**400, 2**53 + 1, Decimal(1)])
+
+
+@misfits.register
+def _(declared: WideChar) -> st.SearchStrategy[Any]:
+    return st.sampled_from([None, 7, "", "ab", "\U0001f600", b"a"])
+
+
+class Undeclared(Value):
+    """Is derived from the base of all value types, and declares nothing."""
+
+
+@misfits.register
+def _(declared: ValueType) -> st.SearchStrategy[Any]:
+    wrong: st.SearchStrategy[Any] = st.sampled_from([7, "abc", (), b"", Nothing(), Undeclared()])
+    if not declared.abstract and declared.fields:
+        wrong |= st.just(declared.cls.__new__(declared.cls))
+        wrong |= st.sampled_from(declared.fields).flatmap(lambda member: _broken_value(declared, member))
+    return wrong
+
+
+def _broken_value(declared: ValueType, member: t.Field) -> st.SearchStrategy[Any]:
+    def broken(wrong: Any, others: tuple[Any, ...]) -> Value:
+        value = declared.cls.__new__(declared.cls)
+        for (name, _), good in zip(declared.fields, others, strict=True):
+            setattr(value, name, good)
+        setattr(value, member.name, wrong)
+        return value
+
+    others = st.tuples(*[iiop_st.cdr_values(kind, max_size=2) for _, kind in declared.fields])
+    return st.builds(broken, st.deferred(lambda: misfits(member.type)), others)
 
 
 NOT_ELEMENTS = [None, 7, "abc", b"abc", iter(()), Nothing()]

@@ -1,0 +1,274 @@
+"""Value types: objects passed by value, as plain data.
+
+A value type is declared by a class that `value_type` decorates (an example is in `iiop.cdr`). A derived one is a derived class,
+and a value box a value type with one member, `value`: they look the same on the wire. What is read is an object of a declared
+class, or of one made of a TypeCode; its members are set and nothing of it is called. An object mentioned twice is the same
+object, read and written, and may mention itself.
+
+This module knows no octets; `value_constructs` does.
+
+Source: CORBA 3.3 part 2, clause 9.3.4 "Value Types", 9.3.7 "Abstract Interfaces".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import typing
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from iiop.cdr import types as t
+from iiop.cdr.types import ByteOrder, CDRType, Field
+
+__all__ = ["CustomState", "Value", "ValueHeader", "ValueType", "abstract_interface", "header_of", "value_type"]
+
+
+@dataclass(frozen=True, slots=True)
+class ValueHeader:
+    """Hold how a value was introduced by the peer that wrote it.
+
+    Attributes:
+        codebase: URL of code, which nobody here loads.
+        repository_ids: one, or a tuple of them, the most derived first; None where the peer gave none.
+        chunked: whether its state was cut into chunks.
+    """
+
+    codebase: str | None = None
+    repository_ids: str | tuple[str, ...] | None = None
+    chunked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CustomState:
+    """Hold the state of a value of a custom type, which only the code of that type understands.
+
+    It means something only where it stands; elsewhere it is refused. Whether it mentions what lies outside of it cannot be known.
+
+    Attributes:
+        octets: chunks and values inside, as on the wire.
+        byte_order: of the octets.
+        phase: position of the first octet, modulo 8.
+        level: how many chunked values around, this one included.
+    """
+
+    octets: bytes
+    byte_order: ByteOrder
+    phase: int
+    level: int
+
+
+_compared: ContextVar[set[tuple[int, int]] | None] = ContextVar("_compared", default=None)
+_shown: ContextVar[set[int] | None] = ContextVar("_shown", default=None)
+
+
+@contextlib.contextmanager
+def _outermost(variable: ContextVar[Any]) -> Iterator[set[Any]]:
+    """Give the set that the outermost of calls inside each other made."""
+    known = variable.get()
+    if known is not None:
+        yield known
+        return
+    made: set[Any] = set()
+    token = variable.set(made)
+    try:
+        yield made
+    finally:
+        variable.reset(token)
+
+
+class Value:
+    """Stand above all classes of value types (CORBA::ValueBase); as a declared type, any of them.
+
+    Values are equal if they are of one class and their members are; `repr` shows an object once.
+    """
+
+    __cdr_type__: typing.ClassVar[CDRType]
+    _header: ValueHeader | None = None
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other):
+            return NotImplemented
+        with _outermost(_compared) as compared:
+            pair = (id(self), id(other))
+            if self is other or pair in compared:
+                return True
+            compared.add(pair)
+            return all(getattr(self, name, None) == getattr(other, name, None) for name in _members(self))
+
+    def __repr__(self) -> str:
+        with _outermost(_shown) as shown:
+            if id(self) in shown:
+                return f"{type(self).__name__}(again)"
+            shown.add(id(self))
+            members = [f"{name}={getattr(self, name)!r}" for name in _members(self) if hasattr(self, name)]
+            return f"{type(self).__name__}({', '.join(members)})"
+
+
+def header_of(value: Value) -> ValueHeader | None:
+    """Return how the peer introduced a value, None for what was not read; it is written so again where that still fits."""
+    return value._header
+
+
+def _members(value: Value) -> list[str]:
+    return [member.name for member in dataclasses.fields(value)] if dataclasses.is_dataclass(value) else []
+
+
+@dataclass(frozen=True, eq=False)
+class ValueType(CDRType):
+    """Declare a value type; `value_type` makes one of a class, and a TypeCode one with a class of its own.
+
+    Attributes:
+        repository_id: as the wire has it.
+        cls: the class of its values.
+        make: returns the members, those of the base first; asked when they are first needed, for they may be of this type.
+        base: the concrete value type that this one is derived from.
+        truncatable: whether whoever knows the base only may read a value as one of that.
+        custom: whether only code of its own understands the state; the one member is then `state`, a `CustomState`.
+        abstract: whether there are only values of types derived from it.
+        declared: whether there is a class for it that a user declared; otherwise it was made of a TypeCode.
+    """
+
+    nullable: typing.ClassVar[bool] = True
+
+    repository_id: str
+    cls: type[Value]
+    make: Callable[[], tuple[Field, ...]] = field(repr=False)
+    base: ValueType | None = None
+    truncatable: bool = False
+    custom: bool = False
+    abstract: bool = False
+    declared: bool = True
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    @property
+    def min_size(self) -> int:
+        return 4
+
+    @functools.cached_property
+    def fields(self) -> tuple[Field, ...]:
+        """Return the members."""
+        return self.make()
+
+    @functools.cached_property
+    def lineage(self) -> tuple[ValueType, ...]:
+        """Return the type, its base, the base of that, and so on."""
+        return (self, *(self.base.lineage if self.base else ()))
+
+    @functools.cached_property
+    def repository_ids(self) -> str | tuple[str, ...]:
+        """Return what tells the type on the wire: its id, and those of the bases it may be truncated to, if there are any."""
+        if not self.truncatable or self.base is None:
+            return self.repository_id
+        rest = self.base.repository_ids
+        return (self.repository_id, *((rest,) if isinstance(rest, str) else rest))
+
+    def known(self, repository_id: str) -> ValueType | None:
+        """Return the type of that id that is this one or declared as derived from it."""
+        if repository_id == self.repository_id:
+            return self
+        derived = (sub.__cdr_type__ for sub in _derived(self.cls)) if self.declared else ()
+        return next((it for it in derived if isinstance(it, ValueType) and it.repository_id == repository_id), None)
+
+    def admits(self, value: Any, actual: ValueType) -> bool:
+        """Tell whether a value, read or written as `actual`, is one of this type."""
+        if self.declared:
+            return isinstance(value, self.cls)
+        return any(it.repository_id == self.repository_id for it in actual.lineage)
+
+    def type_of(self, value: Any) -> ValueType | None:
+        """Return the type to write a value as, None if it is none of this type."""
+        if not self.declared:
+            return self if all(hasattr(value, member.name) for member in self.fields) else None
+        own = vars(type(value)).get("__cdr_type__")
+        return own if isinstance(value, self.cls) and isinstance(own, ValueType) else None
+
+
+def _derived(cls: type[Value]) -> Iterator[type[Value]]:
+    """Yield the declared classes below a class."""
+    for sub in cls.__subclasses__():
+        if "__cdr_type__" in vars(sub):
+            yield sub
+            yield from _derived(sub)
+
+
+VALUE_BASE = ValueType("IDL:omg.org/CORBA/ValueBase:1.0", Value, tuple, abstract=True)
+Value.__cdr_type__ = VALUE_BASE
+
+V = TypeVar("V", bound=type[Value])
+
+
+@typing.dataclass_transform(eq_default=False)
+def value_type(
+    repository_id: str, *, truncatable: bool = False, custom: bool = False, abstract: bool = False
+) -> Callable[[V], V]:
+    """Declare a class as a value type; it becomes a dataclass whose annotations say how its members lie on the wire.
+
+    Args:
+        repository_id: as in `IDL:Sample/Point:1.0`.
+        truncatable: whether whoever knows the base only may read a value as one of that.
+        custom: whether the state is opaque; the class has one member then, `state: CustomState`.
+        abstract: whether there are only values of classes derived from it; it has no members then.
+
+    Raises:
+        TypeError: the class is not derived from `Value`; it is truncatable and its base has no members; members that do not fit
+            what it is.
+    """
+
+    def declare(cls: V) -> V:
+        if not issubclass(cls, Value):
+            raise TypeError(f"{cls.__qualname__} is not derived from Value")
+        bases = [base for base in map(_value_type_of, cls.__bases__) if base is not None and not base.abstract]
+        if len(bases) > 1 or (truncatable and not bases):
+            raise TypeError(f"{cls.__qualname__} has {len(bases)} bases with members; that is no truncatable value type")
+        dataclass(eq=False, repr=False)(cls)
+        members = [member.name for member in dataclasses.fields(cls)]  # type: ignore[arg-type]
+        if (abstract and members) or (custom and members != ["state"]):
+            raise TypeError(f"{cls.__qualname__} has members {members}: an abstract type has none, a custom one its state")
+        base = bases[0] if bases else None
+        make = tuple if custom else functools.partial(_declared_fields, cls)
+        cls.__cdr_type__ = ValueType(repository_id, cls, make, base, truncatable, custom, abstract)
+        return cls
+
+    return declare
+
+
+def _value_type_of(cls: type[Any]) -> ValueType | None:
+    declared = vars(cls).get("__cdr_type__")
+    return declared if isinstance(declared, ValueType) else None
+
+
+def _declared_fields(cls: type[Any]) -> tuple[Field, ...]:
+    """Return the members; the class may mention itself and its bases wherever it was made, in a function too."""
+    hints = typing.get_type_hints(cls, localns={base.__name__: base for base in reversed(cls.__mro__)}, include_extras=True)
+    return tuple([Field(member.name, t.cdr_type(hints[member.name])) for member in dataclasses.fields(cls)])
+
+
+@dataclass(frozen=True)
+class AbstractInterface(t.Adapted):
+    """Declare an abstract interface: what is passed is an object reference, a value, or None."""
+
+    nullable: typing.ClassVar[bool] = True
+
+
+def abstract_interface(reference: CDRType, value: CDRType = VALUE_BASE) -> AbstractInterface:
+    """Declare an abstract interface.
+
+    Args:
+        reference: declares an object reference.
+        value: declares the values that may be passed; by default those of every value type declared.
+    """
+    cases: dict[Any, CDRType | None] = {True: reference, False: value}
+    layout = t.Struct("abstract interface", (Field("is_object", t.Boolean), Field("value", t.Switch(cases, on="is_object"))))
+    return AbstractInterface(
+        layout, lambda read: read[1], lambda given: (given is not None and not isinstance(given, Value), given)
+    )

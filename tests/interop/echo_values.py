@@ -3,7 +3,7 @@
 Drawn are references and types as IDL can make them. A process of omniORBpy 4.3.3 ends with SIGSEGV where a repository id or a
 name in a TypeCode is not ASCII, or where a union that it knows by its TypeCode only has a label twice or a default member. What
 it holds against the bound of a string is the length in UTF-8, so that text of bounded strings is ASCII here. A wchar it cannot
-read.
+read, and a long double it has not.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _members(types: SearchStrategy[TypeCode], least: int = 1) -> SearchStrategy[
 OBJECT = TypeCode(K.tk_objref, "IDL:Echoes/Echo:1.0", "Echo")
 ENUMS = st.integers(1, 4).map(lambda count: identified(K.tk_enum, tuple([Member(f"e{index}") for index in range(count)])))
 BASIC = st.one_of(
-    st.sampled_from(sorted(NUMBERS)).map(lambda kind: TypeCode(TCKind(kind))),
+    st.sampled_from(sorted(NUMBERS.keys() - {K.tk_longdouble})).map(lambda kind: TypeCode(TCKind(kind))),
     st.just(TypeCode(K.tk_string)),
     st.integers(0, 5).map(lambda bound: TypeCode(K.tk_wstring, length=bound)),
     iiop_st.fixed_types().map(lambda it: TypeCode(K.tk_fixed, digits=it.digits, scale=it.scale)),

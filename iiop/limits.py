@@ -27,8 +27,8 @@ class Limits:
         sequence_length: elements of one IDL sequence.
         string_length: octets of one string, its terminating NUL not counted.
         nesting: recursive types, TypeCodes, Anys and values of value types inside each other; repository ids in the list of one.
-        value_fields: fields of one message that holds values of value types, which takes microseconds a field; a string or a
-            sequence of octets is two.
+        interpreted_fields: fields of one message that the construct engine reads, which takes microseconds a field: those with
+            values of value types, and what another leniency than `DEFAULT` asks for. A string or a sequence of octets is two.
         service_contexts: service contexts of one message.
         outstanding: requests of one connection that wait for their reply.
         connections: connections a server keeps open.
@@ -44,7 +44,7 @@ class Limits:
     sequence_length: int = 16 * 1024 * 1024
     string_length: int = 1024 * 1024
     nesting: int = 64
-    value_fields: int = 100_000
+    interpreted_fields: int = 100_000
     service_contexts: int = 64
     outstanding: int = 4096
     connections: int = 4096

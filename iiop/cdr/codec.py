@@ -6,7 +6,7 @@ fields only: no peer can buy seconds of our time with a large message that is wr
 pass than the compiled engine does, what the construct engine reads is the answer; where it lets less pass, it reads everything.
 
 What holds values of value types, the construct engine does alone: the meaning of those is in the whole message, and there is one
-implementation of that. `Limits.value_fields` bounds what it costs.
+implementation of that. `Limits.interpreted_fields` bounds what its readings cost.
 """
 
 from __future__ import annotations
@@ -89,24 +89,23 @@ class Codec:
         Raises:
             DecodeError: with path and offset.
         """
-        if limits.leniency is not DEFAULT and DEFAULT not in limits.leniency:
-            return constructs.parse(self.type, Input(octets, limits, start), ByteOrder(byte_order))
-        key = (start & 7) << 1 | byte_order
-        decode = self._decoders.get(key)
-        if decode is None:
-            decode = self._decoders[key] = compile_decoder(self.type, ByteOrder(byte_order), Phase.at(start))
-        try:
-            return decode(octets, start, limits)
-        except Interpreted:
-            patience = itertools.repeat(True, limits.value_fields)
-            source = Input(octets, limits, start, patience=patience, bounded_by="value_fields")
-            return constructs.parse(self.type, source, ByteOrder(byte_order))
-        except _COMPLAINTS as complaint:
-            source = Input(octets, limits, start, patience=itertools.repeat(True, EXPLAINED))
-            read = constructs.parse(self.type, source, ByteOrder(byte_order))
-            if limits.leniency is not DEFAULT:
-                return read
-            raise DecodeError(f"the engines disagree ({complaint!r}): please report this", offset=start) from complaint
+        if limits.leniency is DEFAULT or DEFAULT in limits.leniency:
+            key = (start & 7) << 1 | byte_order
+            decode = self._decoders.get(key)
+            if decode is None:
+                decode = self._decoders[key] = compile_decoder(self.type, ByteOrder(byte_order), Phase.at(start))
+            try:
+                return decode(octets, start, limits)
+            except Interpreted:
+                pass
+            except _COMPLAINTS as complaint:
+                if limits.leniency is DEFAULT:
+                    source = Input(octets, limits, start, patience=itertools.repeat(True, EXPLAINED))
+                    constructs.parse(self.type, source, ByteOrder(byte_order))
+                    raise DecodeError(f"the engines disagree ({complaint!r}): please report this", offset=start) from complaint
+        patience = itertools.repeat(True, limits.interpreted_fields)
+        source = Input(octets, limits, start, patience=patience, bounded_by="interpreted_fields")
+        return constructs.parse(self.type, source, ByteOrder(byte_order))
 
     def encode(self, value: Any, byte_order: ByteOrder = ByteOrder.BIG) -> bytes:
         """Return the octets of a value.

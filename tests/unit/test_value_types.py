@@ -483,10 +483,10 @@ def test_limits() -> None:
     assert caught.value.limit == "nesting"
     assert codec(A).decode(given, limits=Limits(nesting=65)) == chain
     many = codec(tuple[B | None, ...]).encode((None,) * 1000)
-    assert codec(tuple[B | None, ...]).decode(many, limits=Limits(value_fields=1001)) == (None,) * 1000
-    with pytest.raises(LimitExceeded, match="value_fields") as caught:
-        codec(tuple[B | None, ...]).decode(many, limits=Limits(value_fields=1000))
-    assert (caught.value.limit, caught.value.value) == ("value_fields", 1001)
+    assert codec(tuple[B | None, ...]).decode(many, limits=Limits(interpreted_fields=1001)) == (None,) * 1000
+    with pytest.raises(LimitExceeded, match="interpreted_fields") as caught:
+        codec(tuple[B | None, ...]).decode(many, limits=Limits(interpreted_fields=1000))
+    assert (caught.value.limit, caught.value.value) == ("interpreted_fields", 1001)
 
 
 def test_a_chain_too_long_to_write() -> None:

@@ -13,7 +13,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from iiop.cdr import ByteOrder, OpenEnum, Sequence, Struct, ULong, cdr_type, codec, decapsulate, encapsulate
+from iiop.cdr import ByteOrder, Latin1String, OpenEnum, Sequence, Struct, ULong, cdr_type, codec, decapsulate, encapsulate
 from iiop.cdr.any import declare_object_reference
 from iiop.exceptions.errors import DecodeError, EncodeError
 from iiop.limits import DEFAULT_LIMITS, Limits
@@ -158,7 +158,7 @@ ServiceContextList = Annotated[tuple[ServiceContext, ...], Sequence(cdr_type(Ser
 class IOR:
     """Hold an object reference as it travels: repository id of its type, and profiles. No profiles: the nil reference."""
 
-    type_id: str
+    type_id: Annotated[str, Latin1String]
     profiles: tuple[TaggedProfile, ...]
 
     @property

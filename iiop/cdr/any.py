@@ -224,7 +224,7 @@ def _behind_its_id(members: Struct, repository_id: str) -> ExceptionBody:
             raise ValueError(f"an exception {given[0]!r} where its TypeCode says {repository_id!r}")
         return given[1]
 
-    layout = Struct("exception", (Field("repository_id", t.String), Field("members", members)))
+    layout = Struct("exception", (Field("repository_id", t.Latin1String), Field("members", members)))
     return ExceptionBody(layout, read, lambda value: (repository_id, value), members)
 
 

@@ -1,6 +1,7 @@
 """Code sets: which two ORBs agree on, and text to octets and back in any of them.
 
-Knows the negotiation and Python's codecs; must not know how a char or wchar lies in a message, nor what a connection remembers.
+Knows the negotiation and Python's codecs; must not know how a char or wchar lies in a message (`iiop.cdr.speech`), nor what a
+connection remembers.
 `None` for a server's component means that its reference has none.
 
 A character that a code set lacks is an `EncodeError`, octets that are none of its characters a `DecodeError`: never a
@@ -19,7 +20,7 @@ from typing import NamedTuple, Protocol
 
 from iiop.cdr.code_set_registry import CODE_SETS, CodeSet
 from iiop.cdr.types import ByteOrder
-from iiop.exceptions.corba import BAD_PARAM, CODESET_INCOMPATIBLE, INV_OBJREF
+from iiop.exceptions.corba import CODESET_INCOMPATIBLE, DATA_CONVERSION
 from iiop.exceptions.errors import CompletionStatus, DecodeError, EncodeError
 
 __all__ = [
@@ -27,7 +28,9 @@ __all__ = [
     "INTERSTAGE_CODE_SETS",
     "ISO_8859_1",
     "NOT_ROUND",
+    "NO_CHARACTER",
     "NO_CODE_SET",
+    "PLAIN_CODECS",
     "UTF_16",
     "UTF_8",
     "Choice",
@@ -40,11 +43,13 @@ __all__ = [
     "encode_text",
     "negotiate",
     "register_code_set",
-    "require_wchar",
-    "require_wchar_context",
 ]
 
 _NO = CompletionStatus.COMPLETED_NO
+
+NO_CHARACTER = (DATA_CONVERSION, 0x4F4D0001)
+"""Class and minor code of what a character gets that its code set has not."""
+_NOT_SUPPORTED = (CODESET_INCOMPATIBLE, 0x4F4D0002)
 
 ISO_8859_1 = 0x00010001
 UTF_16 = 0x00010109
@@ -183,7 +188,7 @@ def choose(client: Component, server: Component, fallback: int) -> tuple[int, Ch
 def negotiate(client: ComponentInfo, server: ComponentInfo | None) -> Negotiated:
     """Choose both transmission code sets, as a client does before its first request on a connection.
 
-    A side that has no wchar does not stand in the way of char: call `require_wchar` where a wchar is to be sent.
+    A side that has no wchar does not stand in the way of char; whoever sends a wchar is told (`iiop.cdr.speech`).
 
     Args:
         client: what this side has.
@@ -201,36 +206,6 @@ def negotiate(client: ComponentInfo, server: ComponentInfo | None) -> Negotiated
     return Negotiated(char, wchar)
 
 
-def require_wchar(agreed: Negotiated, server: ComponentInfo | None) -> int:
-    """Return the code set to send wchar in, on the client's side.
-
-    Raises:
-        INV_OBJREF: the reference has no TAG_CODE_SETS (minor 2 of the OMG), or one that states no code set for wchar (minor 1).
-        CODESET_INCOMPATIBLE: this client has no code set for wchar (minor 1).
-    """
-    if agreed.wchar_data != NO_CODE_SET:
-        return agreed.wchar_data
-    if server is None:
-        raise INV_OBJREF(0x4F4D0002, _NO)
-    if server.for_wchar_data.native_code_set == NO_CODE_SET:
-        raise INV_OBJREF(0x4F4D0001, _NO)
-    raise CODESET_INCOMPATIBLE(0x4F4D0001, _NO)
-
-
-def require_wchar_context(context: Negotiated | None) -> int:
-    """Return the code set that wchar arrive in, on the server's side.
-
-    Args:
-        context: what the client's CodeSets service context said; None if it sent none.
-
-    Raises:
-        BAD_PARAM: minor 23 of the OMG; the client sent wchar without saying in which code set.
-    """
-    if context is None or context.wchar_data == NO_CODE_SET:
-        raise BAD_PARAM(0x4F4D0017, _NO)
-    return context.wchar_data
-
-
 # --- text -------------------------------------------------------------------------------------------------------------
 
 _WIDE = {
@@ -240,6 +215,8 @@ _WIDE = {
     ("utf-32", ByteOrder.LITTLE): "utf-32-le",
 }
 _MARKS = {b"\xfe\xff": "utf-16-be", b"\xff\xfe": "utf-16-le"}
+PLAIN_CODECS: dict[int | None, str] = {None: "latin-1", ISO_8859_1: "latin-1", UTF_8: "utf-8"}
+"""Codecs that are a method call away, without the checks that other code sets need; None is no code set stated."""
 _UCS_2 = range(0x00010100, 0x00010103)
 _HANGUL_BY_PARTS = b"\xa4\xd4"
 """Python spells a syllable that EUC-KR lacks in eight octets that begin so; nobody else reads them."""
@@ -252,7 +229,8 @@ def _codec_of(number: int, byte_order: ByteOrder) -> str | None:
 
 def _lacks(code_set: int, text: str, index: int) -> EncodeError:
     character = text[index]
-    return EncodeError(f"character U+{ord(character):04X} at index {index} is not in code set {_shown(code_set)}")
+    reason = f"character U+{ord(character):04X} at index {index} is not in code set {_shown(code_set)}"
+    return EncodeError(reason, corba=NO_CHARACTER)
 
 
 def encode_text(text: str, code_set: int, byte_order: ByteOrder = ByteOrder.BIG) -> bytes:
@@ -272,7 +250,7 @@ def encode_text(text: str, code_set: int, byte_order: ByteOrder = ByteOrder.BIG)
     """
     codec = _codec_of(code_set, byte_order)
     if not codec:
-        raise EncodeError(f"code set {_shown(code_set)} cannot be written here")
+        raise EncodeError(f"code set {_shown(code_set)} cannot be written here", corba=_NOT_SUPPORTED)
     try:
         octets = text.encode(codec)
     except UnicodeEncodeError as error:
@@ -304,7 +282,7 @@ def decode_text(octets: bytes | memoryview, code_set: int, byte_order: ByteOrder
     """
     codec = _codec_of(code_set, byte_order)
     if not codec:
-        raise DecodeError(f"code set {_shown(code_set)} cannot be read here")
+        raise DecodeError(f"code set {_shown(code_set)} cannot be read here", corba=_NOT_SUPPORTED)
     start = 0
     if code_set == UTF_16 and (marked := _MARKS.get(bytes(octets[:2]))):
         codec, start = marked, 2
@@ -313,10 +291,9 @@ def decode_text(octets: bytes | memoryview, code_set: int, byte_order: ByteOrder
     except UnicodeDecodeError as error:
         offset = start + error.start
         reason = f"not text in code set {_shown(code_set)}: {error.reason}"
-        raise DecodeError(reason, offset=offset, excerpt=bytes(octets[offset : offset + 16])) from None
+        raise DecodeError(reason, offset=offset, excerpt=bytes(octets[offset : offset + 16]), corba=NO_CHARACTER) from None
     if code_set in _UCS_2 and 2 * len(text) != len(octets):
         offset = 2 * next(index for index, character in enumerate(text) if character > "\uffff")
-        raise DecodeError(
-            f"code set {_shown(code_set)} has no surrogates", offset=offset, excerpt=bytes(octets[offset : offset + 16])
-        )
+        reason = f"code set {_shown(code_set)} has no surrogates"
+        raise DecodeError(reason, offset=offset, excerpt=bytes(octets[offset : offset + 16]), corba=NO_CHARACTER)
     return text

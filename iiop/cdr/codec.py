@@ -21,6 +21,7 @@ from iiop.cdr.codegen import Interpreted, Phase, Refused
 from iiop.cdr.decoder import Decode, compile_decoder
 from iiop.cdr.encoder import Encode, compile_encoder
 from iiop.cdr.source import Explained, Input
+from iiop.cdr.speech import Speech, spoken
 from iiop.cdr.types import ByteOrder, CDRType, cdr_type
 from iiop.exceptions.errors import DecodeError, EncodeError, TrailingDataError
 from iiop.leniency import DEFAULT, Leniency
@@ -50,15 +51,24 @@ class Codec:
     `decode(message, start=offset)`.
     """
 
-    __slots__ = ("_decoders", "_encoders", "type")
+    __slots__ = ("_decoders", "_encoders", "_spoken", "type")
 
     def __init__(self, declared: CDRType) -> None:
         self.type = declared
         self._decoders: dict[int, Decode] = {}
         self._encoders: dict[int, Encode] = {}
+        self._spoken: dict[Speech, Codec] = {}
 
     def __repr__(self) -> str:
         return f"Codec({self.type!r})"
+
+    def spoken(self, speech: Speech) -> Codec:
+        """Return the codec of the type as a connection speaks it; this one where that makes no difference."""
+        made = self._spoken.get(speech)
+        if made is None:
+            declared = spoken(self.type, speech)
+            made = self._spoken[speech] = self if declared is self.type else Codec(declared)
+        return made
 
     def decode(
         self,

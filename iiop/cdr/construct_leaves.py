@@ -12,9 +12,11 @@ from typing import Any
 import construct
 
 from iiop.cdr import types as t
+from iiop.cdr.code_sets import ISO_8859_1, decode_text, encode_text
 from iiop.cdr.long_double import Binary128, LongDoubleType, binary128
 from iiop.cdr.source import Output, Remainder, Stream, refuse, shown, take
 from iiop.cdr.types import ByteOrder
+from iiop.exceptions.errors import DecodeError, EncodeError
 from iiop.leniency import Leniency
 
 __all__ = [
@@ -59,7 +61,7 @@ class PrimitiveConstruct(construct.Construct):
         elif self.declared is t.Char:
             if not isinstance(obj, str) or len(obj) != 1:
                 refuse(f"char must be one character, not {shown(obj)}", path)
-            value = _latin_1(obj, path)
+            value = _characters(obj, ISO_8859_1, path)
         try:
             octets = self.struct.pack(value)
         except (struct.error, OverflowError, TypeError) as error:
@@ -69,17 +71,18 @@ class PrimitiveConstruct(construct.Construct):
         return obj
 
 
-def _latin_1(text: str, path: str) -> bytes:
+def _characters(text: str, code_set: int, path: str) -> bytes:
     try:
-        return text.encode("latin-1")
-    except UnicodeEncodeError as error:
-        refuse(f"character {text[error.start]!r} is not in ISO 8859-1", path)
+        return encode_text(text, code_set)
+    except EncodeError as error:
+        refuse(error, path)
 
 
 class StringConstruct(construct.Construct):
     def __init__(self, declared: t.StringType, order: ByteOrder) -> None:
         super().__init__()
         self.bound = declared.bound
+        self.code_set = declared.code_set or ISO_8859_1
         self.length = PrimitiveConstruct(t.ULong, order)
 
     def _parse(self, stream: Stream, context: Any, path: str) -> str:
@@ -91,14 +94,19 @@ class StringConstruct(construct.Construct):
                 return ""
             stream.input.fail("string of length 0 (the terminating NUL counts)", path, at)
         stream.input.check("string_length", length - 1, path, at)
-        if self.bound is not None and length - 1 > self.bound:
+        if self.bound is not None and length - 1 > self.bound and self.code_set == ISO_8859_1:
             stream.input.fail(f"{length - 1} characters in a string<{self.bound}>", path, at)
         octets = take(stream, length, path, "string")
         if octets[-1]:
             stream.input.fail("string does not end with NUL", path, at + length - 1)
         if 0 in octets[:-1]:
             stream.input.fail("string contains NUL", path, at + octets.index(0))
-        value = octets[:-1].decode("latin-1")
+        try:
+            value = decode_text(octets[:-1], self.code_set)
+        except DecodeError as error:
+            stream.input.fail(error, path, at + (error.offset or 0))
+        if self.bound is not None and len(value) > self.bound:
+            stream.input.fail(f"{len(value)} characters in a string<{self.bound}>", path, at)
         stream.input.note(at, path, "string", value)
         return value
 
@@ -109,7 +117,7 @@ class StringConstruct(construct.Construct):
             refuse("string contains NUL", path)
         if self.bound is not None and len(obj) > self.bound:
             refuse(f"{len(obj)} characters in a string<{self.bound}>", path)
-        octets = _latin_1(obj, path)
+        octets = _characters(obj, self.code_set, path)
         self.length._build(len(octets) + 1, stream, context, path)
         stream.write(octets + b"\0")
         stream.end_array()

@@ -290,13 +290,13 @@ class _Adapted(construct.Construct):
         try:
             return self.declared.decode(value)
         except ValueError as error:
-            stream.input.fail(str(error), path, at)
+            stream.input.fail(error, path, at)
 
     def _build(self, obj: Any, stream: Output, context: Any, path: str) -> Any:
         try:
             value = self.declared.encode(obj)
         except (ValueError, TypeError, AttributeError) as error:
-            refuse(str(error), path)
+            refuse(error, path)
         self.layout._build(value, stream, context, path)
         return obj
 

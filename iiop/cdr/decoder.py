@@ -18,6 +18,7 @@ from typing import Any
 
 from iiop.cdr import buffers, constructs
 from iiop.cdr import types as t
+from iiop.cdr.code_sets import PLAIN_CODECS, decode_text
 from iiop.cdr.codegen import CHOSEN, NESTED_LOOPS, UNKNOWN, Generator, Phase, Refused, identifier, is_bulk
 from iiop.cdr.long_double import Binary128, LongDoubleType
 from iiop.cdr.source import Input, Remainder
@@ -125,10 +126,19 @@ class _Decoder(Generator):
     @value.register
     def _(self, declared: t.StringType) -> str:
         length, stop, name, nul = self.count(), self.fresh("e"), self.fresh(), self.fresh("nul")
+        codec = PLAIN_CODECS.get(declared.code_set)
+        one_octet_each = codec == "latin-1"
+        most = self.most("string_length", declared.bound if one_octet_each else None, " + 1")
         self.emit(f"{stop} = pos + {length} - 1")
-        self.emit(f"if not 0 < {length} <= {self.most('string_length', declared.bound, ' + 1')}: raise Refused")
-        self.emit(f"{name} = octets[pos:{stop}].decode('latin-1')")
-        self.emit(f"if '\\0' in {name}: raise Refused")
+        self.emit(f"if not 0 < {length} <= {most}: raise Refused")
+        if codec is not None:
+            self.emit(f"{name} = octets[pos:{stop}].decode({codec!r})")
+        else:
+            self.emit(f"{name} = {self.keep('decode_text', decode_text)}(octets[pos:{stop}], {declared.code_set})")
+        check = f"'\\0' in {name}"
+        if declared.bound is not None and not one_octet_each:
+            check += f" or len({name}) > {declared.bound}"
+        self.emit(f"if {check}: raise Refused")
         self.emit(f"pos = {stop}")
         self.phase = UNKNOWN
         # The NUL begins the next run: where octets are missing, it is what cannot be read.

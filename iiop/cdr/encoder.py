@@ -15,6 +15,7 @@ from typing import Any
 
 from iiop.cdr import buffers, constructs
 from iiop.cdr import types as t
+from iiop.cdr.code_sets import PLAIN_CODECS, encode_text
 from iiop.cdr.codegen import CHOSEN, NESTED_LOOPS, UNKNOWN, Generator, Phase, Refused, identifier, is_bulk, struct_of
 from iiop.cdr.long_double import LongDoubleType, binary128
 from iiop.cdr.types import ByteOrder, CDRType
@@ -87,7 +88,12 @@ class _Encoder(Generator):
         if declared.bound is not None:
             check += f" or len({text}) > {declared.bound}"
         self.emit(f"if {check}: raise Refused")
-        self.counted(self.local(f"{text}.encode('latin-1')"), " + 1")
+        codec = PLAIN_CODECS.get(declared.code_set)
+        if codec is not None:
+            octets = f"{text}.encode({codec!r})"
+        else:
+            octets = f"{self.keep('encode_text', encode_text)}({text}, {declared.code_set})"
+        self.counted(self.local(octets), " + 1")
         self.add_to_run("x", 1, 1, None)  # the NUL
 
     def counted(self, octets: str, more: str = "") -> None:

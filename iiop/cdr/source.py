@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, NoReturn, Protocol
 
 from iiop.cdr.types import ByteOrder
-from iiop.exceptions.errors import DecodeError, EncodeError, LimitExceeded, TruncatedError
+from iiop.exceptions.errors import CodecError, DecodeError, EncodeError, LimitExceeded, TruncatedError
 from iiop.leniency import Leniency
 from iiop.limits import DEFAULT_LIMITS, Limits
 
@@ -109,12 +109,14 @@ class Input:
             self.fail("padding that is not zero", path, start)
         return self.stream.seek(at)
 
-    def fail(self, reason: str, path: str, offset: int, kind: type[DecodeError] = DecodeError) -> NoReturn:
+    def fail(self, reason: str | Exception, path: str, offset: int, kind: type[DecodeError] = DecodeError) -> NoReturn:
+        reason, corba = _told(reason)
         raise kind(
             reason,
             path=readable(path),
             offset=self.base + offset,
             excerpt=self.octets[max(0, offset) : offset + EXCERPT],
+            corba=corba,
         )
 
     def check(self, limit: str, value: int, path: str, offset: int) -> None:
@@ -220,8 +222,14 @@ class Output(io.BytesIO):
         self.chunk = None
 
 
-def refuse(reason: str, path: str) -> NoReturn:
-    raise EncodeError(reason, path=readable(path))
+def refuse(reason: str | Exception, path: str) -> NoReturn:
+    reason, corba = _told(reason)
+    raise EncodeError(reason, path=readable(path), corba=corba)
+
+
+def _told(reason: str | Exception) -> tuple[str, tuple[type[Any], int] | None]:
+    """Return what an error that knows no place says."""
+    return (reason.reason, reason.corba) if isinstance(reason, CodecError) else (str(reason), None)
 
 
 def shown(value: Any) -> str:

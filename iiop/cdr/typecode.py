@@ -138,11 +138,17 @@ def _later(name: str) -> CDRType:
     return t.Recursive(name, lambda: cdr_type(globals()[name]))
 
 
+@dataclass(frozen=True, slots=True)
+class _FixedParameters:
+    digits: Annotated[int, UShort]
+    scale: Annotated[int, Short]
+
+
 _PARAMETERS: dict[int, CDRType | None] = (
     dict.fromkeys(range(K.tk_objref))
     | dict.fromkeys((K.tk_longlong.value, K.tk_ulonglong.value, K.tk_longdouble.value, K.tk_wchar.value))
     | dict.fromkeys((K.tk_string.value, K.tk_wstring.value), ULong)
-    | {K.tk_fixed.value: _later("_FixedParameters"), K.tk_indirection.value: Long}
+    | {K.tk_fixed.value: cdr_type(_FixedParameters), K.tk_indirection.value: Long}
     | {
         kind.value: t.Encapsulation(_later(parameters))
         for parameters, kinds in {
@@ -173,12 +179,6 @@ class _Wire:
     kind: Annotated[int, ULong]
     position: Annotated[int, t.Position()]
     parameters: Annotated[Any, t.Switch(_PARAMETERS, on="kind")]
-
-
-@dataclass(frozen=True, slots=True)
-class _FixedParameters:
-    digits: Annotated[int, UShort]
-    scale: Annotated[int, Short]
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ __all__ = [
     "Enum",
     "Field",
     "Float",
+    "Latin1String",
     "Long",
     "LongLong",
     "Octet",
@@ -133,13 +134,15 @@ Double = Primitive("double", "d", 8)
 
 @dataclass(frozen=True)
 class StringType(CDRType):
-    """Declare a string: length with the NUL, characters in ISO 8859-1, NUL (clause 9.3.2.7).
+    """Declare a string: length in octets with the NUL, characters, NUL (clause 9.3.2.7).
 
     Attributes:
-        bound: characters at the most, None where only `Limits.string_length` bounds it.
+        bound: characters at the most, None where only `Limits.string_length`, which counts octets, bounds it.
+        code_set: number of the code set of the characters; None for the one of the connection, ISO 8859-1 where there is none.
     """
 
     bound: int | None = None
+    code_set: int | None = None
 
     @property
     def min_size(self) -> int:
@@ -165,6 +168,8 @@ class OctetSequenceType(CDRType):
 
 
 String = StringType()
+Latin1String = StringType(code_set=0x00010001)
+"""A string that no code set is negotiated for: what IDL has names for, repository ids."""
 OctetSequence = OctetSequenceType()
 Principal = OctetSequence
 """Who sends a Request of GIOP 1.0 or 1.1; octets of whatever both ends agreed on (CORBA::Principal, gone since 2.3)."""

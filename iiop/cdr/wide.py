@@ -1,26 +1,29 @@
-"""Wide characters: wchar and wstring, as GIOP 1.1 and 1.2 lay them out, in UTF-16.
+"""Wide characters: wchar and wstring, as GIOP 1.1 and 1.2 lay them out.
 
-GIOP 1.2 writes octets behind their count, so that a byte order mark may stand in front; without one they are big endian, as
-they are here when written. GIOP 1.1 writes unsigned shorts in the byte order of the message, and a NUL behind a string; GIOP 1.0
-has neither type.
+GIOP 1.2 writes octets behind their count. Of UTF-16 a byte order mark may stand in front; without one it is big endian, as it is
+here when written. GIOP 1.1 writes unsigned shorts in the byte order of the message, and a NUL behind a string, and has only
+UTF-16 here; GIOP 1.0 has neither type.
 
-A declaration says `WChar` or `WString`, which are those of GIOP 1.2; `as_of_giop_1_1` turns a declaration into that of 1.1.
+UCS-2 and UCS-4 are not spoken: omniORB writes UCS-4 in the byte order of the message, Java's ORB in big endian. Who has them has
+to know UTF-16, too, as the fallback.
 
-Source: CORBA 3.3 part 2, clause 9.3.1.6 "Character Types", 9.3.2.7 "Strings and Wide Strings"; other transmission code sets than
-UTF-16 are not spoken.
+A declaration says `WChar` or `WString`, which are those of GIOP 1.2 in UTF-16; `iiop.cdr.speech` turns a declaration into what a
+connection speaks.
+
+Source: CORBA 3.3 part 2, clause 9.3.1.6 "Character Types", 9.3.2.7 "Strings and Wide Strings".
 """
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from iiop.cdr import types as t
-from iiop.cdr.types import Adapted, CDRType, Field, Octet, OctetArray, OctetSequenceType, Struct, cdr_type
+from iiop.cdr.code_sets import UTF_16, decode_text, encode_text
+from iiop.cdr.types import Adapted, Field, Octet, OctetArray, OctetSequenceType, Struct, cdr_type
 
-__all__ = ["WChar", "WString", "WideChar", "WideString", "as_of_giop_1_1", "wide_string"]
+__all__ = ["WCHAR_1_1", "WChar", "WString", "WideChar", "WideString", "wide_char", "wide_string", "wide_string_1_1"]
 
 _BIG, _LITTLE = b"\xfe\xff", b"\xff\xfe"
 _MARK = "\ufeff"
@@ -57,47 +60,72 @@ def _text(octets: bytes) -> str:
     return octets[2 if octets[:2] == _BIG else 0 :].decode("utf-16-be", "surrogatepass")
 
 
-def _checked(text: str, bound: int | None) -> str:
+def _read(octets: bytes, code_set: int) -> str:
+    return _text(octets) if code_set == UTF_16 else decode_text(octets, code_set)
+
+
+def _written(text: str, code_set: int) -> bytes:
+    """Return text as octets that are read back as the same: UTF-16 that looks like a byte order mark gets one in front."""
+    units = _units(text)
+    if code_set != UTF_16:
+        return encode_text(text, code_set)
+    return (_BIG if text[:1] in (_MARK, "\ufffe") else b"") + units
+
+
+def _checked(text: str, bound: int | None, code_set: int) -> str:
     if "\0" in text:
         raise ValueError("a wide string contains NUL")
-    if bound is not None and len(_units(text)) > 2 * bound:
-        raise ValueError(f"{len(_units(text)) // 2} units of UTF-16 in a wstring<{bound}>")
+    if bound is not None:
+        size, what = (len(_units(text)) // 2, "units of UTF-16") if code_set == UTF_16 else (len(text), "characters")
+        if size > bound:
+            raise ValueError(f"{size} {what} in a wstring<{bound}>")
     return text
 
 
-def _unit(octets: bytes) -> str:
-    """Return the character that the octets of a wchar are: in two there is no room for a byte order mark."""
-    return _one(octets.decode("utf-16-be", "surrogatepass") if len(octets) == 2 else _text(octets))
+def _unit(octets: bytes, code_set: int) -> str:
+    """Return the character that the octets of a wchar are: in two of UTF-16 there is no room for a byte order mark."""
+    bare = code_set == UTF_16 and len(octets) == 2
+    return _one(octets.decode("utf-16-be", "surrogatepass") if bare else _read(octets, code_set), code_set)
 
 
-def _one(text: str) -> str:
-    if len(_units(text)) != 2:
-        raise ValueError(f"a wchar is one unit of UTF-16, not {text[:20]!r}")
+def _one(text: str, code_set: int) -> str:
+    if len(_units(text)) != 2 and (code_set == UTF_16 or len(text) != 1):
+        what = "unit of UTF-16" if code_set == UTF_16 else "character"
+        raise ValueError(f"a wchar is one {what}, not {text[:20]!r}")
     return text
 
 
-def _marked(text: str) -> bytes:
-    """Return text as UTF-16 that is read back as the same: what looks like a byte order mark gets one in front."""
-    return (_BIG if text[:1] in (_MARK, "\ufffe") else b"") + _units(text)
+@functools.cache
+def wide_string(bound: int | None = None, code_set: int = UTF_16) -> WideString:
+    """Declare a wstring of GIOP 1.2: count of octets, octets.
 
-
-def wide_string(bound: int | None = None) -> WideString:
-    """Declare a wstring of GIOP 1.2: count of octets, octets."""
+    Args:
+        bound: units of UTF-16 at the most, of another code set characters.
+        code_set: number in the registry.
+    """
 
     def encode(text: str) -> bytes:
-        return _marked(_checked(text, bound))
+        return _written(_checked(text, bound, code_set), code_set)
 
-    return WideString(OctetSequenceType(), lambda octets: _checked(_text(octets), bound), encode, bound)
+    return WideString(OctetSequenceType(), lambda octets: _checked(_read(octets, code_set), bound, code_set), encode, bound)
 
 
 _COUNTED = Struct("wchar", (Field("length", Octet), Field("octets", t.Dependent("length", OctetArray))))
 
+
+@functools.cache
+def wide_char(code_set: int = UTF_16) -> WideChar:
+    """Declare a wchar of GIOP 1.2: count of octets, octets."""
+
+    def encode(text: str) -> tuple[int, bytes]:
+        octets = _units(_one(text, code_set)) if code_set == UTF_16 else encode_text(_one(text, code_set), code_set)
+        return len(octets), octets
+
+    return WideChar(_COUNTED, lambda read: _unit(read[1], code_set), encode)
+
+
 WString = wide_string()
-WChar = WideChar(
-    _COUNTED,
-    lambda read: _unit(read[1]),
-    lambda text: (2, _units(_one(text))),
-)
+WChar = wide_char()
 
 
 def _joined(units: tuple[int, ...]) -> str:
@@ -115,40 +143,16 @@ def _ended(units: tuple[int, ...]) -> str:
     return _joined(units[:-1])
 
 
-_WCHAR_1_1 = WideChar(t.UShort, lambda unit: _joined((unit,)), lambda text: _split(_one(text))[0])
+WCHAR_1_1 = WideChar(t.UShort, lambda unit: _joined((unit,)), lambda text: _split(_one(text, UTF_16))[0])
 _UNITS = cdr_type(tuple[Annotated[int, t.UShort], ...])
 
 
 @functools.cache
-def _wide_string_1_1(bound: int | None) -> WideString:
+def wide_string_1_1(bound: int | None) -> WideString:
+    """Declare a wstring of GIOP 1.1: count of units of UTF-16, NUL included, units."""
     return WideString(
-        _UNITS, lambda units: _checked(_ended(units), bound), lambda text: (*_split(_checked(text, bound)), 0), bound
+        _UNITS,
+        lambda units: _checked(_ended(units), bound, UTF_16),
+        lambda text: (*_split(_checked(text, bound, UTF_16)), 0),
+        bound,
     )
-
-
-@functools.lru_cache(maxsize=1024)
-def as_of_giop_1_1(declared: CDRType) -> CDRType:
-    """Return a declaration with its wide characters laid out as GIOP 1.1 has them."""
-    change: Any = as_of_giop_1_1
-    match declared:
-        case WideChar():
-            return _WCHAR_1_1
-        case WideString():
-            return _wide_string_1_1(declared.bound)
-        case t.Sequence() | t.Array():
-            return dataclasses.replace(declared, element=change(declared.element))
-        case t.Encapsulation():
-            return t.Encapsulation(change(declared.content))
-        case t.Switch():
-            cases = {label: arm and change(arm) for label, arm in declared.cases.items()}
-            default = change(declared.default) if isinstance(declared.default, CDRType) else declared.default
-            return t.Switch(cases, default, declared.on)
-        case t.Struct():
-            fields = tuple([Field(name, change(kind)) for name, kind in declared.fields])
-            return Struct(declared.name, fields, declared.cls)
-        case t.Recursive():
-            return t.Recursive(declared.name, lambda: change(declared.make()))
-        case t.Dependent():
-            return t.Dependent(declared.on, lambda label: change(declared.choose(label)))
-        case _:
-            return declared

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass
 from typing import ClassVar
 
-from iiop.exceptions.errors import CompletionStatus, IIOPError
+from iiop.exceptions.errors import CodecError, CompletionStatus, IIOPError
 from iiop.exceptions.minor import explain_minor
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "UserException",
     "UnknownUserException",
     "system_exception",
+    "refusal",
     "register_exception",
     "user_exception_class",
     "UNKNOWN",
@@ -129,6 +130,13 @@ class SystemException(CorbaException):
         if known is not None:
             text += f" ({' '.join(filter(None, (known.vendor, known.name)))}{known.meaning and ': ' + known.meaning})"
         return f"{text}, {self.completed.name}"
+
+
+def refusal(error: CodecError, completed: CompletionStatus) -> SystemException:
+    """Return the system exception that octets or a value get which do not fit their type: MARSHAL, or what says it better."""
+    kind, minor = error.corba or (MARSHAL, 0)
+    exception: SystemException = kind(minor, completed)
+    return exception
 
 
 class UNKNOWN(SystemException):

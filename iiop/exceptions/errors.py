@@ -53,13 +53,23 @@ class CodecError(IIOPError, ValueError):
         path: the field, as `profiles[0].host`; empty for the outermost value.
         offset: octets from the start of the message or encapsulation chain; None while encoding.
         excerpt: up to 16 octets around the place; empty while encoding.
+        corba: class and minor code of the system exception that says the same; None where that is MARSHAL.
     """
 
-    def __init__(self, reason: str, *, path: str = "", offset: int | None = None, excerpt: bytes = b"") -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        path: str = "",
+        offset: int | None = None,
+        excerpt: bytes = b"",
+        corba: tuple[type[Any], int] | None = None,
+    ) -> None:
         self.reason = reason
         self.path = path
         self.offset = offset
         self.excerpt = excerpt
+        self.corba = corba
         super().__init__(reason)
 
     def __str__(self) -> str:

@@ -12,7 +12,8 @@ import sys
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from iiop.cdr import ByteOrder, Codec, OctetSequence, OpenEnum, Short, Switch, ULong, cdr_type, codec
+from iiop.cdr import ByteOrder, Codec, Latin1String, OctetSequence, OpenEnum, Short, Switch, ULong, cdr_type, codec
+from iiop.cdr.speech import PLAIN, Speech
 from iiop.exceptions.corba import SystemException, system_exception
 from iiop.exceptions.errors import LocalProtocolError
 from iiop.iop import IOR, ServiceContext, TaggedProfile
@@ -139,7 +140,7 @@ def key_address(object_key: bytes) -> TargetAddress:
 class SystemExceptionReplyBody:
     """Declare how a system exception travels."""
 
-    exception_id: str
+    exception_id: Annotated[str, Latin1String]
     minor_code_value: Annotated[int, ULong]
     completion_status: Annotated[int, ULong]
 
@@ -154,22 +155,27 @@ class Body:
     """Hold the octets behind a message header, and where in the message they stand, from which alignment is counted.
 
     A body to be sent can also be a value that is marshalled once its place is known: `Body.of(codec, value)`.
+
+    Attributes:
+        speech: how the connection it came over sends characters.
     """
 
-    __slots__ = ("_codec", "_value", "byte_order", "octets", "start")
+    __slots__ = ("_codec", "_value", "byte_order", "octets", "speech", "start")
 
     def __init__(self, octets: bytes = b"", start: int = 0, byte_order: ByteOrder = NATIVE) -> None:
         self.octets = octets
         self.start = start
         self.byte_order = byte_order
+        self.speech = PLAIN
         self._codec: Codec | None = None
         self._value: Any = None
 
     @classmethod
-    def of(cls, codec: Codec, value: Any) -> Body:
-        """Return a body that `value` becomes when the message is encoded."""
+    def of(cls, codec: Codec, value: Any, speech: Speech = PLAIN) -> Body:
+        """Return a body that `value`, with characters as in `speech`, becomes when the message is encoded."""
         body = cls()
-        body._codec = codec
+        body.speech = speech
+        body._codec = codec if speech is PLAIN else codec.spoken(speech)
         body._value = value
         return body
 
@@ -198,6 +204,8 @@ class Body:
             DecodeError: they are not, or, if `exact`, octets are left over; the offset is that in the message.
         """
         settled = self._settled()
+        if self.speech is not PLAIN:
+            codec = codec.spoken(self.speech)
         return codec.decode(settled.octets, settled.byte_order, start=settled.start, exact=exact, limits=limits)
 
     def encode_into(self, out: bytearray, byte_order: ByteOrder) -> None:

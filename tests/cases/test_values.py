@@ -30,7 +30,7 @@ from iiop.cdr.any import Any as CORBAAny
 from iiop.cdr.source import Input
 from iiop.cdr.typecode import TypeCode
 from iiop.cdr.types import Double
-from iiop.cdr.wide import WChar, WString, as_of_giop_1_1
+from iiop.cdr.wide import WCHAR_1_1, WChar, WString
 from iiop.exceptions.errors import DecodeError, LimitExceeded, TruncatedError
 
 BIG, LITTLE = ByteOrder.BIG, ByteOrder.LITTLE
@@ -104,8 +104,8 @@ CASES = [
     case("boolean above 1", Boolean, "02", Unfit(DecodeError, "", 0, "boolean must be 0 or 1, not 2")),
     case("enum range", Enum(Colour), "00000003", Unfit(DecodeError, "", 0, "3 is no Colour")),
     case("union label", UNION, "00000002 07", Unfit(DecodeError, "value", 4, "no case for discriminator = 2")),
-    case("wchar BOM forms (1.1: two octets, in the order of the message)", as_of_giop_1_1(WChar), "4230", "\u3042", LITTLE),
-    case("wchar BOM forms (1.1: a mark is the character)", as_of_giop_1_1(WChar), "feff", "\ufeff"),
+    case("wchar BOM forms (1.1: two octets, in the order of the message)", WCHAR_1_1, "4230", "\u3042", LITTLE),
+    case("wchar BOM forms (1.1: a mark is the character)", WCHAR_1_1, "feff", "\ufeff"),
     case("wchar BOM forms (1.2: length octet)", WChar, "02 3042", "\u3042", LITTLE),
     case("wchar BOM forms (1.2: a mark says little endian)", WChar, "04 fffe 4230", "\u3042"),
     case("wchar BOM forms (1.2: no room for a mark, as omniORB writes this character)", WChar, "02 feff", "\ufeff"),

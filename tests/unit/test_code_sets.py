@@ -24,17 +24,12 @@ from iiop.cdr.code_sets import (
     encode_text,
     negotiate,
     register_code_set,
-    require_wchar,
-    require_wchar_context,
 )
 from iiop.exceptions import (
-    BAD_PARAM,
     CODESET_INCOMPATIBLE,
-    INV_OBJREF,
     CompletionStatus,
     DecodeError,
     EncodeError,
-    SystemException,
     explain_minor,
 )
 from iiop.profile import CodeSetComponent, CodeSetComponentInfo
@@ -364,38 +359,6 @@ def test_negotiation(client: CodeSetComponentInfo, server: CodeSetComponentInfo 
 def test_negotiation_fails_for_char_or_wchar(client: CodeSetComponentInfo, server: CodeSetComponentInfo) -> None:
     with pytest.raises(CODESET_INCOMPATIBLE):
         negotiate(client, server)
-
-
-@pytest.mark.parametrize(
-    ("client", "server", "error", "name"),
-    [
-        (OMNIORBPY, None, INV_OBJREF(0x4F4D0002, CompletionStatus.COMPLETED_NO), "NO_CODE_SETS"),
-        (OMNIORBPY, info(side(UTF_8), NO_WCHAR), INV_OBJREF(0x4F4D0001, CompletionStatus.COMPLETED_NO), "NO_WCHAR"),
-        (
-            info(side(UTF_8), NO_WCHAR),
-            OMNIORBPY,
-            CODESET_INCOMPATIBLE(0x4F4D0001, CompletionStatus.COMPLETED_NO),
-            "NEGOTIATION_FAILED",
-        ),
-    ],
-)
-def test_no_wchar(client: CodeSetComponentInfo, server: CodeSetComponentInfo | None, error: SystemException, name: str) -> None:
-    with pytest.raises(type(error)) as caught:
-        require_wchar(negotiate(client, server), server)
-    assert caught.value == error
-    assert name in str(caught.value)
-
-
-def test_wchar() -> None:
-    assert require_wchar(negotiate(OMNIORBPY, OMNIORBPY), OMNIORBPY) == UTF_16
-    assert require_wchar_context(Negotiated(ISO_8859_1, UTF_16)) == UTF_16
-
-
-@pytest.mark.parametrize("context", [None, Negotiated(ISO_8859_1, NO_CODE_SET)])
-def test_a_server_refuses_wchar_nobody_announced(context: Negotiated | None) -> None:
-    with pytest.raises(BAD_PARAM) as caught:
-        require_wchar_context(context)
-    assert caught.value == BAD_PARAM(0x4F4D0000 | 23, CompletionStatus.COMPLETED_NO)
 
 
 def test_the_minor_codes_are_those_the_omg_means() -> None:

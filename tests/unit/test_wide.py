@@ -8,12 +8,22 @@ import pytest
 
 from iiop.cdr import ByteOrder, Codec, ULong, arguments, codec, constructs
 from iiop.cdr.any import Any
+from iiop.cdr.code_sets import ISO_8859_1, UTF_16, Negotiated
 from iiop.cdr.source import Input
+from iiop.cdr.speech import client_speeches, spoken
 from iiop.cdr.typecode import TCKind, TypeCode
-from iiop.cdr.wide import WChar, WString, as_of_giop_1_1, wide_string
+from iiop.cdr.types import CDRType
+from iiop.cdr.wide import WChar, WString, wide_string
 from iiop.exceptions import DecodeError, EncodeError
 
 BIG, LITTLE = ByteOrder.BIG, ByteOrder.LITTLE
+SPEECH_1_1 = client_speeches(Negotiated(ISO_8859_1, UTF_16))[1]
+
+
+def as_of_giop_1_1(declared: CDRType) -> CDRType:
+    return spoken(declared, SPEECH_1_1)
+
+
 WSTRING, WCHAR = codec(WString), codec(WChar)
 WSTRING_1_1, WCHAR_1_1 = Codec(as_of_giop_1_1(WString)), Codec(as_of_giop_1_1(WChar))
 

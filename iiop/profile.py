@@ -8,9 +8,10 @@ Source: CORBA 3.3 part 2, clause 9.7.2 "IIOP IOR Profiles", 7.10 "Code Set Conve
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, cast
 
 from iiop.cdr import ByteOrder, Octet, ULong, UShort, codec, decapsulate, encapsulate
+from iiop.cdr.code_sets import CODE_SETS, ISO_8859_1, UTF_8, UTF_16
 from iiop.exceptions.errors import DecodeError, EncodeError
 from iiop.iop import (
     COMPONENTS,
@@ -29,6 +30,7 @@ from iiop.limits import DEFAULT_LIMITS, Limits
 __all__ = [
     "AlternateAddress",
     "BiDirIIOPServiceContext",
+    "CODE_SETS_OF_SERVERS",
     "CodeSetComponent",
     "CodeSetComponentInfo",
     "CodeSetContext",
@@ -36,6 +38,7 @@ __all__ = [
     "ListenPoint",
     "ProfileBody",
     "Version",
+    "code_sets_of_clients",
     "decode_profile",
     "encode_profile",
     "endpoints",
@@ -186,13 +189,50 @@ register_service_context(ServiceId.CodeSets, CodeSetContext)
 register_service_context(ServiceId.BI_DIR_IIOP, BiDirIIOPServiceContext)
 
 
+CODE_SETS_OF_SERVERS = CodeSetComponentInfo(
+    CodeSetComponent(
+        UTF_8,
+        (
+            ISO_8859_1,
+            0x0001000F,  # ISO-8859-15
+            0x00010020,  # ISO-646
+            0x100204E4,  # windows-1252
+            0x00030010,  # eucJP
+            0x05000010,  # OSF-Japanese-UJIS
+            0x05000011,  # OSF-Japanese-SJIS-1
+            0x05020001,  # JVC_eucJP
+            0x05020002,  # JVC_SJIS
+            0x100203AF,  # IBM-943
+            0x10040001,  # Fujitsu-U90
+            0x10040002,  # Fujitsu-S90
+            0x10040003,  # Fujitsu-R90
+        ),
+    ),
+    CodeSetComponent(UTF_16, (UTF_8,)),
+)
+"""The code sets that our servers offer; those of Fujitsu are what Interstage calls EUC and SJIS."""
+
+
+def code_sets_of_clients() -> CodeSetComponentInfo:
+    """Return the code sets that our clients have: all made of octets that Python has a codec for, registered ones too."""
+    of_units = ("utf-16", "utf-32")
+    known = tuple([number for number, code_set in CODE_SETS.items() if code_set.codec and code_set.codec not in of_units])
+    return CodeSetComponentInfo(CodeSetComponent(UTF_8, known), CodeSetComponent(UTF_16, known))
+
+
 class Endpoint(NamedTuple):
-    """Say where to send requests for one object: address, key, and the IIOP version its profile states."""
+    """Say where to send requests for one object: address, key, and what its profile states.
+
+    Attributes:
+        version: of IIOP.
+        code_sets: those of the server, None if the profile has no TAG_CODE_SETS that can be read.
+    """
 
     host: str
     port: int
     object_key: bytes
     version: Version
+    code_sets: CodeSetComponentInfo | None = None
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -211,12 +251,23 @@ def endpoints(reference: IOR) -> tuple[Endpoint, ...]:
             body = decode_profile(profile.profile_data)
         except DecodeError:
             continue
-        found[Endpoint(body.host, body.port, body.object_key, body.iiop_version)] = None
+        code_sets = _code_sets(body.components)
+        found[Endpoint(body.host, body.port, body.object_key, body.iiop_version, code_sets)] = None
         for component in body.components:
             if component.tag == ComponentId.TAG_ALTERNATE_IIOP_ADDRESS:
                 try:
                     address = COMPONENTS.decode(component.tag, component.component_data)
                 except DecodeError:
                     continue
-                found[Endpoint(address.host, address.port, body.object_key, body.iiop_version)] = None
+                found[Endpoint(address.host, address.port, body.object_key, body.iiop_version, code_sets)] = None
     return tuple(found)
+
+
+def _code_sets(components: tuple[TaggedComponent, ...]) -> CodeSetComponentInfo | None:
+    for component in components:
+        if component.tag == ComponentId.TAG_CODE_SETS:
+            try:
+                return cast("CodeSetComponentInfo", COMPONENTS.decode(component.tag, component.component_data))
+            except DecodeError:
+                return None
+    return None

@@ -17,7 +17,7 @@ from iiop.idl import ObjectAdapter, Servant
 from iiop.iop import COMPONENTS, ComponentId, TaggedComponent
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.server import IIOPServer, Serving
-from iiop.profile import CodeSetComponent, CodeSetComponentInfo, ProfileBody, Version, encode_profile
+from iiop.profile import CODE_SETS_OF_SERVERS, CodeSetComponentInfo, ProfileBody, Version, encode_profile
 from ior import IOR
 from naming.changes import ROOT
 from naming.interfaces import NamingContextExt
@@ -25,16 +25,6 @@ from naming.servant import NamingServants
 from naming.store import Store
 
 __all__ = ["NamingServer"]
-
-ISO_8859_1 = 0x00010001
-UTF_16 = 0x00010109
-_CODE_SETS = TaggedComponent(
-    ComponentId.TAG_CODE_SETS,
-    COMPONENTS.encode(
-        ComponentId.TAG_CODE_SETS,
-        CodeSetComponentInfo(CodeSetComponent(ISO_8859_1, ()), CodeSetComponent(UTF_16, ())),
-    ),
-)
 
 
 class NamingServer(Serving):
@@ -47,6 +37,7 @@ class NamingServer(Serving):
         advertised_host: host name that references of contexts carry; None for `host`.
         advertised_port: port that they carry; None for the real one.
         limits: what peers may make the server hold.
+        code_sets: those that the server has, and that references of contexts state.
 
     Attributes:
         adapter: activate more servants here.
@@ -61,13 +52,15 @@ class NamingServer(Serving):
         advertised_host: str | None = None,
         advertised_port: int | None = None,
         limits: Limits = DEFAULT_LIMITS,
+        code_sets: CodeSetComponentInfo = CODE_SETS_OF_SERVERS,
     ) -> None:
         self._folder = folder
         self._advertised_host = advertised_host or host
         self._advertised_port = advertised_port
         self._limits = limits
+        self._code_sets = TaggedComponent(ComponentId.TAG_CODE_SETS, COMPONENTS.encode(ComponentId.TAG_CODE_SETS, code_sets))
         self.adapter = ObjectAdapter(locate_servant=self._locate, limits=limits)
-        self._server = IIOPServer(lambda: self.adapter, host=host, port=port, limits=limits)
+        self._server = IIOPServer(lambda: self.adapter, host=host, port=port, limits=limits, code_sets=code_sets)
         self._servants: NamingServants | None = None
         self._stack = contextlib.ExitStack()
 
@@ -129,7 +122,7 @@ class NamingServer(Serving):
         return self._server.port if self._advertised_port is None else self._advertised_port
 
     def _make_reference(self, type_id: str, object_key: bytes) -> iop.IOR:
-        body = ProfileBody(Version(1, 2), self._advertised_host, self._port_told(), object_key, (_CODE_SETS,))
+        body = ProfileBody(Version(1, 2), self._advertised_host, self._port_told(), object_key, (self._code_sets,))
         return iop.IOR(type_id, (encode_profile(body),))
 
     def _is_ours(self, host: str, port: int) -> bool:

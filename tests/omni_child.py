@@ -208,6 +208,8 @@ def main() -> None:
     os.dup2(2, 1)
     lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
     finished = threading.Event()
+    if "-ORBnativeCharCodeSet" in sys.argv:
+        importlib.import_module("omniORB.codesets")  # all it has beyond ISO 8859-1 and UTF-8; before the ORB
 
     def read() -> None:
         for line in sys.stdin.buffer:

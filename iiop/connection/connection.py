@@ -17,6 +17,9 @@ import enum
 from dataclasses import dataclass
 from typing import get_args
 
+from iiop.cdr.code_sets import Negotiated
+from iiop.cdr.speech import Speech
+from iiop.connection.agreement import Agreement
 from iiop.connection.pending import Pending, answered_by, expects_reply
 from iiop.connection.states import TRANSITIONS, ConnectionState, Role, Trigger, sendable
 from iiop.exceptions.errors import DecodeError, LocalProtocolError, RemoteProtocolError
@@ -38,7 +41,7 @@ from iiop.giop.messages import (
 from iiop.giop.wire import decode_whole, encode
 from iiop.iop import SERVICE_CONTEXTS, ServiceId
 from iiop.limits import DEFAULT_LIMITS, Limits
-from iiop.profile import BiDirIIOPServiceContext, ListenPoint, Version
+from iiop.profile import CODE_SETS_OF_SERVERS, BiDirIIOPServiceContext, CodeSetComponentInfo, ListenPoint, Version
 
 __all__ = ["NEED_DATA", "Connection", "EndOfStream", "Event", "NeedData"]
 
@@ -93,6 +96,8 @@ class Connection:
         limits: Limits = DEFAULT_LIMITS,
         fragment_size: int | None = None,
         bidirectional: bool = False,
+        agreed: Negotiated | None = None,
+        code_sets: CodeSetComponentInfo = CODE_SETS_OF_SERVERS,
     ) -> None:
         """Start a connection in state OPEN.
 
@@ -102,6 +107,9 @@ class Connection:
             fragment_size: octets from which on messages of GIOP 1.1 and 1.2 are sent in fragments; None sends them whole.
             bidirectional: as a client, a request sent with a BI_DIR_IIOP context lets the server send requests too; as a server,
                 such an offer is taken.
+            agreed: of a client: the code sets to speak, as `iiop.cdr.code_sets.negotiate` says; None where the reference has no
+                TAG_CODE_SETS.
+            code_sets: of a server: those it has; a client may also choose ISO 8859-1, UTF-8, and for wchar UTF-16.
         """
         self.role = role
         self.state = ConnectionState.OPEN
@@ -121,6 +129,7 @@ class Connection:
         self._ours = Pending(limits.outstanding)
         self._peers = Pending(limits.outstanding)
         self._may_open = bidirectional
+        self._agreement = Agreement(role, agreed, code_sets)
         self.listen_points: tuple[ListenPoint, ...] | None = None
 
     @property
@@ -132,6 +141,10 @@ class Connection:
     def unanswered(self) -> tuple[int, ...]:
         """Return the ids of the peer's requests that wait for ours."""
         return tuple(self._peers.waiting)
+
+    def speech(self, version: Version) -> Speech:
+        """Return how messages of a version of GIOP carry characters, for `Body.of`."""
+        return self._agreement.speech(version)
 
     def next_request_id(self) -> int:
         """Return an id that no outstanding request of ours has: a client's are even, a server's odd."""
@@ -193,7 +206,7 @@ class Connection:
         elif isinstance(message, (Reply, LocateReply)):
             self._check_answer(message)
         offered = self._offered(message) if self.role is Role.CLIENT else None
-        octets = encode(message)
+        octets = encode(self._agreement.announced(message) if isinstance(message, Request) else message)
         if self._fragment_size is not None and kind in FRAGMENTABLE[message.version]:
             octets = b"".join(split(octets, message.version, self._fragment_size))
         if offered is not None:
@@ -286,6 +299,8 @@ class Connection:
                 raise self._broken(RemoteProtocolError(reason, response=self._message_error(header), partial=message))
             if self.role is Role.SERVER:
                 self._accept_offer(header, message)
+            if isinstance(message, Request):
+                self._agreement.hear(message)
             if expects_reply(message):
                 if self._peers.full:
                     reason = f"more requests waiting than the limit outstanding={self._limits.outstanding}"
@@ -313,6 +328,8 @@ class Connection:
             reason = f"{header.message_type.name} to request {message.request_id}, which nobody made"
             raise self._broken(RemoteProtocolError(reason, response=self._message_error(header), partial=message))
         self._ours.settle(message.request_id)
+        if isinstance(message, Reply):
+            self._agreement.hear(message)
         return message
 
     def _check_answer(self, message: Reply | LocateReply) -> None:

@@ -21,14 +21,15 @@ import typing
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Protocol, TypeVar
 
-from iiop.cdr import Codec, arguments, codec
-from iiop.exceptions import BAD_OPERATION, MARSHAL, CompletionStatus, DecodeError, UnknownUserException, UserException
+from iiop.cdr import Codec, Latin1String, arguments, codec
+from iiop.cdr.speech import Speech
+from iiop.exceptions import BAD_OPERATION, CompletionStatus, DecodeError, UnknownUserException, UserException, refusal
 from iiop.giop.messages import SYSTEM_EXCEPTION, Body, Reply, ReplyStatus
 from iiop.limits import DEFAULT_LIMITS, Limits
 
 __all__ = ["Interface", "Invoker", "Operation", "operation"]
 
-_STRING = codec(str)
+_REPOSITORY_ID = codec(Latin1String)
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -107,24 +108,25 @@ class Operation:
     def raised(self) -> dict[str, Codec]:
         """Return the codec of each declared user exception, repository id and members, by repository id."""
         return {
-            repository_id: Codec(arguments(cls.__name__, ("repository_id", str), ("members", cls)))
+            repository_id: Codec(arguments(cls.__name__, ("repository_id", Latin1String), ("members", cls)))
             for repository_id, cls in self.raises.items()
         }
 
-    def results_body(self, result: Any) -> Body:
-        """Return the body of a reply that carries what an implementation returned."""
+    def results_body(self, result: Any, speech: Speech) -> Body:
+        """Return the body of a reply that carries what an implementation returned, to a request in that speech."""
         if self.returns == 1:
             result = (result,)
         elif self.returns == 0 and result is None:
             result = ()
-        return Body.of(self.results, result)
+        return Body.of(self.results, result, speech)
 
     def answer(self, reply: Reply, limits: Limits = DEFAULT_LIMITS) -> Any:
         """Return what a Reply without forwarding says.
 
         Raises:
             UserException: as declared; `UnknownUserException` where it is not.
-            SystemException: as the peer sent it; MARSHAL, COMPLETED_MAYBE, where status or body are not what is declared.
+            SystemException: as the peer sent it; MARSHAL, DATA_CONVERSION and the like, COMPLETED_MAYBE, where status or body
+                are not what is declared.
         """
         try:
             if reply.reply_status is ReplyStatus.NO_EXCEPTION:
@@ -137,11 +139,11 @@ class Operation:
             else:
                 raise DecodeError(f"{reply.reply_status.name} is no end of a call", path="reply_status")
         except DecodeError as error:
-            raise MARSHAL(0, CompletionStatus.COMPLETED_MAYBE) from error
+            raise refusal(error, CompletionStatus.COMPLETED_MAYBE) from error
         raise exception
 
     def _user_exception(self, body: Body, limits: Limits) -> UserException:
-        repository_id, at = _STRING.decode_from(body.octets, body.start, body.byte_order, limits)
+        repository_id, at = _REPOSITORY_ID.decode_from(body.octets, body.start, body.byte_order, limits)
         raised = self.raised.get(repository_id)
         if raised is None:
             return UnknownUserException(repository_id, body.octets[at:])
@@ -149,9 +151,9 @@ class Operation:
         assert isinstance(exception, UserException)
         return exception
 
-    def exception_body(self, exception: UserException) -> Body:
-        """Return the body of a reply that carries one of the declared user exceptions."""
-        return Body.of(self.raised[exception.repository_id], (exception.repository_id, exception))
+    def exception_body(self, exception: UserException, speech: Speech) -> Body:
+        """Return the body of a reply that carries one of the declared user exceptions, to a request in that speech."""
+        return Body.of(self.raised[exception.repository_id], (exception.repository_id, exception), speech)
 
 
 @typing.overload

@@ -12,15 +12,17 @@ import logging
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from iiop.cdr.code_sets import NO_CODE_SET
 from iiop.exceptions import (
     BAD_OPERATION,
-    MARSHAL,
+    CODESET_INCOMPATIBLE,
     OBJECT_NOT_EXIST,
     UNKNOWN,
     CompletionStatus,
     DecodeError,
     SystemException,
     UserException,
+    refusal,
     system_exception,
 )
 from iiop.giop.messages import (
@@ -46,6 +48,7 @@ log = logging.getLogger("iiop.servant")
 
 OMG_UNKNOWN_OBJECT = 0x4F4D0001
 OMG_UNKNOWN_USER_EXCEPTION = 0x4F4D0001
+OMG_CONTEXT_NOT_SUPPORTED = 0x4F4D0002
 _NO = CompletionStatus.COMPLETED_NO
 
 
@@ -148,6 +151,8 @@ class ObjectAdapter:
     def handle(self, request: Request) -> Reply:
         """Run a request and return its reply, which a oneway's sender does not want."""
         try:
+            if request.body.speech.char == NO_CODE_SET:
+                raise CODESET_INCOMPATIBLE(OMG_CONTEXT_NOT_SUPPORTED, _NO)
             servant = self.servant(object_key_of(request.target))
             operation = servant.interface.operations().get(request.operation)
             if operation is None:
@@ -162,20 +167,20 @@ class ObjectAdapter:
             values: tuple[Any, ...] = request.body.decode(operation.arguments, limits=self._limits)
         except DecodeError as error:
             log.warning("arguments of %s refused: %s", operation.name, error)
-            raise MARSHAL(0, _NO) from error
+            raise refusal(error, _NO) from error
         return values
 
     def _run(self, servant: Servant, operation: Operation, arguments: tuple[Any, ...], request: Request) -> Reply:
         try:
             result = getattr(servant, operation.method)(*arguments)
-            status, body = ReplyStatus.NO_EXCEPTION, operation.results_body(result)
+            status, body = ReplyStatus.NO_EXCEPTION, operation.results_body(result, request.body.speech)
         except SystemException as exception:
             return failure(request, _as_of_this_call(exception))
         except UserException as exception:
             if exception.repository_id not in operation.raises:
                 log.error("%s raised %r, which it does not declare", operation.name, exception)
                 return failure(request, UNKNOWN(OMG_UNKNOWN_USER_EXCEPTION, CompletionStatus.COMPLETED_MAYBE))
-            status, body = ReplyStatus.USER_EXCEPTION, operation.exception_body(exception)
+            status, body = ReplyStatus.USER_EXCEPTION, operation.exception_body(exception, request.body.speech)
         except Exception:
             log.exception("%s failed in %s", operation.name, type(servant).__name__)
             return failure(request, UNKNOWN(0, CompletionStatus.COMPLETED_MAYBE))

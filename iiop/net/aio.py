@@ -11,12 +11,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
 
+from iiop.cdr.code_sets import Negotiated
+from iiop.cdr.speech import Speech
 from iiop.connection import NEED_DATA, Connection, ConnectionState, EndOfStream, Event, Role
 from iiop.exceptions import CompletionStatus, ConnectFailed, ConnectionLost, LocalProtocolError, RemoteProtocolError
 from iiop.giop.messages import GIOP_1_0, CloseConnection, LocateReply, LocateRequest, MessageError, Reply, Request
 from iiop.giop.wire import encode
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts, map_host
+from iiop.profile import Version
 
 __all__ = ["AsyncConnection"]
 
@@ -32,14 +35,20 @@ class AsyncConnection(asyncio.Protocol):
         lost: called once when the connection has ended other than by `close`, with the reason; its `completed` is MAYBE if
             requests were cut off by it.
         limits: what the server may make us hold.
+        agreed: see `Connection`.
     """
 
     def __init__(
-        self, peer: str, *, lost: Callable[[ConnectionLost], None] | None = None, limits: Limits = DEFAULT_LIMITS
+        self,
+        peer: str,
+        *,
+        lost: Callable[[ConnectionLost], None] | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+        agreed: Negotiated | None = None,
     ) -> None:
         self.peer = peer
         self._lost = lost
-        self._connection = Connection(Role.CLIENT, limits=limits)
+        self._connection = Connection(Role.CLIENT, limits=limits, agreed=agreed)
         self._waiting: dict[int, Waiting] = {}
         self._transport: asyncio.Transport
         self._reason: ConnectionLost | None = None
@@ -57,6 +66,7 @@ class AsyncConnection(asyncio.Protocol):
         hosts: Hosts | None = None,
         lost: Callable[[ConnectionLost], None] | None = None,
         limits: Limits = DEFAULT_LIMITS,
+        agreed: Negotiated | None = None,
     ) -> AsyncConnection:
         """Connect within `timeout` seconds; names are looked up in `hosts` first.
 
@@ -68,7 +78,7 @@ class AsyncConnection(asyncio.Protocol):
         try:
             async with asyncio.timeout(timeout):
                 _, connection = await loop.create_connection(
-                    lambda: cls(peer, lost=lost, limits=limits), map_host(hosts or {}, host), port
+                    lambda: cls(peer, lost=lost, limits=limits, agreed=agreed), map_host(hosts or {}, host), port
                 )
         except (OSError, UnicodeError) as error:
             raise ConnectFailed(f"cannot connect to {peer}: {error or 'no answer in time'}") from error
@@ -78,6 +88,10 @@ class AsyncConnection(asyncio.Protocol):
     def is_open(self) -> bool:
         """Tell whether requests may still be sent."""
         return self._reason is None and self._connection.state is ConnectionState.OPEN
+
+    def speech(self, version: Version) -> Speech:
+        """Return how messages of a version of GIOP carry characters."""
+        return self._connection.speech(version)
 
     async def call(self, request: Request | LocateRequest) -> Reply | LocateReply | None:
         """Send a request, which gets its id here, and return its reply; None at once for one that expects none.

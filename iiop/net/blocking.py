@@ -11,6 +11,8 @@ import socket
 import threading
 import time
 
+from iiop.cdr.code_sets import Negotiated
+from iiop.cdr.speech import Speech
 from iiop.connection import NEED_DATA, Connection, ConnectionState, EndOfStream, Event, Role
 from iiop.exceptions import (
     CompletionStatus,
@@ -24,6 +26,7 @@ from iiop.giop.messages import CloseConnection, LocateReply, LocateRequest, Mess
 from iiop.giop.wire import encode
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts, map_host
+from iiop.profile import Version
 
 __all__ = ["BlockingConnection", "ConnectionPool"]
 
@@ -39,18 +42,27 @@ class BlockingConnection:
 
     Attributes:
         peer: `host:port` as in the reference, for messages.
+        agreed: see `Connection`.
     """
 
-    def __init__(self, sock: socket.socket, peer: str, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(self, sock: socket.socket, peer: str, limits: Limits = DEFAULT_LIMITS, agreed: Negotiated | None = None) -> None:
         self._socket = sock
         self.peer = peer
-        self._connection = Connection(Role.CLIENT, limits=limits)
+        self.agreed = agreed
+        self._connection = Connection(Role.CLIENT, limits=limits, agreed=agreed)
         self._readable = select.poll()
         self._readable.register(sock, select.POLLIN)
 
     @classmethod
     def connect(
-        cls, host: str, port: int, timeout: float, *, hosts: Hosts | None = None, limits: Limits = DEFAULT_LIMITS
+        cls,
+        host: str,
+        port: int,
+        timeout: float,
+        *,
+        hosts: Hosts | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+        agreed: Negotiated | None = None,
     ) -> BlockingConnection:
         """Connect within `timeout` seconds; names are looked up in `hosts` first.
 
@@ -65,7 +77,7 @@ class BlockingConnection:
         except (OSError, UnicodeError) as error:
             raise ConnectFailed(f"cannot connect to {peer}: {error}") from error
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return cls(sock, peer, limits)
+        return cls(sock, peer, limits, agreed)
 
     def is_usable(self) -> bool:
         """Tell whether a new request may be sent: nothing says that the server has closed, and no reply came unasked."""
@@ -80,6 +92,10 @@ class BlockingConnection:
     def next_request_id(self) -> int:
         """Return the id of the next request on this connection."""
         return self._connection.next_request_id()
+
+    def speech(self, version: Version) -> Speech:
+        """Return how messages of a version of GIOP carry characters."""
+        return self._connection.speech(version)
 
     def call(self, request: Request | LocateRequest, deadline: float) -> Reply | LocateReply | None:
         """Send a request and return its reply; None for a request that expects none.
@@ -196,16 +212,18 @@ def _connected(host: str, port: int, timeout: float) -> socket.socket:
 
 
 class ConnectionPool:
-    """Keep idle connections by address; a connection belongs to one thread while it is out."""
+    """Keep idle connections by address and agreed code sets; a connection belongs to one thread while it is out."""
 
     def __init__(self, *, hosts: Hosts | None = None, limits: Limits = DEFAULT_LIMITS) -> None:
         self.hosts: Hosts = hosts or {}
         self._limits = limits
-        self._idle: dict[tuple[str, int], list[BlockingConnection]] = {}
+        self._idle: dict[tuple[str, int, Negotiated | None], list[BlockingConnection]] = {}
         self._lock = threading.Lock()
         self._closed = False
 
-    def take(self, host: str, port: int, timeout: float, *, fresh: bool = False) -> tuple[BlockingConnection, bool]:
+    def take(
+        self, host: str, port: int, timeout: float, *, agreed: Negotiated | None = None, fresh: bool = False
+    ) -> tuple[BlockingConnection, bool]:
         """Return a connection, and whether it had been used before; `fresh` takes none that had.
 
         Raises:
@@ -213,27 +231,29 @@ class ConnectionPool:
         """
         while not fresh:
             with self._lock:
-                idle = self._idle.get((host, port))
+                idle = self._idle.get((host, port, agreed))
                 connection = idle.pop() if idle else None
             if connection is None:
                 break
             if connection.is_usable():
                 return connection, True
             connection.close()
-        return BlockingConnection.connect(host, port, timeout, hosts=self.hosts, limits=self._limits), False
+        connection = BlockingConnection.connect(host, port, timeout, hosts=self.hosts, limits=self._limits, agreed=agreed)
+        return connection, False
 
     def give_back(self, host: str, port: int, connection: BlockingConnection) -> None:
         """Keep a connection, on which nothing is under way, for the next call."""
         with self._lock:
             if not self._closed:
-                self._idle.setdefault((host, port), []).append(connection)
+                self._idle.setdefault((host, port, connection.agreed), []).append(connection)
                 return
         connection.close()
 
     def forget(self, host: str, port: int) -> None:
         """Close the idle connections to an address, so that the next call connects anew (and a balancer distributes it)."""
         with self._lock:
-            connections = self._idle.pop((host, port), [])
+            keys = [key for key in self._idle if key[:2] == (host, port)]
+            connections = [connection for key in keys for connection in self._idle.pop(key)]
         for connection in connections:
             connection.close()
 

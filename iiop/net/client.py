@@ -6,6 +6,7 @@ acquired: that is a function it is given.
 
 from __future__ import annotations
 
+import functools
 import logging
 import random
 import threading
@@ -15,6 +16,7 @@ from types import TracebackType
 from typing import Annotated, Any, TypeVar
 
 from iiop.cdr import Short, codec
+from iiop.cdr.code_sets import Negotiated, negotiate
 from iiop.exceptions import (
     MARSHAL,
     CompletionStatus,
@@ -24,6 +26,7 @@ from iiop.exceptions import (
     FailoverExhausted,
     IIOPError,
     UserException,
+    refusal,
 )
 from iiop.failover import DEFAULT_POLICY, FailoverPolicy, GiveUp, Invocation, Reacquire, Succeed, TryEndpoint, Wait, refresh_time
 from iiop.giop.messages import (
@@ -45,7 +48,7 @@ from iiop.iop import IOR, IOR_CODEC
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts
 from iiop.net.blocking import ConnectionPool
-from iiop.profile import Endpoint, ProfileBody, Version, encode_profile, endpoints
+from iiop.profile import CodeSetComponentInfo, Endpoint, ProfileBody, Version, code_sets_of_clients, encode_profile, endpoints
 
 __all__ = ["Client", "Reference"]
 
@@ -59,13 +62,14 @@ _FORWARDS = (ReplyStatus.LOCATION_FORWARD, ReplyStatus.LOCATION_FORWARD_PERM)
 
 
 class Client:
-    """Hold what calls share: connections, host names, limits.
+    """Hold what calls share: connections, host names, code sets, limits.
 
     Args:
         hosts: addresses of host names that the system's resolver need not know.
         policy: for references that are given none of their own.
         limits: what a server may make us keep.
         seed: of the jitter of waits; None for one that differs.
+        code_sets: native and conversion code sets to negotiate with; None for UTF-8, UTF-16 and all that Python has.
     """
 
     def __init__(
@@ -75,10 +79,12 @@ class Client:
         policy: FailoverPolicy = DEFAULT_POLICY,
         limits: Limits = DEFAULT_LIMITS,
         seed: int | None = None,
+        code_sets: CodeSetComponentInfo | None = None,
     ) -> None:
         self.policy = policy
         self.limits = limits
         self.pool = ConnectionPool(hosts=hosts, limits=limits)
+        self._negotiate = functools.lru_cache(maxsize=256)(functools.partial(negotiate, code_sets or code_sets_of_clients()))
         self._random = random.Random(seed)
 
     def __enter__(self) -> Client:
@@ -106,6 +112,14 @@ class Client:
         """Return a number from 0 to below 1."""
         return self._random.random()
 
+    def negotiated(self, server: CodeSetComponentInfo | None) -> Negotiated | None:
+        """Return what to speak with a server that has these code sets; None where its reference does not say.
+
+        Raises:
+            CODESET_INCOMPATIBLE: there is no code set that both have.
+        """
+        return None if server is None else self._negotiate(server)
+
     def ask(
         self,
         endpoint: Endpoint,
@@ -119,16 +133,23 @@ class Client:
 
         Raises:
             ConnectFailed, ConnectionLost, DeadlineExceeded, EncodeError: there is no reply.
+            CODESET_INCOMPATIBLE: there is no code set that both have.
+            DATA_CONVERSION: an argument has a character that the code set of the connection has not.
+            INV_OBJREF, MARSHAL: an argument is a wide character, which the reference, or GIOP 1.0, has no code set for.
         """
+        agreed, version = self.negotiated(endpoint.code_sets), _giop(endpoint.version)
         deadline = time.monotonic() + step.timeout
         connect_timeout, fresh = step.connect_timeout, fresh or step.fresh
         target: TargetAddress | None = None
         while True:
-            connection, used = self.pool.take(endpoint.host, endpoint.port, connect_timeout, fresh=fresh)
+            connection, used = self.pool.take(endpoint.host, endpoint.port, connect_timeout, agreed=agreed, fresh=fresh)
             try:
-                reply = connection.call(_request(connection.next_request_id(), endpoint, target, operation, arguments), deadline)
-            except EncodeError:
+                body = Body.of(operation.arguments, arguments, connection.speech(version))
+                reply = connection.call(_request(connection.next_request_id(), endpoint, target, operation, body), deadline)
+            except EncodeError as error:
                 self.pool.give_back(endpoint.host, endpoint.port, connection)
+                if error.corba is not None:
+                    raise refusal(error, CompletionStatus.COMPLETED_NO) from error
                 raise
             except BaseException as error:
                 connection.close()
@@ -162,16 +183,14 @@ def _target(endpoint: Endpoint, reply: Reply, limits: Limits) -> TargetAddress:
     return TargetAddress(form, IORAddressingInfo(0, IOR("", (profile,))))
 
 
-def _request(
-    request_id: int, endpoint: Endpoint, target: TargetAddress | None, operation: Operation, arguments: tuple[Any, ...]
-) -> Request:
+def _request(request_id: int, endpoint: Endpoint, target: TargetAddress | None, operation: Operation, body: Body) -> Request:
     return Request(
         request_id,
         operation.name,
         target or key_address(endpoint.object_key),
         ResponseFlags.SYNC_NONE.value if operation.oneway else ResponseFlags.SYNC_WITH_TARGET.value,
         (),
-        Body.of(operation.arguments, arguments),
+        body,
         b"",
         _giop(endpoint.version),
     )

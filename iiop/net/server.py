@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self, cast
 
 from iiop.connection import NEED_DATA, Connection, ConnectionState, EndOfStream, Event, Role
-from iiop.exceptions import MARSHAL, UNKNOWN, CompletionStatus, EncodeError, LocalProtocolError, RemoteProtocolError
+from iiop.exceptions import UNKNOWN, CompletionStatus, EncodeError, LocalProtocolError, RemoteProtocolError, refusal
 from iiop.giop.messages import (
     GIOP_1_0,
     CancelRequest,
@@ -38,6 +38,7 @@ from iiop.giop.wire import encode
 from iiop.idl.servant import failure
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.loop import new_event_loop
+from iiop.profile import CODE_SETS_OF_SERVERS, CodeSetComponentInfo
 
 __all__ = ["Adapter", "IIOPServer", "ServerThread", "Serving"]
 
@@ -65,7 +66,7 @@ class _ServerProtocol(asyncio.Protocol):
 
     def __init__(self, server: IIOPServer) -> None:
         self._server = server
-        self._connection = Connection(Role.SERVER, limits=server.limits)
+        self._connection = Connection(Role.SERVER, limits=server.limits, code_sets=server.code_sets)
         self._transport: asyncio.Transport
         self._idle: asyncio.TimerHandle | None = None
         self._adapter = server.new_adapter()
@@ -137,7 +138,7 @@ class _ServerProtocol(asyncio.Protocol):
         except EncodeError as error:
             assert isinstance(request, Request)
             log.error("result of %s does not fit its type: %s", request.operation, error)
-            return self._connection.send(failure(request, MARSHAL(0, CompletionStatus.COMPLETED_YES)))
+            return self._connection.send(failure(request, refusal(error, CompletionStatus.COMPLETED_YES)))
 
     def _answered(self, request: Request | LocateRequest, later: asyncio.Future[Answer]) -> None:
         """Send an answer that has come; its connection may have ended meanwhile."""
@@ -229,15 +230,23 @@ class IIOPServer:
         host: address to bind; loopback unless told otherwise.
         port: 0 lets the system choose.
         limits: what peers may make us hold.
+        code_sets: see `Connection`; references of what is served here are to state them.
     """
 
     def __init__(
-        self, new_adapter: Callable[[], Adapter], *, host: str = "127.0.0.1", port: int = 0, limits: Limits = DEFAULT_LIMITS
+        self,
+        new_adapter: Callable[[], Adapter],
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        limits: Limits = DEFAULT_LIMITS,
+        code_sets: CodeSetComponentInfo = CODE_SETS_OF_SERVERS,
     ) -> None:
         self.new_adapter = new_adapter
         self.host = host
         self.port = port
         self.limits = limits
+        self.code_sets = code_sets
         self._connections: set[_ServerProtocol] = set()
         self._stopping: asyncio.Event | None = None
         self._listening: asyncio.Server | None = None

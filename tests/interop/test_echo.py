@@ -20,16 +20,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iiop.cdr import codec
-from iiop.cdr.code_sets import ISO_8859_1, UTF_16
+from iiop.cdr.code_sets import ISO_8859_1, UTF_16, Negotiated
 from iiop.cdr.wide import WChar
 from iiop.failover import FailoverPolicy
 from iiop.giop.messages import GIOP_1_0, GIOP_1_1, GIOP_1_2, Body, Reply, Request, key_address
 from iiop.idl import ObjectAdapter, Operation
-from iiop.iop import SERVICE_CONTEXTS, ServiceContext, ServiceId
 from iiop.net.blocking import BlockingConnection
 from iiop.net.client import Client
 from iiop.net.server import IIOPServer, ServerThread
-from iiop.profile import CodeSetContext, Version
+from iiop.profile import Version
 from iiop_fuzz import strategies as iiop_st
 from ior import IOR, IIOPProfile, IORBuilder
 from tests.interop.echo_types import ANY, TYPES, WIDE, Bare, Echo, EchoServant, Overdrawn
@@ -38,7 +37,6 @@ from tests.peers import PeerProcess, omniidl_stubs
 
 HERE = Path(__file__).parent
 PATIENCE = 20.0
-CODE_SETS = ServiceContext(ServiceId.CodeSets, SERVICE_CONTEXTS.encode(ServiceId.CodeSets, CodeSetContext(ISO_8859_1, UTF_16)))
 POLICY = FailoverPolicy(rounds=1, refresh_interval=None)
 VERSIONS = (GIOP_1_0, GIOP_1_1, GIOP_1_2)
 
@@ -65,15 +63,16 @@ class Caller:
 
     def __init__(self, ior: IOR) -> None:
         (self._endpoint,) = ior.endpoints()
-        self._connection = BlockingConnection.connect(self._endpoint.host, self._endpoint.port, PATIENCE)
+        self._connection = BlockingConnection.connect(
+            self._endpoint.host, self._endpoint.port, PATIENCE, agreed=Negotiated(ISO_8859_1, UTF_16)
+        )
 
     def invoke(self, operation: Operation, arguments: tuple[Any, ...]) -> Any:
         request = Request(
             self._connection.next_request_id(),
             operation.name,
             key_address(self._endpoint.object_key),
-            service_context=(CODE_SETS,),
-            body=Body.of(operation.arguments, arguments),
+            body=Body.of(operation.arguments, arguments, self._connection.speech(GIOP_1_2)),
         )
         reply = self._connection.call(request, time.monotonic() + PATIENCE)
         assert isinstance(reply, Reply)

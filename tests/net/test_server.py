@@ -22,6 +22,7 @@ import iiop.net.server as server_module
 from iiop.cdr import ByteOrder, Long
 from iiop.exceptions import (
     BAD_OPERATION,
+    DATA_CONVERSION,
     MARSHAL,
     NO_PERMISSION,
     OBJECT_NOT_EXIST,
@@ -409,7 +410,6 @@ BAD_RESULTS = [
     ("two", (1, 2)),
     ("two", (2**31, "x")),
     ("two", (1, "x\0y")),
-    ("two", (1, "\u3042")),
     ("two", (1, "x", 3)),
     ("two", object()),
     ("nothing", 5),
@@ -423,6 +423,12 @@ def test_result_that_does_not_fit(serve: Serve, servant: EchoServant, operation:
     with serve().connect() as client:
         assert failure(client.call(request(operation))) == MARSHAL(0, YES)
         assert result(client.call(request("echo", 1))) == 1, "the connection lives on"
+
+
+def test_result_that_the_code_set_lacks(serve: Serve, servant: EchoServant) -> None:
+    servant.result = (1, "\u3042")
+    with serve().connect() as client:
+        assert failure(client.call(request("two"))) == DATA_CONVERSION(0x4F4D0001, YES)
 
 
 def test_locator_that_fails(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:

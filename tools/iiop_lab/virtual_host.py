@@ -23,7 +23,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from iiop.balancer import Affinity, Balancer
+from iiop.cdr.code_sets import ISO_8859_1, NO_CODE_SET, Negotiated
 from iiop.exceptions import (
+    CODESET_INCOMPATIBLE,
     COMM_FAILURE,
     OBJECT_NOT_EXIST,
     CompletionStatus,
@@ -44,7 +46,7 @@ from iiop.giop.messages import (
     exception_body,
     key_address,
 )
-from iiop.idl.servant import failure, object_key_of
+from iiop.idl.servant import OMG_CONTEXT_NOT_SUPPORTED, failure, object_key_of
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts
 from iiop.net.aio import AsyncConnection
@@ -107,7 +109,7 @@ class VirtualHost(Serving):
         self._connect_timeout = connect_timeout
         self._limits = limits
         self._server = IIOPServer(lambda: _Distributor(self), host=host, port=port, limits=limits)
-        self._backends: dict[Target, asyncio.Task[AsyncConnection]] = {}
+        self._backends: dict[tuple[Target, Negotiated | None], asyncio.Task[AsyncConnection]] = {}
         self._probing: asyncio.Task[None] | None = None
         self._suspects: set[Target] = set()
         self._asked: set[Target] = set()
@@ -152,18 +154,18 @@ class VirtualHost(Serving):
                 backend.close()
         self._backends.clear()
 
-    async def backend(self, target: Target) -> AsyncConnection:
-        """Return the connection to a target that all clients share.
+    async def backend(self, target: Target, agreed: Negotiated | None = None) -> AsyncConnection:
+        """Return the connection to a target that all clients share who have agreed on the same code sets.
 
         Raises:
             ConnectFailed: it does not answer.
         """
-        connecting = self._backends.get(target)
+        connecting = self._backends.get((target, agreed))
         if connecting is not None and connecting.done() and (connecting.exception() or not connecting.result().is_open):
             connecting = None
         if connecting is None:
-            connecting = self._backends[target] = asyncio.create_task(
-                self._connect(target, lambda reason: self._lost(target, reason))
+            connecting = self._backends[target, agreed] = asyncio.create_task(
+                self._connect(target, lambda reason: self._lost(target, reason), agreed)
             )
         return await asyncio.shield(connecting)
 
@@ -183,9 +185,17 @@ class VirtualHost(Serving):
         self._suspects.add(target)
         self._look.set()
 
-    async def _connect(self, target: Target, lost: Callable[[ConnectionLost], None] | None = None) -> AsyncConnection:
+    async def _connect(
+        self, target: Target, lost: Callable[[ConnectionLost], None] | None = None, agreed: Negotiated | None = None
+    ) -> AsyncConnection:
         return await AsyncConnection.connect(
-            target.host, target.port, self._connect_timeout, hosts=self._hosts, lost=lost, limits=self._limits
+            target.host,
+            target.port,
+            self._connect_timeout,
+            hosts=self._hosts,
+            lost=lost,
+            limits=self._limits,
+            agreed=agreed,
         )
 
     async def _probe_for_ever(self) -> None:
@@ -222,6 +232,15 @@ class VirtualHost(Serving):
                 self._look.set()
 
 
+def _agreed(request: Request | LocateRequest) -> Negotiated | None:
+    """Return the code sets in which a request says its text; None for those of whoever has not negotiated."""
+    if isinstance(request, LocateRequest):
+        return None
+    speech = request.body.speech
+    agreed = Negotiated(speech.char, speech.wide)
+    return None if agreed == (ISO_8859_1, NO_CODE_SET) else agreed
+
+
 class _Distributor:
     """Answer the requests of one client connection with what a target answers."""
 
@@ -230,6 +249,8 @@ class _Distributor:
         self._affinity: Affinity[None, Target] = Affinity(virtual_host.contexts, capacity=1)
 
     async def handle(self, request: Request) -> Reply:
+        if request.body.speech.char == NO_CODE_SET:
+            return failure(request, CODESET_INCOMPATIBLE(OMG_CONTEXT_NOT_SUPPORTED, _NO))
         answer = await self._forward(request)
         if isinstance(answer, COMM_FAILURE):
             return failure(request, answer)
@@ -255,7 +276,7 @@ class _Distributor:
             if target is None:
                 break
             try:
-                backend = await virtual_host.backend(target)
+                backend = await virtual_host.backend(target, _agreed(request))
                 answer = await backend.call(request)
             except ConnectFailed as error:
                 virtual_host.mark(target, alive=False, reason=error)

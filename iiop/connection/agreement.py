@@ -1,0 +1,80 @@
+"""Code sets of one connection: what a client says of them, what a server makes of it, and how characters travel then.
+
+It must not know which code sets are best (`iiop.cdr.code_sets.negotiate` does), nor how they are written (`iiop.cdr.speech`).
+Where a connection goes both ways, requests of the server are in the code sets that its client chose.
+
+Source: CORBA 3.3 part 2, clause 7.10.2.5 "GIOP Code Set Service Context" and 7.10.2.6 "Code Set Negotiation".
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from iiop.cdr.code_sets import ISO_8859_1, NO_CODE_SET, UTF_8, UTF_16, Negotiated
+from iiop.cdr.speech import Speech, client_speeches, server_speeches
+from iiop.connection.states import Role
+from iiop.exceptions.errors import DecodeError
+from iiop.giop.messages import Reply, Request
+from iiop.iop import SERVICE_CONTEXTS, ServiceContext, ServiceId
+from iiop.profile import CodeSetComponent, CodeSetComponentInfo, CodeSetContext, Version
+
+__all__ = ["Agreement"]
+
+_NOBODY_HAS = Negotiated(0xFFFFFFFF, 0xFFFFFFFF)
+
+
+class Agreement:
+    """Remember in which code sets both ends of a connection speak; the arguments are those of `Connection`."""
+
+    def __init__(self, role: Role, agreed: Negotiated | None, code_sets: CodeSetComponentInfo) -> None:
+        self.agreed = agreed
+        self._listens = role is Role.SERVER
+        self._speeches = server_speeches(None) if self._listens else client_speeches(agreed)
+        self._announces = not self._listens and agreed is not None
+        self._code_sets = code_sets
+
+    def speech(self, version: Version) -> Speech:
+        """Return how messages of a version of GIOP carry characters."""
+        return self._speeches[version.minor]
+
+    def announced(self, request: Request) -> Request:
+        """Return a request as it is to be sent: with a CodeSets context until a reply shows that the server has heard one.
+
+        It may overtake another in a server that runs them at the same time. A context that it has already is left alone; GIOP 1.0
+        has no choice, and no context.
+        """
+        if not self._announces or self.agreed is None or not request.version.minor or _context(request) is not None:
+            return request
+        context = SERVICE_CONTEXTS.encode(ServiceId.CodeSets, CodeSetContext(*self.agreed))
+        return replace(request, service_context=(*request.service_context, ServiceContext(ServiceId.CodeSets, context)))
+
+    def hear(self, message: Request | Reply) -> None:
+        """Note what a message says of code sets, and let its body be read accordingly.
+
+        The last context that a client sends counts. One that cannot be read names a code set that nobody has.
+        """
+        if message.version.minor:  # in GIOP 1.0 nobody says anything
+            if isinstance(message, Reply):
+                self._announces = False
+            elif self._listens and message.service_context and (octets := _context(message)) is not None:
+                self._speeches = self._chosen(octets)
+        message.body.speech = self._speeches[message.version.minor]
+
+    def _chosen(self, octets: bytes) -> tuple[Speech, Speech, Speech]:
+        try:
+            said = SERVICE_CONTEXTS.decode(ServiceId.CodeSets, octets)
+            char, wchar = said.char_data or ISO_8859_1, said.wchar_data
+        except DecodeError:
+            char, wchar = _NOBODY_HAS
+        knows_char = char in (ISO_8859_1, UTF_8) or _has(self._code_sets.for_char_data, char)
+        knows_wchar = wchar in (NO_CODE_SET, UTF_16) or _has(self._code_sets.for_wchar_data, wchar)
+        spoken = Negotiated(char if knows_char else NO_CODE_SET, wchar if knows_wchar else NO_CODE_SET)
+        return server_speeches(spoken, wide_known=knows_wchar)
+
+
+def _context(request: Request) -> bytes | None:
+    return next((context.context_data for context in request.service_context if context.context_id == ServiceId.CodeSets), None)
+
+
+def _has(component: CodeSetComponent, number: int) -> bool:
+    return number == component.native_code_set or number in component.conversion_code_sets

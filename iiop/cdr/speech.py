@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from iiop.cdr import types as t
 from iiop.cdr.code_sets import ISO_8859_1, NO_CHARACTER, NO_CODE_SET, UTF_16, Negotiated, decode_text, encode_text
 from iiop.cdr.types import Adapted, CDRType, Field, Struct
+from iiop.cdr.value_types import ValueType
 from iiop.cdr.wide import WCHAR_1_1, WideChar, WideString, wide_char, wide_string, wide_string_1_1
 from iiop.exceptions.corba import BAD_PARAM, CODESET_INCOMPATIBLE, INV_OBJREF, MARSHAL
 from iiop.exceptions.errors import DecodeError, EncodeError
@@ -167,6 +168,8 @@ def spoken(declared: CDRType, speech: Speech) -> CDRType:
             if all(new.type is old.type for new, old in zip(fields, declared.fields, strict=True)):
                 return declared
             return Struct(declared.name, fields, declared.cls)
+        case ValueType():
+            return dataclasses.replace(declared, spoken=lambda member: spoken(member, speech))
         case t.Recursive():
             return t.Recursive(declared.name, lambda: spoken(declared.make(), speech))
         case t.Dependent():

@@ -187,6 +187,9 @@ class ValueConstruct(construct.Construct):
         self.tags = _tags(order)
         self.construct_of = construct_of
 
+    def _member(self, kind: CDRType) -> construct.Construct:
+        return self.construct_of(self.declared.spoken(kind), self.order)
+
     # reading
 
     def _parse(self, stream: Stream, context: Any, path: str) -> Any:
@@ -275,7 +278,7 @@ class ValueConstruct(construct.Construct):
         chunks = _Chunks(source, self.tags, level) if value._header.chunked else None
         source.chunks = chunks
         for name, kind in actual.fields:
-            setattr(value, name, self.construct_of(kind, self.order)._parse(stream, context, f"{path} -> {name}"))
+            setattr(value, name, self._member(kind)._parse(stream, context, f"{path} -> {name}"))
         if chunks is None:
             return
         at, source.chunks = stream.tell(), None
@@ -353,7 +356,7 @@ class ValueConstruct(construct.Construct):
         for name, kind in () if actual.custom else actual.fields:
             if not hasattr(obj, name):
                 refuse(f"{type(obj).__name__} is no {actual.repository_id!r}: it has no {name}", path)
-            self.construct_of(kind, self.order)._build(getattr(obj, name), stream, context, f"{path} -> {name}")
+            self._member(kind)._build(getattr(obj, name), stream, context, f"{path} -> {name}")
         if header.chunked:
             stream.end_chunk()
             stream.level = 0
@@ -369,7 +372,8 @@ class ValueConstruct(construct.Construct):
         given = getattr(obj, "_header", None)
         header = given if isinstance(given, ValueHeader) else ValueHeader(None, actual.repository_ids)
         ids = header.repository_ids
-        if (actual is not self.declared) if ids is None else (ids if isinstance(ids, str) else ids[0]) != actual.repository_id:
+        told = self.declared.repository_id if ids is None else ids if isinstance(ids, str) else ids[0]
+        if told != actual.repository_id:
             ids = actual.repository_ids
         chunked = header.chunked or stream.level > 0 or actual.custom or isinstance(actual.repository_ids, tuple)
         return ValueHeader(header.codebase, ids, chunked)

@@ -132,6 +132,7 @@ class ValueType(CDRType):
         custom: whether only code of its own understands the state; the one member is then `state`, a `CustomState`.
         abstract: whether there are only values of types derived from it.
         declared: whether there is a class for it that a user declared; otherwise it was made of a TypeCode.
+        spoken: returns a member's declaration, of this type or of one derived from it, as a connection speaks it.
     """
 
     nullable: typing.ClassVar[bool] = True
@@ -144,6 +145,7 @@ class ValueType(CDRType):
     custom: bool = False
     abstract: bool = False
     declared: bool = True
+    spoken: Callable[[CDRType], CDRType] = field(default=lambda declared: declared, repr=False)
 
     __hash__ = object.__hash__
 

@@ -212,17 +212,27 @@ def _connected(host: str, port: int, timeout: float) -> socket.socket:
 
 
 class ConnectionPool:
-    """Keep idle connections by address and agreed code sets; a connection belongs to one thread while it is out."""
+    """Keep idle connections by address and speech; a connection belongs to one thread while it is out.
+
+    The speech is the version of GIOP and the code sets agreed: omniORB settles both by the first request of a connection.
+    """
 
     def __init__(self, *, hosts: Hosts | None = None, limits: Limits = DEFAULT_LIMITS) -> None:
         self.hosts: Hosts = hosts or {}
         self._limits = limits
-        self._idle: dict[tuple[str, int, Negotiated | None], list[BlockingConnection]] = {}
+        self._idle: dict[tuple[str, int, Version, Negotiated | None], list[BlockingConnection]] = {}
         self._lock = threading.Lock()
         self._closed = False
 
     def take(
-        self, host: str, port: int, timeout: float, *, agreed: Negotiated | None = None, fresh: bool = False
+        self,
+        host: str,
+        port: int,
+        timeout: float,
+        *,
+        version: Version,
+        agreed: Negotiated | None = None,
+        fresh: bool = False,
     ) -> tuple[BlockingConnection, bool]:
         """Return a connection, and whether it had been used before; `fresh` takes none that had.
 
@@ -231,7 +241,7 @@ class ConnectionPool:
         """
         while not fresh:
             with self._lock:
-                idle = self._idle.get((host, port, agreed))
+                idle = self._idle.get((host, port, version, agreed))
                 connection = idle.pop() if idle else None
             if connection is None:
                 break
@@ -241,11 +251,11 @@ class ConnectionPool:
         connection = BlockingConnection.connect(host, port, timeout, hosts=self.hosts, limits=self._limits, agreed=agreed)
         return connection, False
 
-    def give_back(self, host: str, port: int, connection: BlockingConnection) -> None:
-        """Keep a connection, on which nothing is under way, for the next call."""
+    def give_back(self, host: str, port: int, connection: BlockingConnection, *, version: Version) -> None:
+        """Keep a connection, on which nothing is under way, for the next call in that version of GIOP."""
         with self._lock:
             if not self._closed:
-                self._idle.setdefault((host, port, connection.agreed), []).append(connection)
+                self._idle.setdefault((host, port, version, connection.agreed), []).append(connection)
                 return
         connection.close()
 

@@ -142,12 +142,14 @@ class Client:
         connect_timeout, fresh = step.connect_timeout, fresh or step.fresh
         target: TargetAddress | None = None
         while True:
-            connection, used = self.pool.take(endpoint.host, endpoint.port, connect_timeout, agreed=agreed, fresh=fresh)
+            connection, used = self.pool.take(
+                endpoint.host, endpoint.port, connect_timeout, version=version, agreed=agreed, fresh=fresh
+            )
             try:
                 body = Body.of(operation.arguments, arguments, connection.speech(version))
                 reply = connection.call(_request(connection.next_request_id(), endpoint, target, operation, body), deadline)
             except EncodeError as error:
-                self.pool.give_back(endpoint.host, endpoint.port, connection)
+                self.pool.give_back(endpoint.host, endpoint.port, connection, version=version)
                 if error.corba is not None:
                     raise refusal(error, CompletionStatus.COMPLETED_NO) from error
                 raise
@@ -158,7 +160,7 @@ class Client:
                     connect_timeout, fresh = max(0.0, min(connect_timeout, deadline - time.monotonic())), True
                     continue
                 raise
-            self.pool.give_back(endpoint.host, endpoint.port, connection)
+            self.pool.give_back(endpoint.host, endpoint.port, connection, version=version)
             assert reply is None or isinstance(reply, Reply)
             if reply is None or reply.reply_status is not ReplyStatus.NEEDS_ADDRESSING_MODE or target is not None:
                 return reply

@@ -8,9 +8,7 @@ of Python that has forgotten its octets.
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iiop.cdr import codec
-from iiop.cdr.code_sets import ISO_8859_1, UTF_16, Negotiated
 from iiop.cdr.wide import WChar
 from iiop.failover import FailoverPolicy
-from iiop.giop.messages import GIOP_1_0, GIOP_1_1, GIOP_1_2, Body, Reply, Request, key_address
-from iiop.idl import ObjectAdapter, Operation
-from iiop.net.blocking import BlockingConnection
+from iiop.giop.messages import GIOP_1_0, GIOP_1_1, GIOP_1_2
+from iiop.idl import ObjectAdapter
 from iiop.net.client import Client
 from iiop.net.server import IIOPServer, ServerThread
 from iiop.profile import Version
@@ -58,30 +54,6 @@ def as_version(ior: IOR, version: Version) -> IOR:
     return IOR(ior.type_id, (profile.replace(version=version, components=components),))
 
 
-class Caller:
-    """Carry calls to one object, and say which code sets they are written in, without which omniORB refuses wide characters."""
-
-    def __init__(self, ior: IOR) -> None:
-        (self._endpoint,) = ior.endpoints()
-        self._connection = BlockingConnection.connect(
-            self._endpoint.host, self._endpoint.port, PATIENCE, agreed=Negotiated(ISO_8859_1, UTF_16)
-        )
-
-    def invoke(self, operation: Operation, arguments: tuple[Any, ...]) -> Any:
-        request = Request(
-            self._connection.next_request_id(),
-            operation.name,
-            key_address(self._endpoint.object_key),
-            body=Body.of(operation.arguments, arguments, self._connection.speech(GIOP_1_2)),
-        )
-        reply = self._connection.call(request, time.monotonic() + PATIENCE)
-        assert isinstance(reply, Reply)
-        return operation.answer(reply)
-
-    def close(self) -> None:
-        self._connection.close()
-
-
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """Everything is connected when the first test begins."""
@@ -95,7 +67,6 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         Client(policy=POLICY) as client,
         PeerProcess(args, folder / "peer.log", {"PYTHONPATH": str(path)}) as process,
         ServerThread(server.start, server.stop, "echo server"),
-        ExitStack() as stack,
     ):
         match = process.wait_line("(IOR:[0-9a-f]+) (IOR:[0-9a-f]+) (IOR:[0-9a-f]+) (IOR:[0-9a-f]+)")
         theirs, *relays = [IOR.from_string(text) for text in match.groups()]
@@ -104,10 +75,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         relay: dict[Version, Echo] = {}
         for version, reference in zip(VERSIONS, relays, strict=True):
             for stubs, ior in ((echo, theirs), (relay, reference)):
-                if version == GIOP_1_2:
-                    stubs[version] = Echo(stack.enter_context(closing(Caller(ior))))
-                else:
-                    stubs[version] = client.stub(as_version(ior, version), Echo)
+                stubs[version] = client.stub(as_version(ior, version), Echo)
             relay[version].pass_on_to(as_version(ours, version))
         for stub in (*echo.values(), *relay.values()):
             assert stub.give_long(1, 2) == (1, 2, 1)  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from iiop.cdr import ByteOrder, CDRType, Char, Codec, String, arguments, constructs
+from iiop.cdr import ByteOrder, CDRType, Char, Codec, String, Value, arguments, constructs, value_type
 from iiop.cdr.code_sets import CODE_SETS, NOT_ROUND, UTF_8, UTF_16, Negotiated, decode_text
 from iiop.cdr.source import Input
 from iiop.cdr.speech import PLAIN, Speech, client_speeches, server_speeches, spoken
@@ -129,3 +129,39 @@ def test_any_octets_are_values_or_one_kind_of_error(said: Speech, octets: bytes,
     for declared in (_CALL, Char, String, WChar, WString):
         kind = spoken(declared, said)
         assert outcome(Codec(kind).decode_from, octets, 0, order) == outcome(constructs.parse, kind, Input(octets), order)
+
+
+@value_type("IDL:Sample/Note:1.0")
+class Note(Value):
+    """Text by value."""
+
+    text: str
+    wide: Annotated[str, WString]
+    next: Note | None
+
+
+@value_type("IDL:Sample/SignedNote:1.0", truncatable=True)
+class SignedNote(Note):
+    """Text with more text."""
+
+    signature: str
+
+
+@given(st.sampled_from([*SOME.values()]), st.sampled_from([1, 2]), orders, st.data())
+def test_members_of_values_are_spoken_those_of_derived_types_too(number: int, minor: int, order: ByteOrder, data: Any) -> None:
+    text = st.text(members(number), max_size=20)
+    last = SignedNote(data.draw(text), data.draw(texts), None, data.draw(text))
+    said = speech(number, minor=minor)
+    declared = spoken(arguments("op", ("note", Note)), said)
+    both_ways(declared, (Note(data.draw(text), data.draw(texts), last),), order)
+
+
+def test_what_a_code_set_lacks_in_a_value_is_refused() -> None:
+    note = Note("\u65e5", "\u65e5", None)
+    declared = Codec(spoken(arguments("op", ("note", Note)), speech(UTF_8)))
+    assert "\u65e5".encode() in declared.encode((note,))
+    with pytest.raises(EncodeError) as caught:
+        Codec(spoken(arguments("op", ("note", Note)), speech(SOME["ISO-8859-5"]))).encode((note,))
+    assert caught.value.path == "note.text"
+    assert caught.value.corba is not None
+    assert caught.value.corba[0] is DATA_CONVERSION

@@ -12,6 +12,7 @@ file is part of the store, to be copied with it.
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -39,6 +40,8 @@ from naming.changes import (
 from naming.types import NameComponent
 
 __all__ = ["FILE_NAME", "Store", "StoreError"]
+
+log = logging.getLogger("naming.store")
 
 FILE_NAME = "naming.sqlite3"
 """Name of the file in its folder."""
@@ -88,11 +91,13 @@ class StoreError(IIOPError):
     Attributes:
         reason: what is wrong, and what to do about it.
         path: the file.
+        uncertain: the disk has what was written, but failed to say that it is safe: it may turn up after the next start.
     """
 
-    def __init__(self, reason: str, *, path: str = "") -> None:
+    def __init__(self, reason: str, *, path: str = "", uncertain: bool = False) -> None:
         self.reason = reason
         self.path = path
+        self.uncertain = uncertain
         super().__init__(f"{path}: {reason}" if path else reason)
 
 
@@ -112,6 +117,8 @@ class Store:
     def open(cls, folder: str | os.PathLike[str]) -> Store:
         """Open the store in a folder, or make a new one where there is none.
 
+        Where there is one that may only be read, every `write` fails; that is logged.
+
         Args:
             folder: as `etc/CosNaming`; if it is not there it is made, for its owner and group alone.
 
@@ -121,11 +128,16 @@ class Store:
         """
         path = Path(folder).absolute() / FILE_NAME
         with _errors(path):
-            path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-            _inspect(path)
-            connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+            _make_folder(path.parent)
+            address = path.as_uri()
+            if _is_there(path):
+                _inspect(path)
+                if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+                    log.warning("%s can be read but not written: changes will be refused", path)
+                    address = _reading(path)
+            connection = sqlite3.connect(address, uri=True, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
             try:
-                _prepare(connection, path)
+                _prepare(connection)
             except BaseException:
                 connection.close()
                 raise
@@ -136,7 +148,7 @@ class Store:
         """Make a store that keeps nothing beyond its own life."""
         path = Path(":memory:")
         connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        _prepare(connection, path)
+        _prepare(connection)
         return cls(connection, path)
 
     def load(self) -> Iterator[Change]:
@@ -146,24 +158,34 @@ class Store:
             StoreError: the file is damaged or cannot be read.
         """
         with _errors(self.path):
-            for (context,) in self._connection.execute("SELECT context FROM latest_destroyed"):
-                yield ContextCreated(ContextId(context))
-                yield ContextDestroyed(ContextId(context))
-            contexts = [context for (context,) in self._connection.execute("SELECT context FROM contexts ORDER BY number")]
+            for context in self._contexts("SELECT context FROM latest_destroyed"):
+                yield ContextCreated(context)
+                yield ContextDestroyed(context)
+            contexts = self._contexts("SELECT context FROM contexts ORDER BY number")
             if ROOT not in contexts:
                 raise _damaged(self.path, "it has no root context")
-            yield from (ContextCreated(ContextId(context)) for context in contexts if context != ROOT)
-            for context, id_, kind, type_, target in self._connection.execute(_BINDINGS):
-                if context is None:
-                    raise _damaged(self.path, "a binding without its context")
-                yield BindingSet(ContextId(context), NameComponent(id_, kind), _decode(type_, target))
+            yield from (ContextCreated(context) for context in contexts if context != ROOT)
+            with closing(self._connection.execute(_BINDINGS)) as rows:  # left open, they would keep the folder locked
+                for context, id_, kind, type_, target in rows:
+                    if context is None:
+                        raise _damaged(self.path, "a binding without its context")
+                    try:
+                        yield BindingSet(context, NameComponent(_text(id_), _text(kind)), _decode(type_, target))
+                    except (CodecError, UnicodeError, TypeError) as error:
+                        raise _damaged(self.path, f"what is bound to {id_!r} in {context} cannot be read: {error}") from error
+
+    def _contexts(self, query: str) -> list[ContextId]:
+        contexts = [context for (context,) in self._connection.execute(query)]
+        for context in contexts:
+            if not _is_id(context):
+                raise _damaged(self.path, f"{context!r} is no id of a context")
+        return contexts
 
     def write(self, changes: Iterable[Change]) -> None:
         """Put changes on disk, in one transaction; they are there when this returns.
 
         Raises:
-            StoreError: nothing was written, and nothing may be applied to the model. (If the disk itself failed, the changes
-                may still turn up after the next start.)
+            StoreError: nothing was written (unless the error is `uncertain`), and nothing may be applied to the model.
         """
         with _errors(self.path):
             try:
@@ -171,10 +193,12 @@ class Store:
                 for change in changes:
                     self._write(change)
                 self._connection.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
                 with suppress(sqlite3.Error):
                     if self._connection.in_transaction:
                         self._connection.execute("ROLLBACK")
+                if isinstance(error, CodecError | UnicodeError):
+                    raise StoreError(f"a name or reference that cannot be stored ({error})", path=str(self.path)) from error
                 raise
 
     def close(self) -> None:
@@ -227,53 +251,113 @@ def _encode(bound: Bound) -> tuple[str, bytes]:
     return "object", encapsulate(IOR_CODEC, bound)
 
 
-def _decode(type_: str, target: bytes) -> Bound:
+def _decode(type_: str, target: object) -> Bound:
+    """Return what was stored.
+
+    Raises:
+        CodecError, UnicodeError, TypeError: it was not stored by us.
+    """
+    if not isinstance(target, bytes):
+        raise TypeError(f"{target!r} is not made of octets")
     if type_ == "context":
-        return ContextId(target.decode("ascii"))
+        context = ContextId(target.decode("ascii"))
+        if not _is_id(context):
+            raise TypeError(f"{context!r} is no id of a context")
+        return context
     reference = decapsulate(IOR_CODEC, target, limits=_LIMITS)
     return ForeignContext(reference) if type_ == "foreign" else reference
 
 
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _is_id(context: object) -> bool:
+    return context == ROOT or (isinstance(context, str) and context_number(ContextId(context)) >= (0, 0))
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and those above it where they are missing; they are on disk when this returns."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    for each in missing:
+        descriptor = os.open(each.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _log_of(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
+
+
+def _has_octets(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
+
+
+def _is_there(path: Path) -> bool:
+    if _has_octets(path):
+        return True
+    if _has_octets(_log_of(path)):
+        raise _damaged(path, f"{_log_of(path).name} is there, but the file it belongs to is not, or is empty")
+    return False
+
+
+def _reading(path: Path) -> str:
+    """Return the address at which SQLite reads the file and its log, and neither changes nor locks anything."""
+    return f"{path.as_uri()}?mode=ro&{'vfs=unix-none' if _has_octets(_log_of(path)) else 'immutable=1'}"
+
+
 def _inspect(path: Path) -> None:
-    """Refuse what is not ours without letting SQLite repair, replay or lock anything."""
-    if not path.exists() or path.stat().st_size == 0:
-        log = path.with_name(path.name + "-wal")
-        if log.exists() and log.stat().st_size > 0:
-            raise _damaged(path, f"{log.name} is there, but the file it belongs to is not, or is empty")
-        return
+    """Refuse what is not a sound store of ours, without letting SQLite repair or replay anything."""
     if not path.is_file():
         raise StoreError("this is no file; choose another folder, or move it away. Nothing was changed", path=str(path))
-    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
+    if _log_of(path).exists():
+        _check_unused(path)
+    with closing(sqlite3.connect(_reading(path), uri=True)) as connection:
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # the index of the log is then kept in memory
         if _pragma(connection, "application_id") != _APPLICATION_ID:
             raise StoreError(
                 "this file is not a Naming Service store; choose another folder, or move the file away. Nothing was changed",
                 path=str(path),
             )
+        version = _pragma(connection, "user_version")
+        if version > _VERSION:
+            raise StoreError(
+                f"written by a newer iiopkit (store version {version}, this one knows {_VERSION}): use that one. "
+                "Nothing was changed",
+                path=str(path),
+            )
+        if version < 1:
+            raise _damaged(path, "it has no version")
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise _damaged(path, verdict)
 
 
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Take the folder for this process, make the tables if there are none, and check what is there."""
+def _check_unused(path: Path) -> None:
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro&readonly_shm=1", uri=True, timeout=_BUSY_TIMEOUT)) as connection:
+        try:
+            _pragma(connection, "user_version")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+                raise  # else there is no index of the log, as in every store that nobody uses
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Take the folder for this process, and make the tables if there are none."""
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("BEGIN EXCLUSIVE")
-    version = _pragma(connection, "user_version")
-    is_new = version == 0 and connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
-    if is_new:
+    if connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
         for statement in _SCHEMA.split(";"):
             connection.execute(statement)
     connection.execute("COMMIT")
-    if not is_new and version > _VERSION:
-        raise StoreError(
-            f"written by a newer iiopkit (store version {version}, this one knows {_VERSION}): use that one. Nothing was changed",
-            path=str(path),
-        )
-    if not is_new and version < 1:
-        raise _damaged(path, "it has no version")
     connection.execute("PRAGMA journal_mode = WAL")
-    (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    if verdict != "ok":
-        raise _damaged(path, verdict)
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:
@@ -293,10 +377,10 @@ _REASONS = {
     "SQLITE_BUSY": "in use by another process: one folder serves one Naming Service",
     "SQLITE_LOCKED": "in use by another process: one folder serves one Naming Service",
     "SQLITE_FULL": "the disk is full; make room and try again",
-    "SQLITE_READONLY": "the folder cannot be written; check its owner, mode and mount",
+    "SQLITE_READONLY": "the folder cannot be written; check its owner, mode and mount, and start again",
     "SQLITE_CANTOPEN": "the file cannot be opened; check owner and mode of the folder",
     "SQLITE_CONSTRAINT": "a change does not fit what is stored; this is a bug, please report it",
-    "SQLITE_IOERR": "the disk failed; see the system log",
+    "SQLITE_IOERR": "the disk failed, or a limit on the size of files was met; see the system log",
 }
 
 
@@ -306,12 +390,13 @@ def _errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        family = "_".join(getattr(error, "sqlite_errorname", "").split("_")[:2])
-        if family in ("SQLITE_CORRUPT", "SQLITE_NOTADB") or "decode to UTF-8" in str(error) or "no such" in str(error):
+        name = getattr(error, "sqlite_errorname", "")
+        family = "_".join(name.split("_")[:2])
+        if family in ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR") or "decode to UTF-8" in str(error):
             raise _damaged(path, str(error)) from error
         reason = _REASONS.get(family, "the store failed")
-        raise StoreError(f"{reason} ({error})", path=str(path)) from error
-    except (CodecError, UnicodeError) as error:
-        raise StoreError(f"a name or reference that cannot be stored or read back ({error})", path=str(path)) from error
+        raise StoreError(f"{reason} ({error})", path=str(path), uncertain="FSYNC" in name) from error
+    except UnicodeError as error:  # what SQLite says about damage quotes it
+        raise _damaged(path, str(error)) from error
     except OSError as error:
         raise StoreError(f"the folder cannot be used ({error.strerror or error})", path=str(path)) from error

@@ -7,13 +7,15 @@ on, and prints the number of each once the store has taken it.
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import closing
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -165,7 +167,7 @@ def test_closing_twice_and_use_after_close(folder: Path) -> None:
         list(store.load())
 
 
-def overwrite(folder: Path, octets: bytes) -> None:
+def overwrite(folder: Path, octets: bytes | bytearray) -> None:
     (folder / FILE_NAME).write_bytes(octets)
 
 
@@ -222,13 +224,125 @@ def test_what_is_not_a_sound_store_is_refused_and_left_alone(folder: Path, damag
         "UPDATE bindings SET target = x'0001' WHERE type = 'object'",
         "UPDATE bindings SET target = x'ff' WHERE type = 'context'",
         "UPDATE bindings SET id = CAST(x'ff' AS TEXT) WHERE id = 'up'",
+        "UPDATE bindings SET target = 'text' WHERE type = 'object'",
+        "UPDATE bindings SET target = x'6e6f6e65' WHERE type = 'context'",
+        "UPDATE bindings SET id = x'00' WHERE id = 'up'",
+        "UPDATE contexts SET context = x'00' WHERE context LIKE 'context%1'",
+        "UPDATE latest_destroyed SET context = 'context.x.0'",
         "DROP TABLE bindings",
     ],
 )
 def test_damage_inside_sound_pages_is_found_while_loading(folder: Path, statement: str) -> None:
     sql(folder, "PRAGMA foreign_keys = OFF", statement)
-    with Store.open(folder) as store, pytest.raises(StoreError, match=r"damaged|cannot be stored or read back"):
+    with Store.open(folder) as store, pytest.raises(StoreError, match="damaged") as caught:
         list(store.load())
+    assert str(folder / FILE_NAME) in str(caught.value)
+    assert "put back a copy" in str(caught.value)
+    Store.open(folder).close()  # it has let go of the folder
+
+
+def test_flipped_bits_are_refused_or_make_another_sound_store(folder: Path) -> None:
+    octets, chance = (folder / FILE_NAME).read_bytes(), random.Random(7)
+    places = [place for place, octet in enumerate(octets) if octet]
+    refused = 0
+    for _ in range(400):
+        damaged = bytearray(octets)
+        for place in chance.choices(places, k=chance.choice((1, 1, 2, 8))):
+            damaged[place] ^= 1 << chance.randrange(8)
+        overwrite(folder, damaged)
+        refusal = None
+        try:
+            with Store.open(folder) as store:
+                NamingModel(store.load())
+        except StoreError as error:
+            refusal = str(error)
+        if refusal is not None:
+            refused += 1
+            assert str(folder / FILE_NAME) in refusal
+            assert "Nothing was changed" in refusal
+            assert (folder / FILE_NAME).read_bytes() == damaged
+    assert 200 < refused < 400, "what is left are names and references, of which nobody knows how they were"
+
+
+VERSION_1 = Path(__file__).parents[1] / "vectors" / "naming-1.sqlite3"
+"""What `fill` makes of a new store, written by version 1 of the store. Must be opened by every later one."""
+
+
+def test_a_store_of_version_1_opens(tmp_path: Path) -> None:
+    shutil.copyfile(VERSION_1, tmp_path / FILE_NAME)
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+    with Store.memory() as memory:
+        expected = NamingModel()
+        fill(expected, memory)
+    with Store.open(tmp_path) as store:
+        model = NamingModel(store.load())
+        assert content(model) == content(expected)
+        run(model, model.plan_bind_new_context(ROOT, N("later"), 0), store)
+        assert model.resolve(ROOT, N("later")) == f"context.{SECONDS}.3"
+
+
+def leave_a_log(folder: Path, copy: Path) -> Path:
+    """Copy a store while it is in use, as a killed process leaves it: the last changes are in its log."""
+    with Store.open(folder) as store:
+        run(model := NamingModel(store.load()), model.plan_bind(ROOT, N("in the log"), A), store)
+        shutil.copytree(folder, copy)
+    assert (copy / f"{FILE_NAME}-wal").stat().st_size > 0
+    return copy
+
+
+def test_a_damaged_store_with_a_log_is_refused_and_left_alone(folder: Path, tmp_path: Path) -> None:
+    copy = leave_a_log(folder, tmp_path / "copy")
+    octets = bytearray((copy / FILE_NAME).read_bytes())
+    octets[4096:8192] = random.Random(1).randbytes(4096)
+    overwrite(copy, octets)
+    before = digest(copy)
+    with pytest.raises(StoreError, match="damaged"):
+        Store.open(copy)
+    assert digest(copy) == before
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """Have no rights of root, whom no mode of a file stops."""
+    if os.getuid() != 0:
+        yield
+        return
+    os.setresuid(65534, 65534, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_folder_that_may_only_be_read_is_served_without_changes(
+    folder: Path, killed: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    with tempfile.TemporaryDirectory() as outside:  # nobody may look into root's tmp_path
+        copy = Path(outside, "copy")
+        if killed:
+            leave_a_log(folder, copy)
+        else:
+            shutil.copytree(folder, copy)
+        with Store.open(folder) as store:
+            expected = content(NamingModel(store.load()))
+        before = digest(copy)
+        for path in copy.iterdir():
+            path.chmod(0o444)
+        copy.chmod(0o555)
+        Path(outside).chmod(0o755)
+        with nobody(), Store.open(copy) as store:
+            model = NamingModel(store.load())
+            assert content(model) == expected
+            with pytest.raises(StoreError, match="folder cannot be written"):
+                store.write(model.plan_bind(ROOT, N("new"), A))
+            assert content(NamingModel(store.load())) == expected
+            with pytest.raises(StoreError, match="cannot be opened"):
+                Store.open(copy / "..")
+        assert "can be read but not written: changes will be refused" in caplog.text
+        assert digest(copy) == before
+        copy.chmod(0o755)
 
 
 def test_an_empty_file_is_a_new_store(tmp_path: Path) -> None:

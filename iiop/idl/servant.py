@@ -1,7 +1,8 @@
 """Servants: what answers requests, without a socket.
 
 An `ObjectAdapter` maps object keys to servants and turns a Request into a Reply. A servant says which `Interface` it implements
-and has a method for every operation; what it raises becomes a reply, and its traceback stays in our log.
+and has a method for every operation; what it raises becomes a reply, and its traceback stays in our log. A method may return an
+awaitable of its result, as an `async def` does; then the reply comes later, and others meanwhile.
 
 Source: CORBA 3.3 part 2, clause 9.4.3 and 9.4.6; the minor codes are the OMG's (part 1, annex A).
 """
@@ -9,7 +10,7 @@ Source: CORBA 3.3 part 2, clause 9.4.3 and 9.4.6; the minor codes are the OMG's 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 
 from iiop.cdr.code_sets import NO_CODE_SET
@@ -28,6 +29,7 @@ from iiop.exceptions import (
 from iiop.giop.messages import (
     EMPTY,
     GIOP_1_2,
+    Body,
     LocateReply,
     LocateRequest,
     LocateStatus,
@@ -53,7 +55,7 @@ _NO = CompletionStatus.COMPLETED_NO
 
 
 class Servant:
-    """Implement an interface: subclass, set `interface`, write a method for each operation.
+    """Implement an interface: subclass, set `interface`, write a method for each operation, `def` or `async def`.
 
     Attributes:
         interface: what the object can be asked.
@@ -148,8 +150,8 @@ class ObjectAdapter:
                 status, body = LocateStatus.LOC_SYSTEM_EXCEPTION, exception_body(exception)
         return LocateReply(request.request_id, status, body, request.version, request.byte_order)
 
-    def handle(self, request: Request) -> Reply:
-        """Run a request and return its reply, which a oneway's sender does not want."""
+    def handle(self, request: Request) -> Reply | Awaitable[Reply]:
+        """Run a request and return its reply, which a oneway's sender does not want; later, if the servant answers later."""
         try:
             if request.body.speech.char == NO_CODE_SET:
                 raise CODESET_INCOMPATIBLE(OMG_CONTEXT_NOT_SUPPORTED, _NO)
@@ -158,9 +160,15 @@ class ObjectAdapter:
             if operation is None:
                 raise BAD_OPERATION(0, _NO)
             arguments = self._arguments(operation, request)
-            return self._run(servant, operation, arguments, request)
         except SystemException as exception:
             return failure(request, exception)
+        try:
+            result = getattr(servant, operation.method)(*arguments)
+            if hasattr(result, "__await__"):
+                return _reply_later(result, servant, operation, request)
+            return _reply(request, ReplyStatus.NO_EXCEPTION, operation.results_body(result, request.body.speech))
+        except Exception as error:
+            return _reply_raised(error, servant, operation, request)
 
     def _arguments(self, operation: Operation, request: Request) -> tuple[Any, ...]:
         try:
@@ -170,21 +178,29 @@ class ObjectAdapter:
             raise refusal(error, _NO) from error
         return values
 
-    def _run(self, servant: Servant, operation: Operation, arguments: tuple[Any, ...], request: Request) -> Reply:
-        try:
-            result = getattr(servant, operation.method)(*arguments)
-            status, body = ReplyStatus.NO_EXCEPTION, operation.results_body(result, request.body.speech)
-        except SystemException as exception:
-            return failure(request, _as_of_this_call(exception))
-        except UserException as exception:
-            if exception.repository_id not in operation.raises:
-                log.error("%s raised %r, which it does not declare", operation.name, exception)
-                return failure(request, UNKNOWN(OMG_UNKNOWN_USER_EXCEPTION, CompletionStatus.COMPLETED_MAYBE))
-            status, body = ReplyStatus.USER_EXCEPTION, operation.exception_body(exception, request.body.speech)
-        except Exception:
-            log.exception("%s failed in %s", operation.name, type(servant).__name__)
-            return failure(request, UNKNOWN(0, CompletionStatus.COMPLETED_MAYBE))
-        return Reply(request.request_id, status, (), body, request.version, request.byte_order)
+
+async def _reply_later(result: Awaitable[Any], servant: Servant, operation: Operation, request: Request) -> Reply:
+    try:
+        return _reply(request, ReplyStatus.NO_EXCEPTION, operation.results_body(await result, request.body.speech))
+    except Exception as error:
+        return _reply_raised(error, servant, operation, request)
+
+
+def _reply_raised(error: Exception, servant: Servant, operation: Operation, request: Request) -> Reply:
+    """Return the reply to a request whose servant raised, or whose result is of another type."""
+    if isinstance(error, SystemException):
+        return failure(request, _as_of_this_call(error))
+    if isinstance(error, UserException):
+        if error.repository_id in operation.raises:
+            return _reply(request, ReplyStatus.USER_EXCEPTION, operation.exception_body(error, request.body.speech))
+        log.error("%s raised %r, which it does not declare", operation.name, error)
+        return failure(request, UNKNOWN(OMG_UNKNOWN_USER_EXCEPTION, CompletionStatus.COMPLETED_MAYBE))
+    log.error("%s failed in %s", operation.name, type(servant).__name__, exc_info=error)
+    return failure(request, UNKNOWN(0, CompletionStatus.COMPLETED_MAYBE))
+
+
+def _reply(request: Request, status: ReplyStatus, body: Body) -> Reply:
+    return Reply(request.request_id, status, (), body, request.version, request.byte_order)
 
 
 def _as_of_this_call(exception: SystemException) -> SystemException:

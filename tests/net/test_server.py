@@ -132,6 +132,26 @@ class EchoServant(Servant):
         return 42
 
 
+class LaterServant(EchoServant):
+    """Answers the same, in a later turn of the event loop."""
+
+    async def echo(self, n: int) -> int:  # type: ignore[override]
+        await asyncio.sleep(0)
+        return super().echo(n)
+
+    async def two(self) -> Any:
+        await asyncio.sleep(0)
+        return super().two()
+
+    async def nothing(self) -> Any:
+        await asyncio.sleep(0)
+        return super().nothing()
+
+    async def tell(self, n: int) -> None:  # type: ignore[override]
+        await asyncio.sleep(0)
+        super().tell(n)
+
+
 class Server:
     """An `IIOPServer` in a thread."""
 
@@ -267,8 +287,12 @@ def loop_kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.fixture
-def servant() -> EchoServant:
-    return EchoServant()
+def servant(request: pytest.FixtureRequest) -> EchoServant:
+    kind: type[EchoServant] = getattr(request, "param", EchoServant)
+    return kind()
+
+
+at_once_or_later = pytest.mark.parametrize("servant", [EchoServant, LaterServant], ids=["at once", "later"], indirect=True)
 
 
 @pytest.fixture
@@ -290,6 +314,7 @@ Serve = Callable[..., Server]
 # --- requests and replies ---------------------------------------------------------------------------------------------
 
 
+@at_once_or_later
 @pytest.mark.parametrize("version", [GIOP_1_0, GIOP_1_1, GIOP_1_2], ids=str)
 @pytest.mark.parametrize("order", ByteOrder)
 def test_answers_in_the_version_and_order_of_the_request(serve: Serve, version: Version, order: ByteOrder) -> None:
@@ -299,6 +324,7 @@ def test_answers_in_the_version_and_order_of_the_request(serve: Serve, version: 
         assert (reply.version, reply.byte_order) == (version, order)
 
 
+@at_once_or_later
 def test_pipelined_requests_are_answered_in_order(serve: Serve, servant: EchoServant) -> None:
     with serve().connect() as client:
         client.send(*[request("echo", n, id=n) for n in range(500)])
@@ -314,6 +340,7 @@ def test_request_octet_by_octet(serve: Serve) -> None:
         assert result(client.receive()) == 7
 
 
+@at_once_or_later
 def test_oneway_is_run_and_not_answered(serve: Serve, servant: EchoServant) -> None:
     servant.raises = RuntimeError("nobody hears this")
     with serve().connect() as client:
@@ -387,6 +414,7 @@ def test_malformed_arguments(serve: Serve, servant: EchoServant, octets: bytes) 
         assert result(client.call(request("echo", 1))) == 1
 
 
+@at_once_or_later
 def test_exception_in_a_servant_is_unknown_and_its_traceback_stays_here(
     serve: Serve, servant: EchoServant, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -417,6 +445,7 @@ BAD_RESULTS = [
 ]
 
 
+@at_once_or_later
 @pytest.mark.parametrize(("operation", "value"), BAD_RESULTS, ids=[f"{row[0]} {n}" for n, row in enumerate(BAD_RESULTS)])
 def test_result_that_does_not_fit(serve: Serve, servant: EchoServant, operation: str, value: object) -> None:
     servant.result = value

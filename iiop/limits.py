@@ -33,6 +33,8 @@ class Limits:
         outstanding: requests of one connection that wait for their reply.
         connections: connections a server keeps open.
         iterators: binding iterators one Naming Service keeps alive.
+        changes: changes that wait for the disk of one Naming Service.
+        change_octets: octets of names and references in them.
         idle_time: seconds a server keeps a connection on which nothing arrives.
         leniency: what is let pass of what the standard has otherwise: `STRICT`, `DEFAULT`, `LENIENT` or any other set.
     """
@@ -49,6 +51,8 @@ class Limits:
     outstanding: int = 4096
     connections: int = 4096
     iterators: int = 1000
+    changes: int = 4096
+    change_octets: int = 32 * 1024 * 1024
     idle_time: float = 600.0
     leniency: Leniency = DEFAULT
 

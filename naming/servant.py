@@ -1,30 +1,28 @@
 """The Naming Service behind its interfaces: requests become plans, plans are stored, then applied.
 
-`NamingServants` finds the servant of an object key: the root context, a context by its id, an iterator. A change is answered only
-when the store has it; if the store fails, the model stays as it was and the caller gets PERSIST_STORE. It must not know sockets.
+`NamingServants` finds the servant of an object key: the root context, a context by its id, an iterator. Questions are answered at
+once, from what is on disk; changes once they are there (`naming.commits`). It must not know sockets.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-from iiop.exceptions import PERSIST_STORE, CompletionStatus, ReferenceFormatError
+from iiop.exceptions import ReferenceFormatError
 from iiop.idl import Servant
 from iiop.iop import IOR, NIL
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.profile import endpoints
-from naming.changes import Bound, Change, ContextId, ForeignContext
+from naming.changes import Bound, ContextId, ForeignContext
+from naming.commits import Commits
 from naming.interfaces import BindingIterator, NamingContextExt
 from naming.iterators import BindingIterators
 from naming.model import NamingModel
 from naming.names import format_name, parse_name, to_url
-from naming.store import Store, StoreError
+from naming.store import Store
 from naming.types import Binding, InvalidName, Name
 
 __all__ = ["NamingServants"]
-
-log = logging.getLogger("naming.servant")
 
 ITERATOR_PREFIX = b"BindingIterator."
 MakeReference = Callable[[str, bytes], IOR]
@@ -34,11 +32,11 @@ class NamingServants:
     """Answer for everything a Naming Service is made of.
 
     Args:
-        store: where changes are kept; its content is loaded here.
+        store: where changes are kept; its content is loaded here, and `close` closes it.
         make_reference: makes the reference of an object of ours from its repository id and object key.
         is_ours: tells whether requests to a host and port reach this Naming Service.
         seconds: the time, for the ids of new contexts, in whole seconds since 1970.
-        limits: bounds the iterators.
+        limits: bounds the iterators, and the changes that wait for the disk.
 
     Raises:
         StoreError: the store cannot be read.
@@ -55,7 +53,7 @@ class NamingServants:
     ) -> None:
         self.model = NamingModel(store.load())
         self.iterators = BindingIterators(limits, first=seconds() << 20)
-        self._store = store
+        self.commits = Commits(store, self.model, limits)
         self._make_reference = make_reference
         self._is_ours = is_ours
         self.seconds = seconds
@@ -69,20 +67,6 @@ class NamingServants:
             return None
         context = self._context(object_key)
         return None if context is None else ContextServant(self, context)
-
-    def commit(self, changes: Iterable[Change]) -> None:
-        """Put changes on disk, then into the model.
-
-        Raises:
-            PERSIST_STORE: the store failed; nothing has changed.
-        """
-        changes = tuple(changes)
-        try:
-            self._store.write(changes)
-        except StoreError as error:
-            log.error("change refused: %s", error)
-            raise PERSIST_STORE(0, CompletionStatus.COMPLETED_NO) from error
-        self.model.apply(changes)
 
     def reference(self, bound: Bound) -> IOR:
         """Return what a client gets for something bound."""
@@ -119,40 +103,40 @@ class ContextServant(Servant):
     def __init__(self, service: NamingServants, context: ContextId) -> None:
         self._service = service
         self._model = service.model
+        self._change = service.commits.change
         self._context = context
 
-    def bind(self, n: Name, obj: IOR) -> None:
-        self._service.commit(self._model.plan_bind(self._context, n, obj))
+    async def bind(self, n: Name, obj: IOR) -> None:
+        await self._change(lambda contexts: contexts.plan_bind(self._context, n, obj))
 
-    def rebind(self, n: Name, obj: IOR) -> None:
-        self._service.commit(self._model.plan_rebind(self._context, n, obj))
+    async def rebind(self, n: Name, obj: IOR) -> None:
+        await self._change(lambda contexts: contexts.plan_rebind(self._context, n, obj))
 
-    def bind_context(self, n: Name, nc: IOR) -> None:
+    async def bind_context(self, n: Name, nc: IOR) -> None:
         context = self._service.context_behind(nc)
-        self._service.commit(self._model.plan_bind_context(self._context, n, context))
+        await self._change(lambda contexts: contexts.plan_bind_context(self._context, n, context))
 
-    def rebind_context(self, n: Name, nc: IOR) -> None:
+    async def rebind_context(self, n: Name, nc: IOR) -> None:
         context = self._service.context_behind(nc)
-        self._service.commit(self._model.plan_rebind_context(self._context, n, context))
+        await self._change(lambda contexts: contexts.plan_rebind_context(self._context, n, context))
 
     def resolve(self, n: Name) -> IOR:
         return self._service.reference(self._model.resolve(self._context, n))
 
-    def unbind(self, n: Name) -> None:
-        self._service.commit(self._model.plan_unbind(self._context, n))
+    async def unbind(self, n: Name) -> None:
+        await self._change(lambda contexts: contexts.plan_unbind(self._context, n))
 
-    def new_context(self) -> IOR:
-        changes = self._model.plan_new_context(self._context, self._service.seconds())
-        self._service.commit(changes)
-        return self._service.reference(changes[0].context)
+    async def new_context(self) -> IOR:
+        created, *_ = await self._change(lambda contexts: contexts.plan_new_context(self._context, self._service.seconds()))
+        return self._service.reference(created.context)
 
-    def bind_new_context(self, n: Name) -> IOR:
-        changes = self._model.plan_bind_new_context(self._context, n, self._service.seconds())
-        self._service.commit(changes)
-        return self._service.reference(changes[0].context)
+    async def bind_new_context(self, n: Name) -> IOR:
+        seconds = self._service.seconds()
+        created, *_ = await self._change(lambda contexts: contexts.plan_bind_new_context(self._context, n, seconds))
+        return self._service.reference(created.context)
 
-    def destroy(self) -> None:
-        self._service.commit(self._model.plan_destroy(self._context))
+    async def destroy(self) -> None:
+        await self._change(lambda contexts: contexts.plan_destroy(self._context))
 
     def list(self, how_many: int) -> tuple[tuple[Binding, ...], IOR]:
         bindings, number = self._service.iterators.list(self._model.list(self._context), how_many)

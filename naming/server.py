@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 
@@ -62,7 +61,6 @@ class NamingServer(Serving):
         self.adapter = ObjectAdapter(locate_servant=self._locate, limits=limits)
         self._server = IIOPServer(lambda: self.adapter, host=host, port=port, limits=limits, code_sets=code_sets)
         self._servants: NamingServants | None = None
-        self._stack = contextlib.ExitStack()
 
     @property
     def host(self) -> str:
@@ -96,7 +94,7 @@ class NamingServer(Serving):
             StoreError: the folder cannot be used.
             OSError: the address cannot be listened on.
         """
-        store = self._stack.enter_context(Store.memory() if self._folder is None else Store.open(self._folder))
+        store = Store.memory() if self._folder is None else Store.open(self._folder)
         try:
             self._servants = NamingServants(
                 store,
@@ -107,13 +105,19 @@ class NamingServer(Serving):
             )
             await self._server.start()
         except BaseException:
-            self._stack.close()
+            store.close()
             raise
 
     async def stop(self) -> None:
-        """Say CloseConnection to everybody, stop listening, close the store."""
+        """Say CloseConnection to everybody, stop listening, write the changes that still wait, close the store.
+
+        Raises:
+            StoreError: SQLite could not tidy up. Everything answered is on disk all the same.
+        """
         await self._server.stop()
-        self._stack.close()
+        if self._servants is not None:
+            servants, self._servants = self._servants, None
+            await servants.commits.close()
 
     def _locate(self, object_key: bytes) -> Servant | None:
         return None if self._servants is None else self._servants.servant(object_key)

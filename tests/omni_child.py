@@ -69,6 +69,20 @@ class Child:
             method(*values)
         return perf_counter() - start
 
+    def time_binds(self, context: int, target: int, count: int) -> float:
+        """Bind the names 0, 1, ... to an object, one after the other, and return the seconds that took altogether."""
+        names = [[CosNaming.NameComponent(str(number), "")] for number in range(count)]
+        bind, obj = self._refs[context].bind, self._refs[target]
+        start = perf_counter()
+        for name in names:
+            bind(name, obj)
+        return perf_counter() - start
+
+    def unbind(self, context: int, count: int) -> None:
+        """Undo `time_binds`."""
+        for number in range(count):
+            self._refs[context].unbind([CosNaming.NameComponent(str(number), "")])
+
     # CDR
 
     def cdr(self, typecode: str, octets: dict[str, str], little: bool) -> Any:

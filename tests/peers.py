@@ -361,6 +361,15 @@ class OmniRef:
         seconds: float = self.client.command("time_calls", ref=self.number, operation=operation, args=list(args), count=count)
         return seconds
 
+    def time_binds(self, target: OmniRef, *, count: int) -> float:
+        """Bind the names 0, 1, ... in this context to an object; return the seconds that took in the omniORBpy process."""
+        seconds: float = self.client.command("time_binds", context=self.number, target=target.number, count=count)
+        return seconds
+
+    def unbind(self, count: int) -> None:
+        """Undo `time_binds`."""
+        self.client.command("unbind", context=self.number, count=count)
+
     def narrow(self, interface: str, *, checked: bool = True) -> OmniRef:
         ref: OmniRef = self.client.command("narrow", ref=self.number, interface=interface, checked=checked)
         return ref

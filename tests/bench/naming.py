@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 from tests.bench.harness import SelfTimed, Sides, row
-from tests.peers import NamingPeer, OmniClient, name, omni_names, our_naming_service
+from tests.peers import NamingPeer, OmniClient, OmniRef, name, omni_names, our_naming_service
 
 BOUND = name(("account", "object"))
 
@@ -47,3 +48,40 @@ def _resolve(ours: Service, peer: Service) -> Iterator[Sides]:
             SelfTimed(lambda count: roots[0].time_calls("resolve", BOUND, count=count)),
             SelfTimed(lambda count: roots[1].time_calls("resolve", BOUND, count=count)),
         )
+
+
+@row("naming.bind")
+def bind() -> Iterator[Sides]:
+    """one bind by omniORBpy, synced to disk by ours, written but not synced by omniNames"""
+    yield from _bind(1)
+
+
+@row("naming.bind_8_clients")
+def bind_8_clients() -> Iterator[Sides]:
+    """one of the binds that 8 omniORBpy processes make at a time, synced by ours, not synced by omniNames"""
+    yield from _bind(8)
+
+
+def _bind(clients: int) -> Iterator[Sides]:
+    """Have client processes, each in a context of its own, bind as many names; the time is that of the slowest, for each bind."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        services = [
+            stack.enter_context(our_naming_service(Path(folder, "ours"))),
+            stack.enter_context(omni_names(Path(folder, "peer"))),
+        ]
+        processes = [stack.enter_context(OmniClient()) for _ in range(clients)]
+        targets = [client.string_to_object("corbaloc::127.0.0.1:2809/account") for client in processes]
+        contexts = [[client.naming(service.corbaloc).call("new_context") for client in processes] for service in services]
+        threads = stack.enter_context(ThreadPoolExecutor(clients))
+
+        def side(contexts: list[OmniRef]) -> SelfTimed:
+            def seconds(count: int) -> float:
+                each = -(-count // clients)
+                slowest = max(threads.map(lambda context, target: context.time_binds(target, count=each), contexts, targets))
+                list(threads.map(lambda context: context.unbind(each), contexts))
+                return slowest * count / (each * clients)
+
+            return SelfTimed(seconds)
+
+        ours, peer = map(side, contexts)
+        yield ours, peer

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ONLY ?=
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test durability lint bench clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -18,6 +18,9 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+durability: $(STAMP)
+	DURABILITY_ROUNDS=200 $(BIN)/python -m pytest tests/net/test_durability.py
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Annotated
 
 import pytest
 
 from iiop.cdr import Long
-from iiop.exceptions import COMM_FAILURE, OBJECT_NOT_EXIST, CompletionStatus, DecodeError, FailoverExhausted, ReferenceFormatError
+from iiop.connection import NEED_DATA, Connection, Role
+from iiop.exceptions import (
+    COMM_FAILURE,
+    OBJECT_NOT_EXIST,
+    CompletionStatus,
+    ConnectionLost,
+    DecodeError,
+    FailoverExhausted,
+    ReferenceFormatError,
+)
 from iiop.failover import FailoverPolicy
+from iiop.giop.messages import Body, Reply, ReplyStatus, Request, key_address
+from iiop.giop.wire import encode
 from iiop.idl import Servant
+from iiop.iop import NIL
 from iiop.profile import endpoints
 from ior import IORBuilder
 from naming import NameComponent, NameService, NamingServer
+from naming.changes import ROOT, Change
+from naming.interfaces import NamingContextExt
 from naming.names import parse_name
+from naming.store import Store
 from naming.types import NotFound
 from tests.net import scripted as s
 from tests.net.scripted import Counter, ScriptedServer
@@ -168,6 +187,97 @@ def test_two_naming_services_the_first_is_dead(server: NamingServer, service: Na
 def test_virtual_host_name(server: NamingServer, service: NameService) -> None:
     with NameService(f"VHOST:{server.port}", hosts={"vhost": server.host}, policy=POLICY) as by_name:
         assert by_name.reference(NAME, stub=Counter).add(1) == 1
+
+
+# --- a disk that takes its time -------------------------------------------------------------------------------------------
+
+
+class SlowDisk:
+    """Has the stores of this process wait before they write."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun, self.go_on = threading.Semaphore(0), threading.Semaphore(0)
+        self.writes: list[int] = []
+        write = Store.write
+
+        def wait_and_write(store: Store, changes: tuple[Change, ...]) -> None:
+            self.begun.release()
+            assert self.go_on.acquire(timeout=10)
+            self.writes.append(len(changes))
+            write(store, changes)
+
+        monkeypatch.setattr(Store, "write", wait_and_write)
+
+
+@pytest.fixture
+def slow_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowDisk]:
+    disk = SlowDisk(monkeypatch)
+    yield disk
+    disk.go_on.release(1000)
+
+
+def test_questions_are_answered_while_the_disk_is_busy_and_changes_share_it(server: NamingServer, slow_disk: SlowDisk) -> None:
+    with NameService(server.corbaloc, policy=POLICY) as service, ThreadPoolExecutor(9) as threads:
+        first = threads.submit(service.root.bind, parse_name("first"), NIL)
+        assert slow_disk.begun.acquire(timeout=10)
+        others = [threads.submit(service.root.bind, parse_name(f"other{number}"), NIL) for number in range(8)]
+        with pytest.raises(NotFound):
+            service.root.resolve(parse_name("first"))
+        assert service.root.list(10)[0] == ()
+        wait_until_planned(server, 8)
+        assert not first.done()
+        slow_disk.go_on.release(2)
+        for change in (first, *others):
+            change.result(10)
+        assert slow_disk.writes == [1, 8]
+        assert service.root.resolve(parse_name("first")) == NIL
+
+
+def wait_until_planned(server: NamingServer, count: int) -> None:
+    """Wait until so many changes wait for the disk to finish with others."""
+    assert server._servants is not None
+    commits, end = server._servants.commits, time.monotonic() + 10
+    while commits._next is None or len(commits._next.waiting) < count:
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+def test_pipelined_changes_are_made_in_the_order_of_their_arrival(server: NamingServer, slow_disk: SlowDisk) -> None:
+    operations = NamingContextExt.operations()
+    name = parse_name("n")
+    calls = [("bind", (name, NIL)), ("unbind", (name,)), ("bind", (name, NIL)), ("bind", (name, NIL)), ("unbind", (name,))] * 20
+    requests = [
+        Request(number, operation, key_address(ROOT.encode()), 3, body=Body.of(operations[operation].arguments, arguments))
+        for number, (operation, arguments) in enumerate(calls)
+    ]
+    slow_disk.go_on.release(1000)
+    with socket.create_connection((server.host, server.port), timeout=10) as sock:
+        sock.sendall(b"".join(map(encode, requests)))
+        connection = Connection(Role.CLIENT)
+        for request in requests:
+            connection.send(request)
+        statuses: dict[int, ReplyStatus] = {}
+        while len(statuses) < len(calls):
+            while (event := connection.next_event()) is NEED_DATA:
+                connection.receive_data(sock.recv(65536))
+            assert isinstance(event, Reply)
+            statuses[event.request_id] = event.reply_status
+    done, refused = ReplyStatus.NO_EXCEPTION, ReplyStatus.USER_EXCEPTION
+    assert [statuses[number] for number in range(len(calls))] == [done, done, done, refused, done] * 20
+
+
+def test_stop_writes_what_it_has_answered_nobody(tmp_path: Path, slow_disk: SlowDisk) -> None:
+    """The disk takes longer than a client is waited for: the client is not told, and what it asked for is done."""
+    with ThreadPoolExecutor(1) as threads:
+        with NamingServer(tmp_path) as server, NameService(server.corbaloc, policy=POLICY) as service:
+            change = threads.submit(service.root.bind, parse_name("n"), NIL)
+            assert slow_disk.begun.acquire(timeout=10)
+            threading.Timer(0.5, slow_disk.go_on.release).start()
+        with pytest.raises(ConnectionLost) as caught:
+            change.result(10)
+        assert caught.value.completed is CompletionStatus.COMPLETED_MAYBE
+    with NamingServer(tmp_path) as server, NameService(server.corbaloc, policy=POLICY) as service:
+        assert service.root.resolve(parse_name("n")) == NIL
 
 
 # --- refresh ----------------------------------------------------------------------------------------------------------

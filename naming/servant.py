@@ -54,6 +54,7 @@ class NamingServants:
         self.model = NamingModel(store.load())
         self.iterators = BindingIterators(limits, first=seconds() << 20)
         self.commits = Commits(store, self.model, limits)
+        self.change = self.commits.change
         self._make_reference = make_reference
         self._is_ours = is_ours
         self.seconds = seconds
@@ -103,40 +104,41 @@ class ContextServant(Servant):
     def __init__(self, service: NamingServants, context: ContextId) -> None:
         self._service = service
         self._model = service.model
-        self._change = service.commits.change
         self._context = context
 
     async def bind(self, n: Name, obj: IOR) -> None:
-        await self._change(lambda contexts: contexts.plan_bind(self._context, n, obj))
+        await self._service.change(lambda contexts: contexts.plan_bind(self._context, n, obj))
 
     async def rebind(self, n: Name, obj: IOR) -> None:
-        await self._change(lambda contexts: contexts.plan_rebind(self._context, n, obj))
+        await self._service.change(lambda contexts: contexts.plan_rebind(self._context, n, obj))
 
     async def bind_context(self, n: Name, nc: IOR) -> None:
         context = self._service.context_behind(nc)
-        await self._change(lambda contexts: contexts.plan_bind_context(self._context, n, context))
+        await self._service.change(lambda contexts: contexts.plan_bind_context(self._context, n, context))
 
     async def rebind_context(self, n: Name, nc: IOR) -> None:
         context = self._service.context_behind(nc)
-        await self._change(lambda contexts: contexts.plan_rebind_context(self._context, n, context))
+        await self._service.change(lambda contexts: contexts.plan_rebind_context(self._context, n, context))
 
     def resolve(self, n: Name) -> IOR:
         return self._service.reference(self._model.resolve(self._context, n))
 
     async def unbind(self, n: Name) -> None:
-        await self._change(lambda contexts: contexts.plan_unbind(self._context, n))
+        await self._service.change(lambda contexts: contexts.plan_unbind(self._context, n))
 
     async def new_context(self) -> IOR:
-        created, *_ = await self._change(lambda contexts: contexts.plan_new_context(self._context, self._service.seconds()))
+        created, *_ = await self._service.change(
+            lambda contexts: contexts.plan_new_context(self._context, self._service.seconds())
+        )
         return self._service.reference(created.context)
 
     async def bind_new_context(self, n: Name) -> IOR:
         seconds = self._service.seconds()
-        created, *_ = await self._change(lambda contexts: contexts.plan_bind_new_context(self._context, n, seconds))
+        created, *_ = await self._service.change(lambda contexts: contexts.plan_bind_new_context(self._context, n, seconds))
         return self._service.reference(created.context)
 
     async def destroy(self) -> None:
-        await self._change(lambda contexts: contexts.plan_destroy(self._context))
+        await self._service.change(lambda contexts: contexts.plan_destroy(self._context))
 
     def list(self, how_many: int) -> tuple[tuple[Binding, ...], IOR]:
         bindings, number = self._service.iterators.list(self._model.list(self._context), how_many)

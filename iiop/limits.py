@@ -33,8 +33,8 @@ class Limits:
         outstanding: requests of one connection that wait for their reply.
         connections: connections a server keeps open.
         iterators: binding iterators one Naming Service keeps alive.
-        changes: changes that wait for the disk of one Naming Service.
-        change_octets: octets of names and references in them.
+        changes: changes that wait for the disk of one Naming Service; one more is answered TRANSIENT.
+        change_octets: octets of names and references in them; once there are as many, the next is answered TRANSIENT.
         idle_time: seconds a server keeps a connection on which nothing arrives.
         leniency: what is let pass of what the standard has otherwise: `STRICT`, `DEFAULT`, `LENIENT` or any other set.
     """

@@ -17,9 +17,9 @@ from typing import TypeVar
 
 from iiop.exceptions import PERSIST_STORE, TRANSIENT, CompletionStatus, CorbaException
 from iiop.limits import DEFAULT_LIMITS, Limits
-from naming.changes import BindingSet, Change, ForeignContext
+from naming.changes import Change
 from naming.model import Contexts, Draft, NamingModel
-from naming.store import Store, StoreError
+from naming.store import Prepared, Store, StoreError
 from naming.types import Name
 
 __all__ = ["Commits"]
@@ -37,6 +37,7 @@ class _Batch:
 
     def __init__(self, base: Contexts) -> None:
         self.draft = Draft(base)
+        self.prepared: list[Prepared] = []
         self.octets = 0
         self.waiting: list[asyncio.Future[None]] = []
 
@@ -85,8 +86,9 @@ class Commits:
 
         Raises:
             CorbaException: what `plan` raised.
-            PERSIST_STORE: the store failed; neither this nor anything it was planned upon has changed. COMPLETED_MAYBE where the
-                disk took the changes but would not say that they are safe: they may turn up after a restart.
+            PERSIST_STORE: the changes cannot be stored, or the store failed; neither they nor anything they were planned upon
+                has been made. COMPLETED_MAYBE where the disk took them but would not say that they are safe: they may turn up
+                after a restart.
             TRANSIENT: too much is waiting for the disk; nothing was planned.
         """
         self._admit()
@@ -95,11 +97,17 @@ class Commits:
             changes = plan(newest.draft if newest else self._model)
         except CorbaException as refusal:
             if newest is not None:
-                await newest.on_disk(_octets_of_name(getattr(refusal, "rest_of_name", ())))
+                await newest.on_disk(_octets(getattr(refusal, "rest_of_name", ())))
             raise
+        try:
+            prepared = self._store.prepare(changes)
+        except StoreError as error:
+            log.warning("change refused: %s", error)
+            raise PERSIST_STORE(0, CompletionStatus.COMPLETED_NO) from error
         batch = self._open_batch()
         batch.draft.apply(changes)
-        await batch.on_disk(sum(map(_octets, changes)))
+        batch.prepared += prepared
+        await batch.on_disk(sum(len(value) for _, values in prepared for value in values))
         return changes
 
     async def close(self) -> None:
@@ -139,9 +147,8 @@ class Commits:
             self._writer = None
 
     async def _commit(self, batch: _Batch) -> None:
-        changes = batch.draft.changes
         try:
-            await asyncio.get_running_loop().run_in_executor(self._disk, self._store.write, changes)
+            await asyncio.get_running_loop().run_in_executor(self._disk, self._store.commit, batch.prepared)
         except StoreError as error:
             self._forget(batch, CompletionStatus.COMPLETED_MAYBE if error.uncertain else CompletionStatus.COMPLETED_NO)
             if error.reason != self._failing:
@@ -151,7 +158,7 @@ class Commits:
         except BaseException:
             self._forget(batch, CompletionStatus.COMPLETED_MAYBE)
             raise
-        self._model.apply(changes)
+        self._model.apply(batch.draft.changes)
         self._writing = None
         if self._next is not None:
             self._next.draft.base = self._model
@@ -168,14 +175,5 @@ class Commits:
             above.end(CompletionStatus.COMPLETED_NO)
 
 
-def _octets(change: Change) -> int:
-    """Return about how many octets of a request a change keeps."""
-    if not isinstance(change, BindingSet):
-        return 0
-    bound = change.bound.reference if isinstance(change.bound, ForeignContext) else change.bound
-    profiles = () if isinstance(bound, str) else bound.profiles
-    return _octets_of_name((change.component,)) + sum(len(profile.profile_data) for profile in profiles)
-
-
-def _octets_of_name(name: Name) -> int:
+def _octets(name: Name) -> int:
     return sum(len(component.id) + len(component.kind) for component in name)

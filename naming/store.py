@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 
 from iiop.cdr import decapsulate, encapsulate
 from iiop.exceptions.errors import CodecError, IIOPError
@@ -39,7 +39,7 @@ from naming.changes import (
 )
 from naming.types import NameComponent
 
-__all__ = ["FILE_NAME", "Store", "StoreError"]
+__all__ = ["FILE_NAME", "Prepared", "Store", "StoreError"]
 
 log = logging.getLogger("naming.store")
 
@@ -70,16 +70,25 @@ CREATE TABLE latest_destroyed (context TEXT NOT NULL);
 INSERT INTO contexts (context) VALUES ('{ROOT}');
 """
 
-_SET = """
-INSERT INTO bindings (context, id, kind, type, target)
-VALUES ((SELECT number FROM contexts WHERE context = ?), ?, ?, ?, ?)
-ON CONFLICT (context, id, kind) DO UPDATE SET type = excluded.type, target = excluded.target
-"""
-_REMOVE = "DELETE FROM bindings WHERE context = (SELECT number FROM contexts WHERE context = ?) AND id = ? AND kind = ?"
+_STATEMENTS: dict[type[Change], str] = {
+    BindingSet: """
+        INSERT INTO bindings (context, id, kind, type, target)
+        VALUES ((SELECT number FROM contexts WHERE context = ?), ?, ?, ?, ?)
+        ON CONFLICT (context, id, kind) DO UPDATE SET type = excluded.type, target = excluded.target
+    """,
+    BindingRemoved: """
+        DELETE FROM bindings WHERE context = (SELECT number FROM contexts WHERE context = ?) AND id = ? AND kind = ?
+    """,
+    ContextCreated: "INSERT INTO contexts (context) VALUES (?)",
+    ContextDestroyed: "DELETE FROM contexts WHERE context = ?",
+}
 _BINDINGS = """
 SELECT contexts.context, id, kind, type, target
 FROM bindings LEFT JOIN contexts ON bindings.context = contexts.number ORDER BY position
 """
+
+Prepared: TypeAlias = tuple[Change, tuple[str | bytes, ...]]
+"""A change, and the values of the statement that makes it."""
 
 _BUSY_TIMEOUT = 1.0
 """Seconds to wait for a process that is just leaving the folder."""
@@ -185,20 +194,37 @@ class Store:
         """Put changes on disk, in one transaction; they are there when this returns.
 
         Raises:
-            StoreError: nothing was written (unless the error is `uncertain`), and nothing may be applied to the model.
+            StoreError: as `prepare` and `commit` say; nothing may be applied to the model.
+        """
+        self.commit(self.prepare(changes))
+
+    def prepare(self, changes: Iterable[Change]) -> tuple[Prepared, ...]:
+        """Give changes the form they have on disk, without looking at it: what has none spoils no transaction with others.
+
+        Raises:
+            StoreError: a name or reference is of characters that cannot be stored.
+        """
+        try:
+            return tuple((change, _values(change)) for change in changes)
+        except (CodecError, UnicodeError) as error:
+            raise StoreError(f"a name or reference that cannot be stored ({error})", path=str(self.path)) from error
+
+    def commit(self, prepared: Iterable[Prepared]) -> None:
+        """Put prepared changes on disk, in one transaction; they are there when this returns.
+
+        Raises:
+            StoreError: nothing was written, unless the error is `uncertain`.
         """
         with _errors(self.path):
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
-                for change in changes:
-                    self._write(change)
+                for change, values in prepared:
+                    self._write(change, values)
                 self._connection.execute("COMMIT")
-            except BaseException as error:
+            except BaseException:
                 with suppress(sqlite3.Error):
                     if self._connection.in_transaction:
                         self._connection.execute("ROLLBACK")
-                if isinstance(error, CodecError | UnicodeError):
-                    raise StoreError(f"a name or reference that cannot be stored ({error})", path=str(self.path)) from error
                 raise
 
     def close(self) -> None:
@@ -216,20 +242,11 @@ class Store:
     def __exit__(self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None) -> None:
         self.close()
 
-    def _write(self, change: Change) -> None:
-        execute = self._connection.execute
-        match change:
-            case BindingSet(context, component, bound):
-                cursor = execute(_SET, (context, component.id, component.kind, *_encode(bound)))
-            case BindingRemoved(context, component):
-                cursor = execute(_REMOVE, (context, component.id, component.kind))
-            case ContextCreated(context):
-                cursor = execute("INSERT INTO contexts (context) VALUES (?)", (context,))
-            case ContextDestroyed(context):
-                cursor = execute("DELETE FROM contexts WHERE context = ?", (context,))
-                self._remember_destroyed(context)
-        if cursor.rowcount != 1:
+    def _write(self, change: Change, values: tuple[str | bytes, ...]) -> None:
+        if self._connection.execute(_STATEMENTS[type(change)], values).rowcount != 1:
             raise StoreError(f"{change} does not fit what is stored; this is a bug, please report it", path=str(self.path))
+        if isinstance(change, ContextDestroyed):
+            self._remember_destroyed(change.context)
 
     def _remember_destroyed(self, context: ContextId) -> None:
         """Keep the greatest id destroyed, so that it is not given again after a restart."""
@@ -241,6 +258,19 @@ class Store:
 
 _LIMITS = Limits(sequence_length=2**31 - 1, string_length=2**31 - 1)
 """What was admitted once comes back, whatever limits are in force today."""
+
+
+def _values(change: Change) -> tuple[str | bytes, ...]:
+    """Return the values of a statement.
+
+    Raises:
+        CodecError, UnicodeError: they cannot be written.
+    """
+    if not isinstance(change, BindingSet | BindingRemoved):
+        return (change.context,)
+    id_, kind = change.component.id, change.component.kind
+    (id_ + kind).encode()
+    return (change.context, id_, kind, *(_encode(change.bound) if isinstance(change, BindingSet) else ()))
 
 
 def _encode(bound: Bound) -> tuple[str, bytes]:

@@ -31,10 +31,10 @@ from iiop.iop import NIL
 from iiop.profile import endpoints
 from ior import IORBuilder
 from naming import NameComponent, NameService, NamingServer
-from naming.changes import ROOT, Change
+from naming.changes import ROOT
 from naming.interfaces import NamingContextExt
 from naming.names import parse_name
-from naming.store import Store
+from naming.store import Prepared, Store
 from naming.types import NotFound
 from tests.net import scripted as s
 from tests.net.scripted import Counter, ScriptedServer
@@ -198,15 +198,15 @@ class SlowDisk:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.begun, self.go_on = threading.Semaphore(0), threading.Semaphore(0)
         self.writes: list[int] = []
-        write = Store.write
+        commit = Store.commit
 
-        def wait_and_write(store: Store, changes: tuple[Change, ...]) -> None:
+        def wait_and_commit(store: Store, prepared: list[Prepared]) -> None:
             self.begun.release()
             assert self.go_on.acquire(timeout=10)
-            self.writes.append(len(changes))
-            write(store, changes)
+            self.writes.append(len(prepared))
+            commit(store, prepared)
 
-        monkeypatch.setattr(Store, "write", wait_and_write)
+        monkeypatch.setattr(Store, "commit", wait_and_commit)
 
 
 @pytest.fixture

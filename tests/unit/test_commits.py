@@ -20,8 +20,8 @@ from naming.changes import ROOT, Change
 from naming.commits import Commits
 from naming.model import Contexts, NamingModel
 from naming.names import parse_name
-from naming.store import Store, StoreError
-from naming.types import AlreadyBound, NotFound
+from naming.store import Prepared, Store, StoreError
+from naming.types import AlreadyBound, NameComponent, NotFound
 from tests.unit.test_naming_store import content
 
 N = parse_name
@@ -43,7 +43,7 @@ class Disk(Store):
         self.begun = threading.Semaphore(0)
         self.gate = threading.Semaphore(0 if busy else 1_000_000)
 
-    def write(self, changes: Iterable[Change]) -> None:
+    def commit(self, prepared: Iterable[Prepared]) -> None:
         self.threads.add(threading.current_thread().name)
         self.begun.release()
         assert self.gate.acquire(timeout=10)
@@ -51,8 +51,8 @@ class Disk(Store):
             raise self.failure
         if next(self._writes) in self.failing_writes:
             raise StoreError("failed")
-        super().write(changes := tuple(changes))
-        self.written.append(changes)
+        super().commit(prepared)
+        self.written.append(tuple(change for change, _ in prepared))
 
 
 def run(test: Callable[[], Awaitable[None]]) -> None:
@@ -180,6 +180,30 @@ def test_what_was_planned_upon_a_batch_that_failed_never_was(
         "changes are refused from now on: p: full",
         "changes are stored again: :memory:",
     ]
+
+
+def test_what_cannot_be_stored_is_refused_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """Text that came in a code set of its connection need not fit into a reference."""
+
+    async def test() -> None:
+        disk = Disk(busy=True)
+        async with service(disk) as (commits, model):
+            tasks = await asked(
+                commits,
+                bind("before"),
+                lambda on: on.plan_bind(ROOT, N("x"), IOR("IDL:\u3042:1.0", ())),
+                lambda on: on.plan_bind(ROOT, (NameComponent("\ud800"),), A),
+                bind("after"),
+            )
+            disk.gate.release(2)
+            answers = await asyncio.gather(*tasks, return_exceptions=True)
+            no = PERSIST_STORE(0, CompletionStatus.COMPLETED_NO)
+            assert answers[1:3] == [no, no]
+            assert [component.id for component in model.bindings(ROOT)] == ["before", "after"]
+            assert [len(changes) for changes in disk.written] == [2]
+
+    run(test)
+    assert caplog.text.count("cannot be stored") == 2
 
 
 def test_a_bug_in_the_store_hangs_nobody() -> None:

@@ -139,7 +139,7 @@ class Store:
         with _errors(path):
             _make_folder(path.parent)
             address = path.as_uri()
-            if _is_there(path):
+            if _is_there(path) and not _is_half_made(path):
                 _inspect(path)
                 if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
                     log.warning("%s can be read but not written: changes will be refused", path)
@@ -334,6 +334,14 @@ def _is_there(path: Path) -> bool:
     if _has_octets(_log_of(path)):
         raise _damaged(path, f"{_log_of(path).name} is there, but the file it belongs to is not, or is empty")
     return False
+
+
+def _is_half_made(path: Path) -> bool:
+    """Tell whether whoever made the store was killed at it; SQLite undoes that. A journal is there at no other time."""
+    if not _has_octets(path.with_name(path.name + "-journal")):
+        return False
+    with path.open("rb") as file:
+        return file.read(72)[68:] == _APPLICATION_ID.to_bytes(4, "big")
 
 
 def _reading(path: Path) -> str:

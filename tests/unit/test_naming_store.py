@@ -10,6 +10,7 @@ import hashlib
 import os
 import random
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -343,6 +344,27 @@ def test_a_folder_that_may_only_be_read_is_served_without_changes(
         assert "can be read but not written: changes will be refused" in caplog.text
         assert digest(copy) == before
         copy.chmod(0o755)
+
+
+KILLED_AT_A_PAGE = """
+import resource, signal, sys
+from naming.store import Store
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+Store.open(sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize("pages", range(1, 6))
+def test_a_store_whose_making_was_interrupted_is_made_anew(tmp_path: Path, pages: int) -> None:
+    """A process that is killed while it writes the first pages leaves some of them, and a journal to undo that."""
+    command = [sys.executable, "-c", KILLED_AT_A_PAGE, str(tmp_path), str(pages * 4096)]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGXFSZ
+    assert (tmp_path / FILE_NAME).stat().st_size == pages * 4096
+    assert (tmp_path / f"{FILE_NAME}-journal").stat().st_size > 0
+    with Store.open(tmp_path) as store:
+        assert list(store.load()) == []
+    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
 
 
 def test_an_empty_file_is_a_new_store(tmp_path: Path) -> None:

@@ -350,6 +350,7 @@ KILLED_AT_A_PAGE = """
 import resource, signal, sys
 from naming.store import Store
 signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 Store.open(sys.argv[1])
 """

@@ -18,6 +18,7 @@ from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.server import IIOPServer, Serving
 from iiop.profile import CODE_SETS_OF_SERVERS, CodeSetComponentInfo, ProfileBody, Version, encode_profile
 from ior import IOR
+from naming.bootstrap import INIT, InitialReferencesServant
 from naming.changes import ROOT
 from naming.interfaces import NamingContextExt
 from naming.servant import NamingServants
@@ -59,6 +60,7 @@ class NamingServer(Serving):
         self._limits = limits
         self._code_sets = TaggedComponent(ComponentId.TAG_CODE_SETS, COMPONENTS.encode(ComponentId.TAG_CODE_SETS, code_sets))
         self.adapter = ObjectAdapter(locate_servant=self._locate, limits=limits)
+        self.adapter.activate(INIT, InitialReferencesServant({"NameService": self._root}))
         self._server = IIOPServer(lambda: self.adapter, host=host, port=port, limits=limits, code_sets=code_sets)
         self._servants: NamingServants | None = None
 
@@ -75,7 +77,7 @@ class NamingServer(Serving):
     @property
     def ior(self) -> IOR:
         """Return the reference of the root context."""
-        return IOR.from_iop(self._make_reference(NamingContextExt.repository_id, ROOT.encode()))
+        return IOR.from_iop(self._root())
 
     @property
     def corbaloc(self) -> str:
@@ -128,6 +130,9 @@ class NamingServer(Serving):
     def _make_reference(self, type_id: str, object_key: bytes) -> iop.IOR:
         body = ProfileBody(Version(1, 2), self._advertised_host, self._port_told(), object_key, (self._code_sets,))
         return iop.IOR(type_id, (encode_profile(body),))
+
+    def _root(self) -> iop.IOR:
+        return self._make_reference(NamingContextExt.repository_id, ROOT.encode())
 
     def _is_ours(self, host: str, port: int) -> bool:
         return (host, port) in ((self._advertised_host, self._port_told()), (self._server.host, self._server.port))

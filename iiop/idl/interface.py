@@ -25,12 +25,18 @@ from iiop.cdr import Codec, Latin1String, arguments, codec
 from iiop.cdr.speech import Speech
 from iiop.exceptions import BAD_OPERATION, CompletionStatus, DecodeError, UnknownUserException, UserException, refusal
 from iiop.giop.messages import SYSTEM_EXCEPTION, Body, Reply, ReplyStatus
+from iiop.iop import IOR
 from iiop.limits import DEFAULT_LIMITS, Limits
 
-__all__ = ["Interface", "Invoker", "Operation", "operation"]
+__all__ = ["Interface", "Invoker", "Operation", "operation", "without_prefix"]
 
 _REPOSITORY_ID = codec(Latin1String)
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def without_prefix(repository_id: str) -> str:
+    """Return a repository id as ORBs wrote it before the OMG's own had the prefix `omg.org`; Interstage still does."""
+    return repository_id.replace("IDL:omg.org/", "IDL:", 1)
 
 
 class Invoker(Protocol):
@@ -106,10 +112,11 @@ class Operation:
 
     @functools.cached_property
     def raised(self) -> dict[str, Codec]:
-        """Return the codec of each declared user exception, repository id and members, by repository id."""
+        """Return the codec of each declared user exception, repository id and members, by repository id, old spelling too."""
         return {
-            repository_id: Codec(arguments(cls.__name__, ("repository_id", Latin1String), ("members", cls)))
+            spelling: Codec(arguments(cls.__name__, ("repository_id", Latin1String), ("members", cls)))
             for repository_id, cls in self.raises.items()
+            for spelling in (repository_id, without_prefix(repository_id))
         }
 
     def results_body(self, result: Any, speech: Speech) -> Body:
@@ -227,11 +234,26 @@ class Interface:
         """Tell whether the object is gone for good."""
         raise BAD_OPERATION
 
+    @operation(idempotent=True)
+    def _interface(self) -> IOR:
+        """Return the InterfaceDef of the object, from an interface repository."""
+        raise BAD_OPERATION
+
+    @operation(idempotent=True)
+    def _component(self) -> IOR:
+        """Return the component that the object is a facet of, or nil."""
+        raise BAD_OPERATION
+
+    @operation(idempotent=True)
+    def _repository_id(self) -> Annotated[str, "repository id"]:
+        """Return the id of the most derived interface of the object."""
+        raise BAD_OPERATION
+
     @classmethod
     @functools.cache
     def operations(cls) -> dict[str, Operation]:
-        """Return every operation of the interface, inherited ones too, by the name it has on the wire."""
-        found: dict[str, Operation] = {}
+        """Return every operation of the interface, inherited ones too, by each name it has on the wire."""
+        found = {spelling: getattr(Interface, name).operation for spelling, name in _OTHER_SPELLINGS.items()}
         for base in reversed(cls.__mro__):
             for member in vars(base).values():
                 declared = getattr(member, "operation", None)
@@ -244,3 +266,7 @@ class Interface:
     def repository_ids(cls) -> tuple[str, ...]:
         """Return the ids of the interface and all it inherits from, the most derived first."""
         return tuple(base.repository_id for base in cls.__mro__ if issubclass(base, Interface))
+
+
+_OTHER_SPELLINGS = {"_not_existent": "_non_existent", "_get_component": "_component"}
+"""Names of operations in requests of others: ORBs of GIOP 1.0 and 1.1 (CORBA 3.3 part 2, clause 9.4.2.1), JacORB."""

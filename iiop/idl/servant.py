@@ -17,6 +17,7 @@ from iiop.cdr.code_sets import NO_CODE_SET
 from iiop.exceptions import (
     BAD_OPERATION,
     CODESET_INCOMPATIBLE,
+    INTF_REPOS,
     OBJECT_NOT_EXIST,
     UNKNOWN,
     CompletionStatus,
@@ -39,8 +40,8 @@ from iiop.giop.messages import (
     TargetAddress,
     exception_body,
 )
-from iiop.idl.interface import Interface, Operation
-from iiop.iop import ProfileId, TaggedProfile
+from iiop.idl.interface import Interface, Operation, without_prefix
+from iiop.iop import IOR, NIL, ProfileId, TaggedProfile
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.profile import decode_profile
 
@@ -51,6 +52,7 @@ log = logging.getLogger("iiop.servant")
 OMG_UNKNOWN_OBJECT = 0x4F4D0001
 OMG_UNKNOWN_USER_EXCEPTION = 0x4F4D0001
 OMG_CONTEXT_NOT_SUPPORTED = 0x4F4D0002
+OMG_NO_INTERFACE_REPOSITORY = 0x4F4D0001
 _NO = CompletionStatus.COMPLETED_NO
 
 
@@ -64,10 +66,19 @@ class Servant:
     interface: ClassVar[type[Interface]] = Interface
 
     def _is_a(self, repository_id: str) -> bool:
-        return repository_id in self.interface.repository_ids()
+        return without_prefix(repository_id) in map(without_prefix, self.interface.repository_ids())
 
     def _non_existent(self) -> bool:
         return False
+
+    def _interface(self) -> IOR:
+        raise INTF_REPOS(OMG_NO_INTERFACE_REPOSITORY, _NO)
+
+    def _component(self) -> IOR:
+        return NIL
+
+    def _repository_id(self) -> str:
+        return self.interface.repository_id
 
 
 def object_key_of(target: TargetAddress) -> bytes:

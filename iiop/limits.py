@@ -35,6 +35,8 @@ class Limits:
         iterators: binding iterators one Naming Service keeps alive.
         changes: changes that wait for the disk of one Naming Service; one more is answered TRANSIENT.
         change_octets: octets of names and references in them; once there are as many, the next is answered TRANSIENT.
+        proceeding: requests a Naming Service has passed on to others, and waits for; with 0 it passes on none.
+        proceed_time: seconds it waits for one of them.
         idle_time: seconds a server keeps a connection on which nothing arrives.
         leniency: what is let pass of what the standard has otherwise: `STRICT`, `DEFAULT`, `LENIENT` or any other set.
     """
@@ -53,6 +55,8 @@ class Limits:
     iterators: int = 1000
     changes: int = 4096
     change_octets: int = 32 * 1024 * 1024
+    proceeding: int = 256
+    proceed_time: float = 5.0
     idle_time: float = 600.0
     leniency: Leniency = DEFAULT
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from iiop.exceptions.corba import BAD_PARAM, OBJECT_NOT_EXIST, CompletionStatus
 from iiop.limits import DEFAULT_LIMITS, Limits
-from naming.model import Profile
+from naming.model import DEFAULT_PROFILE, Profile
 from naming.types import Binding, BindingType
 
 __all__ = ["BindingIterators", "END_OF_LIST"]
@@ -41,7 +41,7 @@ class BindingIterators:
             former life are not taken for new ones.
     """
 
-    def __init__(self, limits: Limits = DEFAULT_LIMITS, *, profile: Profile = Profile.omg, first: int = 0) -> None:
+    def __init__(self, limits: Limits = DEFAULT_LIMITS, *, profile: Profile = DEFAULT_PROFILE, first: int = 0) -> None:
         self._limit = max(limits.iterators, 1)
         self._profile = profile
         self._next_number = first

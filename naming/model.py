@@ -42,18 +42,25 @@ from naming.changes import (
 )
 from naming.types import AlreadyBound, CannotProceed, InvalidName, Name, NameComponent, NotEmpty, NotFound, NotFoundReason
 
-__all__ = ["Contexts", "Draft", "NamingModel", "Profile"]
+__all__ = ["DEFAULT_PROFILE", "Contexts", "Draft", "NamingModel", "Profile"]
 
 
 class Profile(enum.Enum):
     """Choose the answers in which Naming Services differ.
 
-    `omg` follows the specification. `omninames` answers as omniNames 4.3.3 was seen to: rebind and rebind_context replace a
-    binding of the other type and put the binding last, nil contexts can be bound, `next_n(0)` is no error.
+    `omg`, the default, follows the specification. `omninames` answers as omniNames 4.3.3 was seen to: rebind and rebind_context
+    replace a binding of the other type and put the binding last, nil contexts can be bound, `next_n(0)` is no error, and a
+    context in another server that does not answer ends in a system exception, not in CannotProceed. `interstage` gives what the
+    manuals of Interstage show: references of IIOP 1.0, without components, and repository ids without `omg.org`, in exceptions
+    too, which ORBs that know only the OMG's ids do not recognize; where the manuals are silent it is `omg`.
     """
 
     omg = "omg"
     omninames = "omninames"
+    interstage = "interstage"
+
+
+DEFAULT_PROFILE = Profile.omg
 
 
 class Contexts(ABC):
@@ -258,7 +265,7 @@ class NamingModel(Contexts):
         profile: the answers in which Naming Services differ.
     """
 
-    def __init__(self, changes: Iterable[Change] = (), *, profile: Profile = Profile.omg) -> None:
+    def __init__(self, changes: Iterable[Change] = (), *, profile: Profile = DEFAULT_PROFILE) -> None:
         super().__init__(profile)
         self._contexts: dict[ContextId, dict[NameComponent, Bound]] = {ROOT: {}}
         self._latest = (-1, -1)

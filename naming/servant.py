@@ -6,10 +6,12 @@ once, from what is on disk; changes once they are there (`naming.commits`). It m
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar, cast
 
 from iiop.exceptions import ReferenceFormatError
-from iiop.idl import Servant
+from iiop.idl import Operation, Servant
 from iiop.iop import IOR, NIL
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.profile import endpoints
@@ -17,15 +19,19 @@ from naming.changes import Bound, ContextId, ForeignContext
 from naming.commits import Commits
 from naming.interfaces import BindingIterator, NamingContextExt
 from naming.iterators import BindingIterators
-from naming.model import NamingModel
+from naming.model import DEFAULT_PROFILE, NamingModel, Profile
 from naming.names import format_name, parse_name, to_url
 from naming.store import Store
-from naming.types import Binding, InvalidName, Name
+from naming.types import Binding, CannotProceed, InvalidName, Name
 
 __all__ = ["NamingServants"]
 
 ITERATOR_PREFIX = b"BindingIterator."
 MakeReference = Callable[[str, bytes], IOR]
+Proceed = Callable[[CannotProceed, Operation, tuple[Any, ...]], Awaitable[Any]]
+F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
+
+_RESOLVE = NamingContextExt.operations()["resolve"]
 
 
 class NamingServants:
@@ -36,6 +42,8 @@ class NamingServants:
         make_reference: makes the reference of an object of ours from its repository id and object key.
         is_ours: tells whether requests to a host and port reach this Naming Service.
         seconds: the time, for the ids of new contexts, in whole seconds since 1970.
+        proceed: carries a call on in the context of another server, where a CannotProceed says; gets the rest of its arguments.
+        profile: the answers in which Naming Services differ.
         limits: bounds the iterators, and the changes that wait for the disk.
 
     Raises:
@@ -49,15 +57,18 @@ class NamingServants:
         make_reference: MakeReference,
         is_ours: Callable[[str, int], bool],
         seconds: Callable[[], int],
+        proceed: Proceed,
+        profile: Profile = DEFAULT_PROFILE,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        self.model = NamingModel(store.load())
-        self.iterators = BindingIterators(limits, first=seconds() << 20)
+        self.model = NamingModel(store.load(), profile=profile)
+        self.iterators = BindingIterators(limits, profile=profile, first=seconds() << 20)
         self.commits = Commits(store, self.model, limits)
         self.change = self.commits.change
         self._make_reference = make_reference
         self._is_ours = is_ours
         self.seconds = seconds
+        self.proceed = proceed
 
     def servant(self, object_key: bytes) -> Servant | None:
         """Return who answers for a key, or None."""
@@ -96,6 +107,20 @@ class NamingServants:
         return context if self.model.exists(context) else None
 
 
+def _proceeds(change: F) -> F:
+    """Let a change be made in the context of another server, where the name leads into one."""
+    operation = NamingContextExt.operations()[change.__name__]
+
+    @functools.wraps(change)
+    async def call(self: ContextServant, n: Name, *arguments: Any) -> Any:
+        try:
+            return await change(self, n, *arguments)
+        except CannotProceed as stopped:
+            return await self._service.proceed(stopped, operation, arguments)
+
+    return cast("F", call)
+
+
 class ContextServant(Servant):
     """Answer for one context."""
 
@@ -106,23 +131,31 @@ class ContextServant(Servant):
         self._model = service.model
         self._context = context
 
+    @_proceeds
     async def bind(self, n: Name, obj: IOR) -> None:
         await self._service.change(lambda contexts: contexts.plan_bind(self._context, n, obj))
 
+    @_proceeds
     async def rebind(self, n: Name, obj: IOR) -> None:
         await self._service.change(lambda contexts: contexts.plan_rebind(self._context, n, obj))
 
+    @_proceeds
     async def bind_context(self, n: Name, nc: IOR) -> None:
         context = self._service.context_behind(nc)
         await self._service.change(lambda contexts: contexts.plan_bind_context(self._context, n, context))
 
+    @_proceeds
     async def rebind_context(self, n: Name, nc: IOR) -> None:
         context = self._service.context_behind(nc)
         await self._service.change(lambda contexts: contexts.plan_rebind_context(self._context, n, context))
 
-    def resolve(self, n: Name) -> IOR:
-        return self._service.reference(self._model.resolve(self._context, n))
+    def resolve(self, n: Name) -> IOR | Awaitable[IOR]:
+        try:
+            return self._service.reference(self._model.resolve(self._context, n))
+        except CannotProceed as stopped:
+            return self._service.proceed(stopped, _RESOLVE, ())
 
+    @_proceeds
     async def unbind(self, n: Name) -> None:
         await self._service.change(lambda contexts: contexts.plan_unbind(self._context, n))
 
@@ -132,6 +165,7 @@ class ContextServant(Servant):
         )
         return self._service.reference(created.context)
 
+    @_proceeds
     async def bind_new_context(self, n: Name) -> IOR:
         seconds = self._service.seconds()
         created, *_ = await self._service.change(lambda contexts: contexts.plan_bind_new_context(self._context, n, seconds))
@@ -159,7 +193,7 @@ class ContextServant(Servant):
     def to_url(self, addr: str, sn: str) -> str:
         return to_url(addr, sn)
 
-    def resolve_str(self, sn: str) -> IOR:
+    def resolve_str(self, sn: str) -> IOR | Awaitable[IOR]:
         return self.resolve(self.to_name(sn))
 
 

@@ -20,7 +20,9 @@ from iiop.profile import CODE_SETS_OF_SERVERS, CodeSetComponentInfo, ProfileBody
 from ior import IOR
 from naming.bootstrap import INIT, InitialReferencesServant
 from naming.changes import ROOT
+from naming.federation import Federation
 from naming.interfaces import NamingContextExt
+from naming.model import DEFAULT_PROFILE, Profile
 from naming.servant import NamingServants
 from naming.store import Store
 
@@ -36,6 +38,7 @@ class NamingServer(Serving):
         port: 0 lets the system choose.
         advertised_host: host name that references of contexts carry; None for `host`.
         advertised_port: port that they carry; None for the real one.
+        profile: the answers in which Naming Services differ.
         limits: what peers may make the server hold.
         code_sets: those that the server has, and that references of contexts state.
 
@@ -51,14 +54,17 @@ class NamingServer(Serving):
         port: int = 0,
         advertised_host: str | None = None,
         advertised_port: int | None = None,
+        profile: Profile = DEFAULT_PROFILE,
         limits: Limits = DEFAULT_LIMITS,
         code_sets: CodeSetComponentInfo = CODE_SETS_OF_SERVERS,
     ) -> None:
         self._folder = folder
         self._advertised_host = advertised_host or host
         self._advertised_port = advertised_port
+        self._profile = profile
         self._limits = limits
         self._code_sets = TaggedComponent(ComponentId.TAG_CODE_SETS, COMPONENTS.encode(ComponentId.TAG_CODE_SETS, code_sets))
+        self._federation = Federation(profile, limits)
         self.adapter = ObjectAdapter(locate_servant=self._locate, limits=limits)
         self.adapter.activate(INIT, InitialReferencesServant({"NameService": self._root}))
         self._server = IIOPServer(lambda: self.adapter, host=host, port=port, limits=limits, code_sets=code_sets)
@@ -103,6 +109,8 @@ class NamingServer(Serving):
                 make_reference=self._make_reference,
                 is_ours=self._is_ours,
                 seconds=lambda: int(time.time()),
+                proceed=self._federation.proceed,
+                profile=self._profile,
                 limits=self._limits,
             )
             await self._server.start()
@@ -117,6 +125,7 @@ class NamingServer(Serving):
             StoreError: SQLite could not tidy up. Everything answered is on disk all the same.
         """
         await self._server.stop()
+        self._federation.close()
         if self._servants is not None:
             servants, self._servants = self._servants, None
             await servants.commits.close()

@@ -58,7 +58,7 @@ Acquire = Callable[[float], IOR]
 log = logging.getLogger("iiop.client")
 
 _DISPOSITION = codec(Annotated[int, Short])
-_FORWARDS = (ReplyStatus.LOCATION_FORWARD, ReplyStatus.LOCATION_FORWARD_PERM)
+FORWARDS = (ReplyStatus.LOCATION_FORWARD, ReplyStatus.LOCATION_FORWARD_PERM)
 
 
 class Client:
@@ -137,7 +137,7 @@ class Client:
             DATA_CONVERSION: an argument has a character that the code set of the connection has not.
             INV_OBJREF, MARSHAL: an argument is a wide character, which the reference, or GIOP 1.0, has no code set for.
         """
-        agreed, version = self.negotiated(endpoint.code_sets), _giop(endpoint.version)
+        agreed, version = self.negotiated(endpoint.code_sets), giop_version(endpoint.version)
         deadline = time.monotonic() + step.timeout
         connect_timeout, fresh = step.connect_timeout, fresh or step.fresh
         target: TargetAddress | None = None
@@ -147,7 +147,7 @@ class Client:
             )
             try:
                 body = Body.of(operation.arguments, arguments, connection.speech(version))
-                reply = connection.call(_request(connection.next_request_id(), endpoint, target, operation, body), deadline)
+                reply = connection.call(request_to(connection.next_request_id(), endpoint, target, operation, body), deadline)
             except EncodeError as error:
                 self.pool.give_back(endpoint.host, endpoint.port, connection, version=version)
                 if error.corba is not None:
@@ -164,10 +164,10 @@ class Client:
             assert reply is None or isinstance(reply, Reply)
             if reply is None or reply.reply_status is not ReplyStatus.NEEDS_ADDRESSING_MODE or target is not None:
                 return reply
-            target = _target(endpoint, reply, self.limits)
+            target = retarget(endpoint, reply, self.limits)
 
 
-def _target(endpoint: Endpoint, reply: Reply, limits: Limits) -> TargetAddress:
+def retarget(endpoint: Endpoint, reply: Reply, limits: Limits) -> TargetAddress:
     """Return the target address in the form that a NEEDS_ADDRESSING_MODE asks for.
 
     Raises:
@@ -185,7 +185,8 @@ def _target(endpoint: Endpoint, reply: Reply, limits: Limits) -> TargetAddress:
     return TargetAddress(form, IORAddressingInfo(0, IOR("", (profile,))))
 
 
-def _request(request_id: int, endpoint: Endpoint, target: TargetAddress | None, operation: Operation, body: Body) -> Request:
+def request_to(request_id: int, endpoint: Endpoint, target: TargetAddress | None, operation: Operation, body: Body) -> Request:
+    """Return the request that calls an operation at an endpoint, its target in the form asked for, or as object key."""
     return Request(
         request_id,
         operation.name,
@@ -194,11 +195,11 @@ def _request(request_id: int, endpoint: Endpoint, target: TargetAddress | None, 
         (),
         body,
         b"",
-        _giop(endpoint.version),
+        giop_version(endpoint.version),
     )
 
 
-def _forward_target(reply: Reply, limits: Limits) -> IOR:
+def forward_target(reply: Reply, limits: Limits) -> IOR:
     """Return the reference that a LOCATION_FORWARD carries.
 
     Raises:
@@ -211,7 +212,7 @@ def _forward_target(reply: Reply, limits: Limits) -> IOR:
     return reference
 
 
-def _giop(version: Version) -> Version:
+def giop_version(version: Version) -> Version:
     """Return the GIOP version to speak to a profile: the highest both know."""
     return GIOP_1_2 if version >= GIOP_1_2 else GIOP_1_1 if version >= GIOP_1_1 else GIOP_1_0
 
@@ -310,8 +311,8 @@ class Reference:
         limits = self._client.limits
         try:
             reply = self._client.ask(step.endpoint, operation, arguments, step, fresh=self._fresh)
-            if reply is not None and reply.reply_status in _FORWARDS:
-                invocation.forwarded(endpoints(_forward_target(reply, limits)), time.monotonic())
+            if reply is not None and reply.reply_status in FORWARDS:
+                invocation.forwarded(endpoints(forward_target(reply, limits)), time.monotonic())
                 return
             result = None if reply is None else operation.answer(reply, limits)
         except IIOPError as error:

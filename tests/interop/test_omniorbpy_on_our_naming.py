@@ -117,8 +117,9 @@ def test_not_found_for_all_three_reasons(root: OmniRef, target: OmniRef) -> None
         assert user(outcome) == ("NotFound", {"why": why, "rest_of_name": rest})
 
 
-def test_cannot_proceed_leads_on(root: OmniRef, target: OmniRef, omni_client: OmniClient) -> None:
-    with NamingServer() as other:
+def test_cannot_proceed_leads_on(target: OmniRef, omni_client: OmniClient) -> None:
+    with NamingServer(limits=Limits(proceeding=0)) as server, NamingServer() as other:
+        root = omni_client.naming(server.corbaloc)
         foreign = omni_client.naming(other.corbaloc)
         foreign.call("bind_new_context", name("d")).call("bind", name("x"), target)
         root.call("bind_context", name("f"), foreign)

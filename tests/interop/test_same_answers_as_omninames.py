@@ -14,7 +14,9 @@ import pytest
 
 from iiop.idl import Servant
 from naming import NamingServer
+from naming.model import Profile
 from tests.peers import NAMING_CONTEXT_EXT, NamingPeer, OmniClient, OmniException, OmniRef, name
+from tests.peers import omni_names as run_omni_names
 
 DEAD = "corbaloc::127.0.0.1:1/dead"
 OBJECT = b"an object"
@@ -22,23 +24,31 @@ OBJECT = b"an object"
 
 @dataclass
 class Scene:
-    """A context of its own in one service: `o` an object, `c` a context with `x`, `e` an empty one, `f` a foreign one."""
+    """A context of its own in one service: `o` an object, `c` a context with `x`, `e` an empty one.
+
+    `f` is a context of another server, with an object `x` and a context `c`; `dead` one of a server that does not answer.
+    """
 
     client: OmniClient
     context: OmniRef
     target: OmniRef
     inner: OmniRef
     empty: OmniRef
+    foreign: OmniRef
 
 
-def build(client: OmniClient, url: str, target: OmniRef, foreign: OmniRef) -> Scene:
+def build(client: OmniClient, url: str, target: OmniRef, foreign_url: str) -> Scene:
+    foreign = client.naming(foreign_url).call("new_context").narrow(NAMING_CONTEXT_EXT)
+    foreign.call("bind", name("x"), target)
+    foreign.call("bind_new_context", name("c"))
     context = client.naming(url).call("new_context").narrow(NAMING_CONTEXT_EXT)
     context.call("bind", name(("o", "kind")), target)
     inner = context.call("bind_new_context", name("c"))
     inner.call("bind", name("x"), target)
     empty = context.call("bind_new_context", name("e"))
     context.call("bind_context", name("f"), foreign)
-    return Scene(client, context, target, inner, empty)
+    context.call("bind_context", name("dead"), client.string_to_object(DEAD, NAMING_CONTEXT_EXT, checked=False))
+    return Scene(client, context, target, inner, empty, foreign)
 
 
 def plain(value: Any) -> Any:
@@ -119,6 +129,23 @@ def two_parents(scene: Scene) -> Any:
     return scene.context.call("resolve", name("again", "x")).ior() == scene.target.ior()
 
 
+def foreign_destroyed(scene: Scene) -> Any:
+    context = scene.foreign.call("new_context")
+    scene.context.call("bind_context", name("gone"), context)
+    context.call("destroy")
+    return [scene.context.outcome("resolve", name("gone", "x")), scene.context.outcome("resolve", name("gone")).ior() != ""]
+
+
+def in_a_foreign_context(operation: str, *args: Any) -> Callable[[Scene], Any]:
+    """Call with names that lead into the foreign context, and look at it afterwards."""
+    names = [name("f", "x"), name("f", "new"), name("f", "c", "new"), name("f", "none", "a"), name("f", "x", "a"), name("f", "c")]
+
+    def run(scene: Scene) -> Any:
+        return [*[call(operation, n, *args)(scene) for n in names], scene.foreign.call("list", 100), names_listed(scene)]
+
+    return run
+
+
 LONG = name(*["c"] * 50)
 SAME: dict[str, Callable[[Scene], Any]] = {
     # resolve
@@ -171,7 +198,7 @@ SAME: dict[str, Callable[[Scene], Any]] = {
     "destroy a bound, empty context": destroyed,
     # list
     "list all": names_listed,
-    "list exactly all": call("list", 4),
+    "list exactly all": call("list", 5),
     "list none": iterate(0, ("next_one",), ("next_n", 10), ("next_n", 10), ("destroy",)),
     "list some": iterate(1, ("next_n", 2), ("next_n", 2), ("next_n", 2)),
     "list an empty context": lambda scene: scene.empty.call("list", 0),
@@ -201,17 +228,33 @@ SAME: dict[str, Callable[[Scene], Any]] = {
 }
 
 
+FEDERATED: dict[str, Callable[[Scene], Any]] = {
+    **{
+        f"{operation} in a foreign context": in_a_foreign_context(operation, *args)
+        for operation, *args in [
+            ("resolve",),
+            ("bind", "TARGET"),
+            ("rebind", "TARGET"),
+            ("bind_context", "INNER"),
+            ("rebind_context", "INNER"),
+            ("unbind",),
+            ("bind_new_context",),
+        ]
+    },
+    "resolve a foreign context": call("resolve", name("f")),
+    "resolve_str in a foreign context": call("resolve_str", "f/c/none/a"),
+    "resolve in a destroyed foreign context": foreign_destroyed,
+}
+"""Calls that lead into contexts of another server."""
+
+
 def not_found(why: str, *rest: str | tuple[str, str]) -> Any:
     return "NotFound", {"why": why, "rest_of_name": name(*rest)}
 
 
-def in_a_foreign_context(operation: str, *args: Any) -> Callable[[Scene], Any]:
-    return call(operation, name("f", "x"), *args)
-
-
 def dead_object(scene: Scene) -> Any:
-    scene.context.call("bind", name("dead"), scene.client.string_to_object(DEAD))
-    return scene.context.outcome("resolve", name("dead", "a"))
+    scene.context.call("bind", name("dead object"), scene.client.string_to_object(DEAD))
+    return scene.context.outcome("resolve", name("dead object", "a"))
 
 
 def rebound_place(scene: Scene) -> Any:
@@ -219,9 +262,11 @@ def rebound_place(scene: Scene) -> Any:
     return [binding["binding_name"][0][0] for binding in scene.context.call("list", 10)[0]]
 
 
-CANNOT_PROCEED = "CannotProceed", {"cxt": "a reference", "rest_of_name": name("x")}
 OMG_TYPES = "OMG Naming 1.3: rebind and rebind_context raise NotFound where the binding is of the other type"
-FOREIGN = "omniNames calls the other server itself, holding its own lock; the OMG's CannotProceed hands that to the client"
+NO_ANSWER = "OMG Naming 1.3: CannotProceed, so that the client may go on itself"
+ASKED = "omniNames asks the object whether it is a context; bound by bind(), it is none for us, and nobody has to be asked"
+CODE_SETS = "omniNames has ISO 8859-1 unless told otherwise; we offer UTF-8, which omniORBpy chooses"
+ORDER = "the order of a listing is left open; ours does not change because a server registered itself again"
 
 DIFFERENT: dict[str, tuple[Callable[[Scene], Any], Any, Any, str]] = {
     "rebind over a context": (call("rebind", name("c"), "TARGET"), None, not_found("not_object", "c"), OMG_TYPES),
@@ -249,39 +294,35 @@ DIFFERENT: dict[str, tuple[Callable[[Scene], Any], Any, Any, str]] = {
         "BAD_PARAM",
         "OMG Naming 1.3: as bind_context",
     ),
-    "resolve in a foreign context": (in_a_foreign_context("resolve"), "a reference", CANNOT_PROCEED, FOREIGN),
-    "bind in a foreign context": (in_a_foreign_context("bind", "TARGET"), ("AlreadyBound", {}), CANNOT_PROCEED, FOREIGN),
-    "rebind in a foreign context": (in_a_foreign_context("rebind", "TARGET"), None, CANNOT_PROCEED, FOREIGN),
-    "unbind in a foreign context": (in_a_foreign_context("unbind"), None, CANNOT_PROCEED, FOREIGN),
-    "bind_context in a foreign context": (
-        in_a_foreign_context("bind_context", "INNER"),
-        ("AlreadyBound", {}),
-        CANNOT_PROCEED,
-        FOREIGN,
+    "resolve in a foreign context that does not answer": (
+        call("resolve", name("dead", "x", "y")),
+        "TRANSIENT",
+        ("CannotProceed", {"cxt": "a reference", "rest_of_name": name("x", "y")}),
+        NO_ANSWER,
     ),
-    "bind_new_context in a foreign context": (
-        in_a_foreign_context("bind_new_context"),
-        ("AlreadyBound", {}),
-        CANNOT_PROCEED,
-        FOREIGN,
+    "bind in a foreign context that does not answer": (
+        call("bind", name("dead", "x"), "TARGET"),
+        "TRANSIENT",
+        ("CannotProceed", {"cxt": "a reference", "rest_of_name": name("x")}),
+        NO_ANSWER,
     ),
     "bind beyond latin-1": (
         call("bind", name("\u3042"), "TARGET"),
         "DATA_CONVERSION",
         None,
-        "omniNames has ISO 8859-1 unless told otherwise; we offer UTF-8, which omniORBpy chooses",
+        CODE_SETS,
     ),
     "resolve through a dead object": (
         dead_object,
         "TRANSIENT",
-        not_found("not_context", "dead", "a"),
-        "omniNames asks the object whether it is a context; bound by bind(), it is none for us, and nobody has to be asked",
+        not_found("not_context", "dead object", "a"),
+        ASKED,
     ),
     "place of a rebound name": (
         rebound_place,
-        ["c", "e", "f", "o"],
-        ["o", "c", "e", "f"],
-        "the order of a listing is left open; ours does not change because a server registered itself again",
+        ["c", "e", "f", "dead", "o"],
+        ["o", "c", "e", "f", "dead"],
+        ORDER,
     ),
 }
 """By name: the call, the answer of omniNames, ours, and why we differ."""
@@ -295,9 +336,21 @@ def our_names() -> Iterator[NamingServer]:
 
 
 @pytest.fixture
-def foreign_names() -> Iterator[NamingServer]:
+def our_names_as_theirs() -> Iterator[NamingServer]:
+    with NamingServer(profile=Profile.omninames) as server:
+        yield server
+
+
+@pytest.fixture
+def other_names() -> Iterator[NamingServer]:
     with NamingServer() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def other_omni_names(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NamingPeer]:
+    with run_omni_names(tmp_path_factory.mktemp("other")) as peer:
+        yield peer
 
 
 @pytest.fixture(scope="module")
@@ -307,14 +360,16 @@ def client() -> Iterator[OmniClient]:
 
 
 @pytest.fixture
+def target(client: OmniClient, our_names: NamingServer) -> OmniRef:
+    return client.string_to_object(f"corbaloc::1.2@{our_names.host}:{our_names.port}/an%20object")
+
+
+@pytest.fixture
 def scenes(
-    client: OmniClient, omni_names: NamingPeer, our_names: NamingServer, foreign_names: NamingServer
+    client: OmniClient, omni_names: NamingPeer, our_names: NamingServer, other_names: NamingServer, target: OmniRef
 ) -> tuple[Scene, Scene]:
     """The same scene in omniNames and in ours."""
-    target = client.string_to_object(f"corbaloc::1.2@{our_names.host}:{our_names.port}/an%20object")
-    foreign = client.naming(foreign_names.corbaloc)
-    foreign.call("rebind", name("x"), target)
-    return build(client, omni_names.corbaloc, target, foreign), build(client, our_names.corbaloc, target, foreign)
+    return tuple(build(client, url, target, other_names.corbaloc) for url in (omni_names.corbaloc, our_names.corbaloc))
 
 
 @pytest.mark.parametrize(("run", "theirs", "ours", "why"), DIFFERENT.values(), ids=DIFFERENT)
@@ -325,7 +380,40 @@ def test_different_on_purpose(
     assert (plain(run(scenes[0])), plain(run(scenes[1]))) == (theirs, ours)
 
 
+@pytest.mark.parametrize(("run", "theirs", "ours", "why"), DIFFERENT.values(), ids=DIFFERENT)
+def test_not_different_in_profile_omninames(
+    client: OmniClient,
+    our_names_as_theirs: NamingServer,
+    other_names: NamingServer,
+    target: OmniRef,
+    run: Callable[[Scene], Any],
+    theirs: object,
+    ours: object,
+    why: str,
+) -> None:
+    scene = build(client, our_names_as_theirs.corbaloc, target, other_names.corbaloc)
+    assert plain(run(scene)) == (ours if why in (ASKED, CODE_SETS) else theirs)
+
+
 @pytest.mark.parametrize("run", SAME.values(), ids=SAME)
 def test_same_answer(scenes: tuple[Scene, Scene], run: Callable[[Scene], Any]) -> None:
     theirs, ours = (plain(run(scene)) for scene in scenes)
     assert ours == theirs
+
+
+@pytest.mark.parametrize("run", FEDERATED.values(), ids=FEDERATED)
+def test_same_answer_through_another_server(
+    client: OmniClient,
+    our_names: NamingServer,
+    other_names: NamingServer,
+    omni_names: NamingPeer,
+    other_omni_names: NamingPeer,
+    target: OmniRef,
+    run: Callable[[Scene], Any],
+) -> None:
+    """Ours or omniNames, leading into ours or into omniNames."""
+    for other in (other_names, other_omni_names):
+        theirs, ours = (
+            plain(run(build(client, url, target, other.corbaloc))) for url in (omni_names.corbaloc, our_names.corbaloc)
+        )
+        assert ours == theirs

@@ -1,0 +1,161 @@
+"""The asyncio client: calls that are retried as the failover core says, and never block the event loop.
+
+The twin of `iiop.net.client`, over the same core: every decision is `iiop.failover.Invocation`'s. It must not know names.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import random
+from collections import deque
+from typing import Any
+
+from iiop.cdr.code_sets import Negotiated, negotiate
+from iiop.exceptions import CompletionStatus, ConnectionLost, DeadlineExceeded, EncodeError, IIOPError, refusal
+from iiop.failover import DEFAULT_POLICY, FailoverPolicy, GiveUp, Invocation, Reacquire, Succeed, TryEndpoint, Wait
+from iiop.giop.messages import Body, Reply, ReplyStatus, TargetAddress
+from iiop.idl import Operation
+from iiop.iop import IOR
+from iiop.limits import DEFAULT_LIMITS, Limits
+from iiop.net.address import Hosts
+from iiop.net.aio import AsyncConnection
+from iiop.net.client import FORWARDS, forward_target, giop_version, request_to, retarget
+from iiop.profile import Endpoint, code_sets_of_clients, endpoints
+
+__all__ = ["AsyncClient"]
+
+IDLE = 64
+"""Connections kept for later calls, whoever they lead to; one more ends the one that was used longest ago."""
+
+
+class AsyncClient:
+    """Call objects, and keep idle connections to their servers; a connection carries one call at a time.
+
+    Args:
+        hosts: addresses of host names that the system's resolver need not know.
+        policy: how calls cope with dead servers; its `refresh_interval` does not count, as references stay what they are.
+        limits: what a server may make us hold.
+        seed: of the jitter of waits; None for one that differs.
+    """
+
+    def __init__(
+        self,
+        *,
+        hosts: Hosts | None = None,
+        policy: FailoverPolicy = DEFAULT_POLICY,
+        limits: Limits = DEFAULT_LIMITS,
+        seed: int | None = None,
+    ) -> None:
+        self.policy = policy
+        self._hosts = hosts
+        self._limits = limits
+        self._random = random.Random(seed)
+        self._negotiate = functools.lru_cache(maxsize=256)(functools.partial(negotiate, code_sets_of_clients()))
+        self._idle: deque[tuple[str, int, Negotiated | None, AsyncConnection]] = deque()
+        self._closed = False
+
+    def close(self) -> None:
+        """Close idle connections, and others once their call has ended."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop()[3].close()
+
+    async def invoke(self, reference: IOR, operation: Operation, arguments: tuple[Any, ...]) -> Any:
+        """Call an operation as the policy allows; a caller that is cancelled gives the request up.
+
+        Raises:
+            CorbaException: what the object, or the way to it, answered.
+            TransportError: connection lost, where the call must not be repeated.
+            DeadlineExceeded: `policy.deadline` is over.
+            FailoverExhausted: nobody answered; `.attempts` tells who was tried.
+            EncodeError: the arguments do not fit the operation.
+        """
+        now = asyncio.get_running_loop().time
+        known = endpoints(reference)
+        invocation: Invocation[Endpoint] = Invocation(
+            self.policy, known, idempotent=operation.idempotent, now=now(), jitter=self._random.random
+        )
+        while True:
+            step = invocation.next_step(now())
+            match step:
+                case TryEndpoint():
+                    await self._try(invocation, step, operation, arguments)
+                case Reacquire():
+                    invocation.reacquired(known, now())
+                case Wait():
+                    await asyncio.sleep(max(0.0, step.until - now()))
+                case Succeed():
+                    return step.result
+                case GiveUp():
+                    raise step.error
+
+    async def _try(
+        self, invocation: Invocation[Endpoint], step: TryEndpoint[Endpoint], operation: Operation, arguments: tuple[Any, ...]
+    ) -> None:
+        now = asyncio.get_running_loop().time
+        try:
+            reply = await self._ask(step, operation, arguments)
+            if reply is not None and reply.reply_status in FORWARDS:
+                invocation.forwarded(endpoints(forward_target(reply, self._limits)), now())
+                return
+            result = None if reply is None else operation.answer(reply, self._limits)
+        except IIOPError as error:
+            invocation.outcome(error, now())
+        else:
+            invocation.outcome(result, now())
+
+    async def _ask(self, step: TryEndpoint[Endpoint], operation: Operation, arguments: tuple[Any, ...]) -> Reply | None:
+        now = asyncio.get_running_loop().time
+        endpoint, deadline = step.endpoint, now() + step.timeout
+        agreed = None if endpoint.code_sets is None else self._negotiate(endpoint.code_sets)
+        connect_timeout, fresh = step.connect_timeout, step.fresh
+        target: TargetAddress | None = None
+        while True:
+            connection, used = await self._take(endpoint, agreed, connect_timeout, fresh)
+            try:
+                body = Body.of(operation.arguments, arguments, connection.speech(giop_version(endpoint.version)))
+                async with asyncio.timeout_at(deadline):
+                    reply = await connection.call(request_to(0, endpoint, target, operation, body))
+            except BaseException as error:
+                connection.close()
+                if isinstance(error, TimeoutError):
+                    reason = f"no reply from {connection.peer} in time"
+                    raise DeadlineExceeded(reason, completed=CompletionStatus.COMPLETED_MAYBE) from error
+                if isinstance(error, EncodeError) and error.corba is not None:
+                    raise refusal(error, CompletionStatus.COMPLETED_NO) from error
+                if used and isinstance(error, ConnectionLost) and error.completed is CompletionStatus.COMPLETED_NO:
+                    # The server closed an idle connection in order: nothing has run.
+                    connect_timeout, fresh = max(0.0, min(connect_timeout, deadline - now())), True
+                    continue
+                raise
+            self._give_back(endpoint, agreed, connection)
+            assert reply is None or isinstance(reply, Reply)
+            if reply is None or reply.reply_status is not ReplyStatus.NEEDS_ADDRESSING_MODE or target is not None:
+                return reply
+            target = retarget(endpoint, reply, self._limits)
+
+    async def _take(
+        self, endpoint: Endpoint, agreed: Negotiated | None, timeout: float, fresh: bool
+    ) -> tuple[AsyncConnection, bool]:
+        """Return a connection, and whether it had been used before; `fresh` takes none that had.
+
+        Raises:
+            ConnectFailed: refused, unreachable, unknown name, or too late.
+        """
+        for entry in () if fresh else reversed(tuple(self._idle)):
+            *where, connection = entry
+            if where == [endpoint.host, endpoint.port, agreed]:
+                self._idle.remove(entry)
+                if connection.is_open:
+                    return connection, True
+        connected = await AsyncConnection.connect(endpoint.host, endpoint.port, timeout, hosts=self._hosts, limits=self._limits)
+        return connected, False
+
+    def _give_back(self, endpoint: Endpoint, agreed: Negotiated | None, connection: AsyncConnection) -> None:
+        if self._closed:
+            connection.close()
+        elif connection.is_open:
+            self._idle.append((endpoint.host, endpoint.port, agreed, connection))
+            if len(self._idle) > IDLE:
+                self._idle.popleft()[3].close()

@@ -69,13 +69,14 @@ class NamingServants:
         self._is_ours = is_ours
         self.seconds = seconds
         self.proceed = proceed
+        self.omg_prefix = profile is not Profile.interstage
 
     def servant(self, object_key: bytes) -> Servant | None:
         """Return who answers for a key, or None."""
         if object_key.startswith(ITERATOR_PREFIX):
             number = object_key[len(ITERATOR_PREFIX) :]
             if number.isdigit() and len(number) < 20 and self.iterators.exists(int(number)):
-                return IteratorServant(self.iterators, int(number))
+                return IteratorServant(self, int(number))
             return None
         context = self._context(object_key)
         return None if context is None else ContextServant(self, context)
@@ -129,6 +130,7 @@ class ContextServant(Servant):
     def __init__(self, service: NamingServants, context: ContextId) -> None:
         self._service = service
         self._model = service.model
+        self.omg_prefix = service.omg_prefix
         self._context = context
 
     @_proceeds
@@ -202,8 +204,9 @@ class IteratorServant(Servant):
 
     interface = BindingIterator
 
-    def __init__(self, iterators: BindingIterators, number: int) -> None:
-        self._iterators = iterators
+    def __init__(self, service: NamingServants, number: int) -> None:
+        self._iterators = service.iterators
+        self.omg_prefix = service.omg_prefix
         self._number = number
 
     def next_one(self) -> tuple[bool, Binding]:

@@ -12,11 +12,12 @@ import os
 import time
 
 from iiop import iop
-from iiop.idl import ObjectAdapter, Servant
+from iiop.giop.messages import GIOP_1_0, GIOP_1_2
+from iiop.idl import ObjectAdapter, Servant, without_prefix
 from iiop.iop import COMPONENTS, ComponentId, TaggedComponent
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.server import IIOPServer, Serving
-from iiop.profile import CODE_SETS_OF_SERVERS, CodeSetComponentInfo, ProfileBody, Version, encode_profile
+from iiop.profile import CODE_SETS_OF_SERVERS, CodeSetComponentInfo, ProfileBody, encode_profile
 from ior import IOR
 from naming.bootstrap import INIT, InitialReferencesServant
 from naming.changes import ROOT
@@ -62,6 +63,7 @@ class NamingServer(Serving):
         self._advertised_host = advertised_host or host
         self._advertised_port = advertised_port
         self._profile = profile
+        self._version = GIOP_1_0 if profile is Profile.interstage else GIOP_1_2
         self._limits = limits
         self._code_sets = TaggedComponent(ComponentId.TAG_CODE_SETS, COMPONENTS.encode(ComponentId.TAG_CODE_SETS, code_sets))
         self._federation = Federation(profile, limits)
@@ -89,7 +91,7 @@ class NamingServer(Serving):
     def corbaloc(self) -> str:
         """Return a URL of the root context."""
         host = self._advertised_host
-        return f"corbaloc:iiop:1.2@{f'[{host}]' if ':' in host else host}:{self._port_told()}/{ROOT}"
+        return f"corbaloc:iiop:{self._version}@{f'[{host}]' if ':' in host else host}:{self._port_told()}/{ROOT}"
 
     def activate(self, object_key: bytes, servant: Servant) -> None:
         """Let a servant answer for a key on the same address."""
@@ -137,7 +139,10 @@ class NamingServer(Serving):
         return self._server.port if self._advertised_port is None else self._advertised_port
 
     def _make_reference(self, type_id: str, object_key: bytes) -> iop.IOR:
-        body = ProfileBody(Version(1, 2), self._advertised_host, self._port_told(), object_key, (self._code_sets,))
+        components: tuple[TaggedComponent, ...] = (self._code_sets,)
+        if self._profile is Profile.interstage:
+            type_id, components = without_prefix(type_id), ()
+        body = ProfileBody(self._version, self._advertised_host, self._port_told(), object_key, components)
         return iop.IOR(type_id, (encode_profile(body),))
 
     def _root(self) -> iop.IOR:

@@ -1,6 +1,6 @@
 """IDL interfaces as typed Python: operations declared once, called through stubs, served by servants."""
 
-from iiop.idl.interface import Interface, Invoker, Operation, operation
+from iiop.idl.interface import Interface, Invoker, Operation, operation, without_prefix
 from iiop.idl.servant import ObjectAdapter, Servant
 
-__all__ = ["Interface", "Invoker", "ObjectAdapter", "Operation", "Servant", "operation"]
+__all__ = ["Interface", "Invoker", "ObjectAdapter", "Operation", "Servant", "operation", "without_prefix"]

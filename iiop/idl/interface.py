@@ -158,9 +158,13 @@ class Operation:
         assert isinstance(exception, UserException)
         return exception
 
-    def exception_body(self, exception: UserException, speech: Speech) -> Body:
-        """Return the body of a reply that carries one of the declared user exceptions, to a request in that speech."""
-        return Body.of(self.raised[exception.repository_id], (exception.repository_id, exception), speech)
+    def exception_body(self, exception: UserException, speech: Speech, *, omg_prefix: bool = True) -> Body:
+        """Return the body of a reply that carries one of the declared user exceptions, to a request in that speech.
+
+        Its repository id goes with the prefix `omg.org` or without.
+        """
+        repository_id = exception.repository_id if omg_prefix else without_prefix(exception.repository_id)
+        return Body.of(self.raised[repository_id], (repository_id, exception), speech)
 
 
 @typing.overload

@@ -61,9 +61,12 @@ class Servant:
 
     Attributes:
         interface: what the object can be asked.
+        omg_prefix: whether the repository ids it sends, those of exceptions among them, have the prefix `omg.org`; ids it is
+            asked about may always have it or not.
     """
 
     interface: ClassVar[type[Interface]] = Interface
+    omg_prefix: bool = True
 
     def _is_a(self, repository_id: str) -> bool:
         return without_prefix(repository_id) in map(without_prefix, self.interface.repository_ids())
@@ -78,7 +81,8 @@ class Servant:
         return NIL
 
     def _repository_id(self) -> str:
-        return self.interface.repository_id
+        repository_id = self.interface.repository_id
+        return repository_id if self.omg_prefix else without_prefix(repository_id)
 
 
 def object_key_of(target: TargetAddress) -> bytes:
@@ -203,7 +207,8 @@ def _reply_raised(error: Exception, servant: Servant, operation: Operation, requ
         return failure(request, _as_of_this_call(error))
     if isinstance(error, UserException):
         if error.repository_id in operation.raises:
-            return _reply(request, ReplyStatus.USER_EXCEPTION, operation.exception_body(error, request.body.speech))
+            body = operation.exception_body(error, request.body.speech, omg_prefix=servant.omg_prefix)
+            return _reply(request, ReplyStatus.USER_EXCEPTION, body)
         log.error("%s raised %r, which it does not declare", operation.name, error)
         return failure(request, UNKNOWN(OMG_UNKNOWN_USER_EXCEPTION, CompletionStatus.COMPLETED_MAYBE))
     log.error("%s failed in %s", operation.name, type(servant).__name__, exc_info=error)

@@ -38,6 +38,7 @@ class Limits:
         proceeding: requests a Naming Service has passed on to others, and waits for; with 0 it passes on none.
         proceed_time: seconds it waits for one of them.
         idle_time: seconds a server keeps a connection on which nothing arrives.
+        stop_time: seconds a server that stops gives the requests under way.
         leniency: what is let pass of what the standard has otherwise: `STRICT`, `DEFAULT`, `LENIENT` or any other set.
     """
 
@@ -58,6 +59,7 @@ class Limits:
     proceeding: int = 256
     proceed_time: float = 5.0
     idle_time: float = 600.0
+    stop_time: float = 5.0
     leniency: Leniency = DEFAULT
 
 

@@ -47,7 +47,7 @@ log = logging.getLogger("iiop.server")
 Answer = Reply | LocateReply
 
 STOP_GRACE = 0.1
-"""Seconds that requests under way, and peers that read slowly, get when the server stops."""
+"""Seconds that peers that read slowly get when the server stops."""
 
 BATCH = 64 * 1024
 """Octets of answers written at once; a transport holds about as many before it says that its peer reads too slowly."""
@@ -217,6 +217,10 @@ class _ServerProtocol(asyncio.Protocol):
             self._transport.write(self._connection.send(CloseConnection(self._version)))
         self._transport.close()
 
+    def under_way(self) -> tuple[asyncio.Future[Answer], ...]:
+        """Return the answers that will come later."""
+        return tuple(self._later.values())
+
     def abort(self) -> None:
         """Close without another word."""
         self._transport.abort()
@@ -265,7 +269,7 @@ class IIOPServer:
     async def stop(self) -> None:
         """Stop listening, let requests under way end, say CloseConnection on every connection, and close.
 
-        All that takes `STOP_GRACE` at most; then connections that are left are cut off.
+        Requests get `Limits.stop_time`, the rest takes `STOP_GRACE` at most; then connections that are left are cut off.
         """
         if self._listening is None:
             return
@@ -277,6 +281,9 @@ class IIOPServer:
         self._listening.close()
         for connection in tuple(self._connections):
             connection.close()
+        under_way = [answer for connection in self._connections for answer in connection.under_way()]
+        if under_way:
+            await asyncio.wait(under_way, timeout=self.limits.stop_time)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._all_gone(), STOP_GRACE)
         for connection in tuple(self._connections):

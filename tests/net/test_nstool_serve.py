@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from iiop.giop.messages import Reply, Request
+from iiop.giop.wire import decode, encode
 from iiop_tools.nstool import main
 from ior import IOR, IORBuilder, parse_object_url
 from naming import NameService
+from naming.interfaces import NamingContext
 from naming.names import parse_name
 from tests import peers
 from tests.peers import PeerProcess
@@ -34,11 +39,11 @@ def refused(*options: str | Path) -> str:
     return lines[0].removeprefix("nstool: ").removeprefix("Error: ")
 
 
-def start(folder: Path, *options: str | Path) -> tuple[PeerProcess, str]:
+def start(folder: Path, *options: str | Path, env: dict[str, str] | None = None) -> tuple[PeerProcess, str]:
     """Start a server with a store in `folder`; return it and the address that it logged."""
-    process = PeerProcess(command("--folder", folder / "store", *options), folder / "log")
+    process = PeerProcess(command("--folder", folder / "store", *options), folder / "log", env)
     try:
-        return process, process.wait_line(r"ready: corbaloc:iiop:1\.2@(\S+)/NameService")[1]
+        return process, process.wait_line(r"ready: corbaloc:iiop:1\.[02]@(\S+)/NameService")[1]
     except BaseException:
         process.kill()
         raise
@@ -84,6 +89,167 @@ def test_port_in_use() -> None:
 
 def test_an_address_that_is_not_ours() -> None:
     assert refused("--host", "192.0.2.1") == "cannot listen on 192.0.2.1:0: Cannot assign requested address"
+    assert refused("--host", "no-such-host.invalid").startswith("cannot listen on no-such-host.invalid:0: ")
+    assert refused("--host", "x" * 300).startswith(f"cannot listen on {'x' * 300}:0: ")
+
+
+@pytest.mark.parametrize("name", ["", "two words", "vhost:8002", "a/b", "vh\u00f6st"])
+def test_a_host_name_that_is_none(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    assert main(["serve", "--host-name", name]) == 2
+    assert f"Invalid value for '--host-name': {name!r}: " in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_every_address_needs_a_name_for_references() -> None:
+    assert (
+        refused("--host", "0.0.0.0")
+        == "--host 0.0.0.0 listens on every address; say by --host-name which of them references carry"
+    )
+
+
+def test_host_and_port_in_references(tmp_path: Path) -> None:
+    process, address = start(
+        tmp_path, "--host", "0.0.0.0", "--host-name", "vhost", "--host-port", "8002", "--ready-file", tmp_path / "r"
+    )
+    with process:
+        assert address == "vhost:8002"
+        (endpoint,) = IOR.from_string((tmp_path / "r").read_text().splitlines()[1]).endpoints()
+        assert (endpoint.host, endpoint.port) == ("vhost", 8002)
+
+
+@pytest.mark.parametrize(
+    ("limit", "reason"),
+    [
+        ("nothing=1", "'nothing' is no limit; message_size, "),
+        ("connections", "'connections' is not of the form connections=4096"),
+        ("connections=1.5", "'connections=1.5' is not of the form connections=4096"),
+        ("idle_time=soon", "'idle_time=soon' is not of the form idle_time=600.0"),
+        ("idle_time=nan", "'idle_time=nan': a limit is not negative, and finite"),
+        ("iterators=-1", "'iterators=-1': a limit is not negative, and finite"),
+        ("leniency=1", "'leniency' is no limit"),
+    ],
+)
+def test_a_limit_that_is_none(capsys: pytest.CaptureFixture[str], limit: str, reason: str) -> None:
+    assert main(["serve", "--limit", limit]) == 2
+    assert f"Invalid value for '--limit': {reason}" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_limits(tmp_path: Path) -> None:
+    process, address = start(tmp_path, "--limit", "connections=1", "--limit", "idle_time=60.5")
+    host, _, port = address.rpartition(":")
+    with process, socket.create_connection((host, int(port))), socket.create_connection((host, int(port))) as second:
+        process.wait_line("refused: more connections than the limit connections=1")
+        assert second.recv(100).startswith(b"GIOP")  # CloseConnection
+
+
+def test_profile(tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    process, address = start(tmp_path, "--profile", "interstage", "--ready-file", ready)
+    with process:
+        corbaloc, ior = ready.read_text().splitlines()
+        assert corbaloc == f"corbaloc:iiop:1.0@{address}/NameService"
+        assert IOR.from_string(ior).type_id == "IDL:CosNaming/NamingContextExt:1.0"
+
+
+def test_log_in_json(tmp_path: Path) -> None:
+    process, address = start(tmp_path, "--log-format", "json", "--limit", "connections=0")
+    host, _, port = address.rpartition(":")
+    with socket.create_connection((host, int(port))):
+        process.wait_line("refused")
+    assert end(process, signal.SIGTERM) == 0
+    lines = [json.loads(line) for line in process.log.read_text().splitlines()]
+    assert [(line["level"], line["logger"], line["message"].split()[0]) for line in lines] == [
+        ("INFO", "nstool", "ready:"),
+        ("WARNING", "iiop.server", lines[1]["message"].split()[0]),
+        ("INFO", "nstool", "stopping"),
+    ]
+    assert all(line["time"].endswith("+00:00") for line in lines)
+
+
+def test_log_level(tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    with PeerProcess(command("--log-level", "warning", "--ready-file", ready), tmp_path / "log") as process:
+        peers._wait_ready_file(process, ready)
+        assert end(process, signal.SIGTERM) == 0
+    assert process.log.read_text() == ""
+
+
+def test_sighup_reads_the_log_level_again(tmp_path: Path) -> None:
+    level, ready = tmp_path / "level", tmp_path / "ready"
+    level.write_text("ERROR\n")
+    options = command("--log-level-file", level, "--ready-file", ready)
+    with PeerProcess(options, tmp_path / "log") as process:
+        peers._wait_ready_file(process, ready)
+        level.write_text("info")
+        os.kill(process.pid, signal.SIGHUP)
+        process.wait_line("SIGHUP: the log level is INFO$")
+        level.write_text("loud")
+        os.kill(process.pid, signal.SIGHUP)
+        process.wait_line("SIGHUP: the log level stays as it is: .*'loud' is no log level; DEBUG, INFO, WARNING, ERROR are")
+        level.unlink()
+        os.kill(process.pid, signal.SIGHUP)
+        process.wait_line("SIGHUP: the log level stays as it is: .*No such file or directory")
+        assert end(process, signal.SIGTERM) == 0
+    assert "ready:" not in process.log.read_text()
+    assert "stopping" in process.log.read_text()
+
+
+def test_sighup_without_a_file_ends_nothing(tmp_path: Path) -> None:
+    process, address = start(tmp_path)
+    with process:
+        os.kill(process.pid, signal.SIGHUP)
+        process.wait_line("SIGHUP: there is no --log-level-file")
+        with NameService(address) as names:
+            assert names.root.list(1)[0] == ()
+
+
+def test_a_log_level_file_that_cannot_be_used(tmp_path: Path) -> None:
+    path = tmp_path / "level"
+    assert refused("--log-level-file", path) == f"{path}: No such file or directory"
+    path.write_text("loud")
+    assert refused("--log-level-file", path) == f"{path}: 'loud' is no log level; DEBUG, INFO, WARNING, ERROR are"
+
+
+@pytest.mark.parametrize("abstract", [False, True])
+def test_systemd_is_told(tmp_path: Path, abstract: bool) -> None:
+    name = f"@iiopkit-{os.getpid()}" if abstract else str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind("\0" + name[1:] if abstract else name)
+        systemd.settimeout(PATIENCE)
+        process, address = start(tmp_path, env={"NOTIFY_SOCKET": name})
+        with process:
+            assert systemd.recv(100) == b"READY=1"
+            with NameService(address) as names:
+                assert names.root.list(1)[0] == ()
+            assert end(process, signal.SIGTERM) == 0
+            assert systemd.recv(100) == b"STOPPING=1"
+
+
+def test_it_serves_without_systemd_listening(tmp_path: Path) -> None:
+    process, address = start(tmp_path, env={"NOTIFY_SOCKET": str(tmp_path / "nobody")})
+    with process, NameService(address) as names:
+        process.wait_line("systemd cannot be told READY=1")
+        assert names.root.list(1)[0] == ()
+        assert end(process, signal.SIGTERM) == 0
+
+
+def test_sigterm_lets_requests_under_way_end(tmp_path: Path) -> None:
+    """One waits for another server, which answers only after the signal."""
+    resolve = NamingContext.operations()["resolve"]
+    process, address = start(tmp_path)
+    with process, NameService(address) as names, socket.create_server(("127.0.0.1", 0)) as other, ThreadPoolExecutor(1) as pool:
+        host, port = other.getsockname()
+        names.root.bind_context(parse_name("f"), IORBuilder(NamingContext.repository_id).iiop(host, port, key=b"k").build())
+        waiting = pool.submit(names.resolve, "f/a")
+        connection, _ = other.accept()
+        with connection:
+            request = decode(connection.recv(65536))
+            assert isinstance(request, Request)
+            os.kill(process.pid, signal.SIGTERM)
+            process.wait_line("stopping")
+            answer = IORBuilder("IDL:x:1.0").iiop("vhost", 8002, key=b"x").build()
+            connection.sendall(encode(Reply(request.request_id, body=resolve.results_body(answer), version=request.version)))
+            assert waiting.result(PATIENCE) == answer
+        assert process.process.wait(PATIENCE) == 0
 
 
 @pytest.mark.parametrize("port", ["-1", "65536", "http"])

@@ -703,7 +703,7 @@ def test_stop_lets_begun_requests_end(serve: Serve) -> None:
 
 def test_stop_does_not_say_of_a_begun_request_that_it_has_not_run(serve: Serve) -> None:
     later = Later()
-    server = serve(adapter=later)
+    server = serve(adapter=later, limits=Limits(stop_time=0.1))
     with server.connect() as client:
         client.send(request("echo", 1, id=10))
         server.wait_until(lambda: len(later.waiting) == 1)

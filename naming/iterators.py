@@ -1,10 +1,11 @@
 """Binding iterators: where each client stands in a listing it has begun to read.
 
-Knows listings; no names, no contexts, no clock. A listing is a snapshot, so an iterator stays consistent whatever is bound or
-unbound meanwhile.
+Knows listings; no names, no contexts, no clock: `now` is an argument, in seconds on a clock that never goes back. A listing is a
+snapshot, so an iterator stays consistent whatever is bound or unbound meanwhile.
 
-Invariant: at most `Limits.iterators` are alive. One more ends the one that was used longest ago, whose client then gets
-OBJECT_NOT_EXIST: the specification allows a server to do that at any time, and clients that never call destroy() are many.
+Invariant: at most `Limits.iterators` are alive, and none that was not used for `Limits.iterator_time`. One more ends the one
+that was used longest ago, whose client then gets OBJECT_NOT_EXIST: the specification allows a server to do that at any time, and
+clients that never call destroy() are many.
 
 Source: OMG Naming Service 1.3 (formal/2004-10-03), clause 2.2.3 "BindingIterator".
 """
@@ -29,13 +30,14 @@ END_OF_LIST = Binding((), BindingType.nobject)
 class _Position:
     listing: Sequence[Binding]
     next: int
+    used: float
 
 
 class BindingIterators:
     """Keep the iterators of one Naming Service, by a number that goes into their object key.
 
     Args:
-        limits: `iterators` bounds how many are alive; one is always allowed.
+        limits: `iterators` bounds how many are alive, one is always allowed; `iterator_time` how long an idle one is.
         profile: `omninames` lets `next_n(0)` pass.
         first: number of the first iterator; a server that starts again takes one it has not used, so that iterators of its
             former life are not taken for new ones.
@@ -43,20 +45,29 @@ class BindingIterators:
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS, *, profile: Profile = DEFAULT_PROFILE, first: int = 0) -> None:
         self._limit = max(limits.iterators, 1)
+        self._time = limits.iterator_time
         self._profile = profile
         self._next_number = first
         self._positions: dict[int, _Position] = {}
-        self.evicted = 0
 
     def __len__(self) -> int:
         return len(self._positions)
 
-    def list(self, listing: Sequence[Binding], how_many: int) -> tuple[tuple[Binding, ...], int | None]:
+    def expire(self, now: float) -> None:
+        """End the iterators that nobody has used for long; everything else here does that first."""
+        while self._positions:
+            number, position = next(iter(self._positions.items()))
+            if now - position.used < self._time:
+                break
+            del self._positions[number]
+
+    def list(self, listing: Sequence[Binding], how_many: int, now: float) -> tuple[tuple[Binding, ...], int | None]:
         """Answer `NamingContext::list`.
 
         Args:
             listing: all bindings of the context, a snapshot.
             how_many: the most bindings to give at once; 0 gives them all to the iterator.
+            now: seconds.
 
         Returns:
             The first bindings, and the number of an iterator over the others, or None if there are no others.
@@ -64,15 +75,15 @@ class BindingIterators:
         page = tuple(listing[:how_many])
         if len(page) == len(listing):
             return page, None
+        self.expire(now)
         if len(self._positions) >= self._limit:
             del self._positions[next(iter(self._positions))]
-            self.evicted += 1
         number = self._next_number
         self._next_number += 1
-        self._positions[number] = _Position(listing, len(page))
+        self._positions[number] = _Position(listing, len(page), now)
         return page, number
 
-    def next_one(self, number: int) -> tuple[bool, Binding]:
+    def next_one(self, number: int, now: float) -> tuple[bool, Binding]:
         """Answer `BindingIterator::next_one`.
 
         Returns:
@@ -81,10 +92,10 @@ class BindingIterators:
         Raises:
             OBJECT_NOT_EXIST: no such iterator, or no more.
         """
-        more, page = self._advance(number, 1)
+        more, page = self._advance(number, 1, now)
         return more, page[0] if more else END_OF_LIST
 
-    def next_n(self, number: int, how_many: int) -> tuple[bool, tuple[Binding, ...]]:
+    def next_n(self, number: int, how_many: int, now: float) -> tuple[bool, tuple[Binding, ...]]:
         """Answer `BindingIterator::next_n`.
 
         Returns:
@@ -94,28 +105,32 @@ class BindingIterators:
             BAD_PARAM: `how_many` is 0 (not in profile omninames, where the answer is (False, ())).
             OBJECT_NOT_EXIST: no such iterator, or no more.
         """
-        if number in self._positions and how_many == 0 and self._profile is not Profile.omninames:
+        if how_many == 0 and self.exists(number, now) and self._profile is not Profile.omninames:
             raise BAD_PARAM(0, CompletionStatus.COMPLETED_NO)
-        return self._advance(number, how_many)
+        return self._advance(number, how_many, now)
 
-    def destroy(self, number: int) -> None:
+    def destroy(self, number: int, now: float) -> None:
         """Answer `BindingIterator::destroy`.
 
         Raises:
             OBJECT_NOT_EXIST: no such iterator, or no more.
         """
+        self.expire(now)
         if self._positions.pop(number, None) is None:
             raise OBJECT_NOT_EXIST(0, CompletionStatus.COMPLETED_NO)
 
-    def exists(self, number: int) -> bool:
+    def exists(self, number: int, now: float) -> bool:
         """Tell whether an iterator is alive; does not count as use."""
+        self.expire(now)
         return number in self._positions
 
-    def _advance(self, number: int, how_many: int) -> tuple[bool, tuple[Binding, ...]]:
+    def _advance(self, number: int, how_many: int, now: float) -> tuple[bool, tuple[Binding, ...]]:
+        self.expire(now)
         position = self._positions.pop(number, None)
         if position is None:
             raise OBJECT_NOT_EXIST(0, CompletionStatus.COMPLETED_NO)
         self._positions[number] = position
         page = tuple(position.listing[position.next : position.next + how_many])
         position.next += len(page)
+        position.used = now
         return bool(page), page

@@ -42,6 +42,7 @@ class NamingServants:
         make_reference: makes the reference of an object of ours from its repository id and object key.
         is_ours: tells whether requests to a host and port reach this Naming Service.
         seconds: the time, for the ids of new contexts, in whole seconds since 1970.
+        now: the time, for what expires, in seconds on a clock that never goes back.
         proceed: carries a call on in the context of another server, where a CannotProceed says; gets the rest of its arguments.
         profile: the answers in which Naming Services differ.
         limits: bounds the iterators, and the changes that wait for the disk.
@@ -57,6 +58,7 @@ class NamingServants:
         make_reference: MakeReference,
         is_ours: Callable[[str, int], bool],
         seconds: Callable[[], int],
+        now: Callable[[], float],
         proceed: Proceed,
         profile: Profile = DEFAULT_PROFILE,
         limits: Limits = DEFAULT_LIMITS,
@@ -68,6 +70,7 @@ class NamingServants:
         self._make_reference = make_reference
         self._is_ours = is_ours
         self.seconds = seconds
+        self.now = now
         self.proceed = proceed
         self.omg_prefix = profile is not Profile.interstage
 
@@ -75,7 +78,7 @@ class NamingServants:
         """Return who answers for a key, or None."""
         if object_key.startswith(ITERATOR_PREFIX):
             number = object_key[len(ITERATOR_PREFIX) :]
-            if number.isdigit() and len(number) < 20 and self.iterators.exists(int(number)):
+            if number.isdigit() and len(number) < 20 and self.iterators.exists(int(number), self.now()):
                 return IteratorServant(self, int(number))
             return None
         context = self._context(object_key)
@@ -177,7 +180,7 @@ class ContextServant(Servant):
         await self._service.change(lambda contexts: contexts.plan_destroy(self._context))
 
     def list(self, how_many: int) -> tuple[tuple[Binding, ...], IOR]:
-        bindings, number = self._service.iterators.list(self._model.list(self._context), how_many)
+        bindings, number = self._service.iterators.list(self._model.list(self._context), how_many, self._service.now())
         return bindings, NIL if number is None else self._service.iterator_reference(number)
 
     def to_string(self, n: Name) -> str:
@@ -206,14 +209,15 @@ class IteratorServant(Servant):
 
     def __init__(self, service: NamingServants, number: int) -> None:
         self._iterators = service.iterators
+        self._now = service.now
         self.omg_prefix = service.omg_prefix
         self._number = number
 
     def next_one(self) -> tuple[bool, Binding]:
-        return self._iterators.next_one(self._number)
+        return self._iterators.next_one(self._number, self._now())
 
     def next_n(self, how_many: int) -> tuple[bool, tuple[Binding, ...]]:
-        return self._iterators.next_n(self._number, how_many)
+        return self._iterators.next_n(self._number, how_many, self._now())
 
     def destroy(self) -> None:
-        self._iterators.destroy(self._number)
+        self._iterators.destroy(self._number, self._now())

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 
@@ -71,6 +72,7 @@ class NamingServer(Serving):
         self.adapter.activate(INIT, InitialReferencesServant({"NameService": self._root}))
         self._server = IIOPServer(lambda: self.adapter, host=host, port=port, limits=limits, code_sets=code_sets)
         self._servants: NamingServants | None = None
+        self._expiring: asyncio.TimerHandle | None = None
 
     @property
     def host(self) -> str:
@@ -111,11 +113,13 @@ class NamingServer(Serving):
                 make_reference=self._make_reference,
                 is_ours=self._is_ours,
                 seconds=lambda: int(time.time()),
+                now=time.monotonic,
                 proceed=self._federation.proceed,
                 profile=self._profile,
                 limits=self._limits,
             )
             await self._server.start()
+            self._expire()
         except BaseException:
             store.close()
             raise
@@ -126,11 +130,20 @@ class NamingServer(Serving):
         Raises:
             StoreError: SQLite could not tidy up. Everything answered is on disk all the same.
         """
+        if self._expiring is not None:
+            self._expiring.cancel()
         await self._server.stop()
         self._federation.close()
         if self._servants is not None:
             servants, self._servants = self._servants, None
             await servants.commits.close()
+
+    def _expire(self) -> None:
+        """Let go of what idle iterators hold, from time to time; nobody need call for that."""
+        assert self._servants is not None
+        self._servants.iterators.expire(time.monotonic())
+        again = max(self._limits.iterator_time, 1.0)
+        self._expiring = asyncio.get_running_loop().call_later(again, self._expire)
 
     def _locate(self, object_key: bytes) -> Servant | None:
         return None if self._servants is None else self._servants.servant(object_key)

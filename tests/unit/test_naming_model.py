@@ -360,48 +360,95 @@ def numbers(count: int) -> tuple[Binding, ...]:
     return tuple(Binding((NameComponent(str(i)),), BindingType.nobject) for i in range(count))
 
 
+NOW = 0.0
+
+
+def uses_of(iterators: BindingIterators) -> tuple[Callable[[int, float], object], ...]:
+    return (
+        iterators.destroy,
+        iterators.next_one,
+        lambda number, now: iterators.next_n(number, 1, now),
+        lambda number, now: iterators.next_n(number, 0, now),
+    )
+
+
 def test_no_iterator_when_everything_fits() -> None:
     iterators = BindingIterators()
-    assert iterators.list(numbers(2), 2) == (numbers(2), None)
-    assert iterators.list((), 0) == ((), None)
+    assert iterators.list(numbers(2), 2, NOW) == (numbers(2), None)
+    assert iterators.list((), 0, NOW) == ((), None)
     assert len(iterators) == 0
 
 
 def test_an_iterator_gives_each_binding_once() -> None:
     iterators = BindingIterators()
-    page, number = iterators.list(numbers(6), 1)
+    page, number = iterators.list(numbers(6), 1, NOW)
     assert page == numbers(1)
     assert number is not None
-    assert iterators.next_one(number) == (True, numbers(6)[1])
-    assert iterators.next_n(number, 3) == (True, numbers(6)[2:5])
-    assert iterators.next_n(number, 2**32 - 1) == (True, numbers(6)[5:])
-    assert iterators.next_n(number, 1) == (False, ())
-    assert iterators.next_one(number) == (False, END_OF_LIST)
-    iterators.destroy(number)
-    uses = (iterators.destroy, iterators.next_one, lambda n: iterators.next_n(n, 1), lambda n: iterators.next_n(n, 0))
-    for use in uses:
+    assert iterators.next_one(number, NOW) == (True, numbers(6)[1])
+    assert iterators.next_n(number, 3, NOW) == (True, numbers(6)[2:5])
+    assert iterators.next_n(number, 2**32 - 1, NOW) == (True, numbers(6)[5:])
+    assert iterators.next_n(number, 1, NOW) == (False, ())
+    assert iterators.next_one(number, NOW) == (False, END_OF_LIST)
+    iterators.destroy(number, NOW)
+    for use in uses_of(iterators):
         with pytest.raises(OBJECT_NOT_EXIST):
-            use(number)
+            use(number, NOW)
 
 
 def test_next_n_of_nothing() -> None:
     iterators = BindingIterators()
-    _, number = iterators.list(numbers(1), 0)
+    _, number = iterators.list(numbers(1), 0, NOW)
     assert number is not None
     with pytest.raises(BAD_PARAM):
-        iterators.next_n(number, 0)
-    assert iterators.next_n(number, 1) == (True, numbers(1))
+        iterators.next_n(number, 0, NOW)
+    assert iterators.next_n(number, 1, NOW) == (True, numbers(1))
     omni = BindingIterators(profile=Profile.omninames)
-    _, number = omni.list(numbers(1), 0)
+    _, number = omni.list(numbers(1), 0, NOW)
     assert number is not None
-    assert omni.next_n(number, 0) == (False, ())
+    assert omni.next_n(number, 0, NOW) == (False, ())
 
 
 def test_one_iterator_too_many_ends_the_one_used_longest_ago() -> None:
     iterators = BindingIterators(Limits(iterators=3), first=7)
-    opened = [iterators.list(numbers(2), 0)[1] for _ in range(3)]
+    opened = [iterators.list(numbers(2), 0, NOW)[1] for _ in range(3)]
     assert opened == [7, 8, 9]
-    iterators.next_one(7)
-    assert iterators.list(numbers(2), 0)[1] == 10
-    assert [iterators.exists(number) for number in (7, 8, 9, 10)] == [True, False, True, True]
-    assert (len(iterators), iterators.evicted) == (3, 1)
+    iterators.next_one(7, NOW)
+    assert iterators.list(numbers(2), 0, NOW)[1] == 10
+    assert [iterators.exists(number, NOW) for number in (7, 8, 9, 10)] == [True, False, True, True]
+    assert len(iterators) == 3
+
+
+def test_an_iterator_that_nobody_uses_ends() -> None:
+    iterators = BindingIterators(Limits(iterator_time=10.0))
+    _, first = iterators.list(numbers(3), 0, 0.0)
+    _, second = iterators.list(numbers(3), 0, 1.0)
+    assert first is not None
+    assert second is not None
+    assert iterators.next_one(first, 9.5)[0]  # used again
+    assert iterators.exists(second, 10.9)
+    assert not iterators.exists(second, 11.0)
+    assert iterators.exists(first, 19.4)  # looking is no use
+    iterators.expire(19.5)
+    assert len(iterators) == 0
+    for use in uses_of(iterators):
+        with pytest.raises(OBJECT_NOT_EXIST):
+            use(first, 19.5)
+
+
+@pytest.mark.parametrize("how", range(4))
+def test_every_use_finds_an_idle_iterator_gone(how: int) -> None:
+    iterators = BindingIterators(Limits(iterator_time=10.0))
+    _, number = iterators.list(numbers(3), 0, 0.0)
+    assert number is not None
+    with pytest.raises(OBJECT_NOT_EXIST):
+        uses_of(iterators)[how](number, 10.0)
+    assert len(iterators) == 0
+
+
+def test_a_new_iterator_takes_the_place_of_an_idle_one() -> None:
+    iterators = BindingIterators(Limits(iterators=2, iterator_time=10.0))
+    iterators.list(numbers(3), 0, 0.0)
+    _, second = iterators.list(numbers(3), 0, 5.0)
+    iterators.list(numbers(3), 0, 10.0)
+    assert second is not None
+    assert iterators.exists(second, 10.0)

@@ -67,11 +67,11 @@ class NamingServer(Serving):
         self._version = GIOP_1_0 if profile is Profile.interstage else GIOP_1_2
         self._limits = limits
         self._code_sets = TaggedComponent(ComponentId.TAG_CODE_SETS, COMPONENTS.encode(ComponentId.TAG_CODE_SETS, code_sets))
-        self._federation = Federation(profile, limits)
         self.adapter = ObjectAdapter(locate_servant=self._locate, limits=limits)
         self.adapter.activate(INIT, InitialReferencesServant({"NameService": self._root}))
         self._server = IIOPServer(lambda: self.adapter, host=host, port=port, limits=limits, code_sets=code_sets)
         self._servants: NamingServants | None = None
+        self._federation: Federation | None = None
         self._expiring: asyncio.TimerHandle | None = None
 
     @property
@@ -106,6 +106,7 @@ class NamingServer(Serving):
             StoreError: the folder cannot be used.
             OSError: the address cannot be listened on.
         """
+        self._federation = Federation(self._profile, self._limits)
         store = Store.memory() if self._folder is None else Store.open(self._folder)
         try:
             self._servants = NamingServants(
@@ -133,7 +134,8 @@ class NamingServer(Serving):
         if self._expiring is not None:
             self._expiring.cancel()
         await self._server.stop()
-        self._federation.close()
+        if self._federation is not None:
+            self._federation.close()
         if self._servants is not None:
             servants, self._servants = self._servants, None
             await servants.commits.close()

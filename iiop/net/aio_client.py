@@ -21,9 +21,12 @@ from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts
 from iiop.net.aio import AsyncConnection
 from iiop.net.client import FORWARDS, forward_target, giop_version, request_to, retarget
-from iiop.profile import Endpoint, code_sets_of_clients, endpoints
+from iiop.profile import Endpoint, Version, code_sets_of_clients, endpoints
 
 __all__ = ["AsyncClient"]
+
+_Line = tuple[str, int, Version, Negotiated | None]
+"""Host, port, version of GIOP and code sets, which some ORBs settle by the first request of a connection."""
 
 IDLE = 64
 """Connections kept for later calls, whoever they lead to; one more ends the one that was used longest ago."""
@@ -52,14 +55,14 @@ class AsyncClient:
         self._limits = limits
         self._random = random.Random(seed)
         self._negotiate = functools.lru_cache(maxsize=256)(functools.partial(negotiate, code_sets_of_clients()))
-        self._idle: deque[tuple[str, int, Negotiated | None, AsyncConnection]] = deque()
+        self._idle: deque[tuple[_Line, AsyncConnection]] = deque()
         self._closed = False
 
     def close(self) -> None:
         """Close idle connections, and others once their call has ended."""
         self._closed = True
         while self._idle:
-            self._idle.pop()[3].close()
+            self._idle.pop()[1].close()
 
     async def invoke(self, reference: IOR, operation: Operation, arguments: tuple[Any, ...]) -> Any:
         """Call an operation as the policy allows; a caller that is cancelled gives the request up.
@@ -108,13 +111,15 @@ class AsyncClient:
     async def _ask(self, step: TryEndpoint[Endpoint], operation: Operation, arguments: tuple[Any, ...]) -> Reply | None:
         now = asyncio.get_running_loop().time
         endpoint, deadline = step.endpoint, now() + step.timeout
+        version = giop_version(endpoint.version)
         agreed = None if endpoint.code_sets is None else self._negotiate(endpoint.code_sets)
+        line = endpoint.host, endpoint.port, version, agreed
         connect_timeout, fresh = step.connect_timeout, step.fresh
         target: TargetAddress | None = None
         while True:
-            connection, used = await self._take(endpoint, agreed, connect_timeout, fresh)
+            connection, used = await self._take(line, connect_timeout, fresh)
             try:
-                body = Body.of(operation.arguments, arguments, connection.speech(giop_version(endpoint.version)))
+                body = Body.of(operation.arguments, arguments, connection.speech(version))
                 async with asyncio.timeout_at(deadline):
                     reply = await connection.call(request_to(0, endpoint, target, operation, body))
             except BaseException as error:
@@ -129,33 +134,32 @@ class AsyncClient:
                     connect_timeout, fresh = max(0.0, min(connect_timeout, deadline - now())), True
                     continue
                 raise
-            self._give_back(endpoint, agreed, connection)
+            self._give_back(line, connection)
             assert reply is None or isinstance(reply, Reply)
             if reply is None or reply.reply_status is not ReplyStatus.NEEDS_ADDRESSING_MODE or target is not None:
                 return reply
             target = retarget(endpoint, reply, self._limits)
 
-    async def _take(
-        self, endpoint: Endpoint, agreed: Negotiated | None, timeout: float, fresh: bool
-    ) -> tuple[AsyncConnection, bool]:
+    async def _take(self, line: _Line, timeout: float, fresh: bool) -> tuple[AsyncConnection, bool]:
         """Return a connection, and whether it had been used before; `fresh` takes none that had.
 
         Raises:
             ConnectFailed: refused, unreachable, unknown name, or too late.
         """
         for entry in () if fresh else reversed(tuple(self._idle)):
-            *where, connection = entry
-            if where == [endpoint.host, endpoint.port, agreed]:
+            idle, connection = entry
+            if idle == line:
                 self._idle.remove(entry)
                 if connection.is_open:
                     return connection, True
-        connected = await AsyncConnection.connect(endpoint.host, endpoint.port, timeout, hosts=self._hosts, limits=self._limits)
+        host, port, _, agreed = line
+        connected = await AsyncConnection.connect(host, port, timeout, hosts=self._hosts, limits=self._limits, agreed=agreed)
         return connected, False
 
-    def _give_back(self, endpoint: Endpoint, agreed: Negotiated | None, connection: AsyncConnection) -> None:
+    def _give_back(self, line: _Line, connection: AsyncConnection) -> None:
         if self._closed:
             connection.close()
         elif connection.is_open:
-            self._idle.append((endpoint.host, endpoint.port, agreed, connection))
+            self._idle.append((line, connection))
             if len(self._idle) > IDLE:
-                self._idle.popleft()[3].close()
+                self._idle.popleft()[1].close()

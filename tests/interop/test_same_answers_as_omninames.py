@@ -241,6 +241,7 @@ FEDERATED: dict[str, Callable[[Scene], Any]] = {
             ("bind_new_context",),
         ]
     },
+    "bind latin-1 in a foreign context": call("bind", name("f", "\u00e9"), "TARGET"),
     "resolve a foreign context": call("resolve", name("f")),
     "resolve_str in a foreign context": call("resolve_str", "f/c/none/a"),
     "resolve in a destroyed foreign context": foreign_destroyed,

@@ -73,6 +73,16 @@ def test_every_operation_goes_through(far: NamingServer) -> None:
             theirs.root.destroy()
 
 
+def test_names_of_any_language_go_through(far: NamingServer) -> None:
+    with NamingServer() as near, NameService(str(near.ior)) as ours, NameService(str(far.ior)) as theirs:
+        ours.root.bind_context(N("\u9060"), far.ior)
+        ours.root.bind(N("\u9060/\u00e9\u3042"), TARGET)
+        assert theirs.resolve("\u00e9\u3042") == ours.resolve("\u9060/\u00e9\u3042") == TARGET
+        with pytest.raises(NotFound) as caught:
+            ours.resolve("\u9060/\u3044")
+        assert caught.value.rest_of_name == N("\u3044")
+
+
 def test_a_server_that_does_not_answer(far: NamingServer) -> None:
     """CannotProceed names the context and the rest, also when it comes from two servers away."""
     dead = nowhere()

@@ -247,7 +247,9 @@ def test_sigterm_lets_requests_under_way_end(tmp_path: Path) -> None:
             os.kill(process.pid, signal.SIGTERM)
             process.wait_line("stopping")
             answer = IORBuilder("IDL:x:1.0").iiop("vhost", 8002, key=b"x").build()
-            connection.sendall(encode(Reply(request.request_id, body=resolve.results_body(answer), version=request.version)))
+            connection.sendall(
+                encode(Reply(request.request_id, body=resolve.results_body(answer, request.body.speech), version=request.version))
+            )
             assert waiting.result(PATIENCE) == answer
         assert process.process.wait(PATIENCE) == 0
 

@@ -28,6 +28,7 @@ from iiop.giop.messages import Body, Reply, ReplyStatus, Request, key_address
 from iiop.giop.wire import encode
 from iiop.idl import Servant
 from iiop.iop import NIL
+from iiop.limits import Limits
 from iiop.profile import endpoints
 from ior import IORBuilder
 from naming import NameComponent, NameService, NamingServer
@@ -269,7 +270,8 @@ def test_pipelined_changes_are_made_in_the_order_of_their_arrival(server: Naming
 def test_stop_writes_what_it_has_answered_nobody(tmp_path: Path, slow_disk: SlowDisk) -> None:
     """The disk takes longer than a client is waited for: the client is not told, and what it asked for is done."""
     with ThreadPoolExecutor(1) as threads:
-        with NamingServer(tmp_path) as server, NameService(server.corbaloc, policy=POLICY) as service:
+        server = NamingServer(tmp_path, limits=Limits(stop_time=0.1))
+        with server, NameService(server.corbaloc, policy=POLICY) as service:
             change = threads.submit(service.root.bind, parse_name("n"), NIL)
             assert slow_disk.begun.acquire(timeout=10)
             threading.Timer(0.5, slow_disk.go_on.release).start()

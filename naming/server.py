@@ -26,7 +26,7 @@ from naming.federation import Federation
 from naming.interfaces import NamingContextExt
 from naming.model import DEFAULT_PROFILE, Profile
 from naming.servant import NamingServants
-from naming.store import Store
+from naming.store import Durability, Store
 
 __all__ = ["NamingServer"]
 
@@ -36,6 +36,7 @@ class NamingServer(Serving):
 
     Args:
         folder: where bindings are kept, as a node's `etc/CosNaming`; None keeps them in memory.
+        durability: what a change that was answered survives.
         host: address to listen on; loopback unless told otherwise.
         port: 0 lets the system choose.
         advertised_host: host name that references of contexts carry; None for `host`.
@@ -52,6 +53,7 @@ class NamingServer(Serving):
         self,
         folder: str | os.PathLike[str] | None = None,
         *,
+        durability: Durability = Durability.disk,
         host: str = "127.0.0.1",
         port: int = 0,
         advertised_host: str | None = None,
@@ -61,6 +63,7 @@ class NamingServer(Serving):
         code_sets: CodeSetComponentInfo = CODE_SETS_OF_SERVERS,
     ) -> None:
         self._folder = folder
+        self._durability = durability
         self._advertised_host = advertised_host or host
         self._advertised_port = advertised_port
         self._profile = profile
@@ -107,7 +110,7 @@ class NamingServer(Serving):
             OSError: the address cannot be listened on.
         """
         self._federation = Federation(self._profile, self._limits)
-        store = Store.memory() if self._folder is None else Store.open(self._folder)
+        store = Store.memory() if self._folder is None else Store.open(self._folder, self._durability)
         try:
             self._servants = NamingServants(
                 store,

@@ -3,7 +3,7 @@
 Knows changes (`naming.changes`) and SQLite; not what they mean to a client, and no sockets. A reference is kept as the
 encapsulation that its stringified form shows in hex.
 
-Invariants: `write` returns once its changes are on disk (WAL, synchronous=FULL), all or none of them; a file that is not a
+Invariants: `write` returns once its changes are as safe as `Durability` says, all or none of them; a file that is not a
 sound store of a known version is refused and left as it is; one folder serves one process; no `sqlite3.Error` leaves this
 module. Copying the folder of a stopped Naming Service copies it whole, context ids included: that is how Interstage's own
 manual duplicates one (High Availability System Guide B1WS-1092-03ENZ0, 3.2.2.2). After a kill, `naming.sqlite3-wal` beside the
@@ -12,6 +12,7 @@ file is part of the store, to be copied with it.
 
 from __future__ import annotations
 
+import enum
 import logging
 import os
 import sqlite3
@@ -39,7 +40,7 @@ from naming.changes import (
 )
 from naming.types import NameComponent
 
-__all__ = ["FILE_NAME", "Prepared", "Store", "StoreError"]
+__all__ = ["FILE_NAME", "Durability", "Prepared", "Store", "StoreError"]
 
 log = logging.getLogger("naming.store")
 
@@ -94,6 +95,17 @@ _BUSY_TIMEOUT = 1.0
 """Seconds to wait for a process that is just leaving the folder."""
 
 
+class Durability(enum.Enum):
+    """Choose what a change that was answered survives; the value is SQLite's `synchronous`, in WAL mode.
+
+    `disk`, the default: the machine losing power. `process`: the end of the process, `kill -9` too, but after the machine's the
+    last changes may be missing; there are no half ones.
+    """
+
+    disk = "FULL"
+    process = "NORMAL"
+
+
 class StoreError(IIOPError):
     """Report that the store cannot be opened, read or written; what was on disk is as it was.
 
@@ -123,13 +135,14 @@ class Store:
         self._connection = connection
 
     @classmethod
-    def open(cls, folder: str | os.PathLike[str]) -> Store:
+    def open(cls, folder: str | os.PathLike[str], durability: Durability = Durability.disk) -> Store:
         """Open the store in a folder, or make a new one where there is none.
 
         Where there is one that may only be read, every `write` fails; that is logged.
 
         Args:
             folder: as `etc/CosNaming`; if it is not there it is made, for its owner and group alone.
+            durability: what changes survive.
 
         Raises:
             StoreError: the folder cannot be made or read; the file is damaged, not ours, of a newer version, or used by
@@ -146,7 +159,7 @@ class Store:
                     address = _reading(path)
             connection = sqlite3.connect(address, uri=True, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
             try:
-                _prepare(connection)
+                _prepare(connection, durability)
             except BaseException:
                 connection.close()
                 raise
@@ -385,10 +398,10 @@ def _check_unused(path: Path) -> None:
                 raise  # else there is no index of the log, as in every store that nobody uses
 
 
-def _prepare(connection: sqlite3.Connection) -> None:
+def _prepare(connection: sqlite3.Connection, durability: Durability = Durability.disk) -> None:
     """Take the folder for this process, and make the tables if there are none."""
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA synchronous = {durability.value}")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("BEGIN EXCLUSIVE")
     if connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):

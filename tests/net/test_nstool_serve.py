@@ -19,6 +19,7 @@ from ior import IOR, IORBuilder, parse_object_url
 from naming import NameService
 from naming.interfaces import NamingContext
 from naming.names import parse_name
+from naming.store import Durability
 from tests import peers
 from tests.peers import PeerProcess
 
@@ -299,9 +300,10 @@ def test_it_ends_when_told_and_keeps_its_bindings(tmp_path: Path, number: signal
         assert names.resolve("kept") == reference
 
 
-def test_killed_it_keeps_its_bindings_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("durability", [durability.name for durability in Durability])
+def test_killed_it_keeps_its_bindings_too(tmp_path: Path, durability: str) -> None:
     reference = IORBuilder("IDL:x:1.0").iiop("vhost", 8002, key=b"x").build()
-    process, address = start(tmp_path)
+    process, address = start(tmp_path, "--durability", durability)
     with process, NameService(address) as names:
         names.root.bind(parse_name("kept"), reference)
         process.kill()

@@ -25,7 +25,7 @@ from iiop.iop import IOR, NIL, TaggedProfile
 from naming.changes import ROOT, BindingRemoved, BindingSet, Bound, Change, ContextCreated, ContextId, ForeignContext
 from naming.model import NamingModel
 from naming.names import parse_name
-from naming.store import FILE_NAME, Store, StoreError
+from naming.store import FILE_NAME, Durability, Store, StoreError
 from naming.types import NameComponent
 
 N = parse_name
@@ -58,6 +58,17 @@ def fill(model: NamingModel, store: Store) -> None:
     run(model, model.plan_bind_new_context(ROOT, N("été"), SECONDS), store)
     run(model, model.plan_new_context(ROOT, SECONDS), store)
     run(model, model.plan_destroy(ContextId(f"context.{SECONDS}.2")), store)
+
+
+@pytest.mark.parametrize(("durability", "synchronous"), [(Durability.disk, 2), (Durability.process, 1)])
+def test_durability(tmp_path: Path, durability: Durability, synchronous: int) -> None:
+    """2 syncs the log at every commit, 1 only when it is copied back; sqlite.org/pragma.html."""
+    with Store.open(tmp_path, durability) as store:
+        assert store._connection.execute("PRAGMA synchronous").fetchone() == (synchronous,)
+        run(NamingModel(), NamingModel().plan_bind(ROOT, N("o"), A), store)
+    with Store.open(tmp_path) as store:
+        assert NamingModel(store.load()).resolve(ROOT, N("o")) == A
+        assert store._connection.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
 def digest(folder: Path) -> dict[str, str]:

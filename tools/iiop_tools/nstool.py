@@ -21,7 +21,7 @@ from ior import Address
 from ior.builder import DEFAULT_PORT
 from naming.model import DEFAULT_PROFILE, Profile
 from naming.server import NamingServer
-from naming.store import StoreError
+from naming.store import Durability, StoreError
 
 __all__ = ["main", "serve_until_told"]
 
@@ -70,6 +70,13 @@ def nstool() -> None:
 @click.option("--host-port", type=click.IntRange(1, 65535), help="Port in references of contexts, if not the one listened on.")
 @click.option("--folder", type=click.Path(file_okay=False, path_type=Path), help="Where bindings are kept; else in memory.")
 @click.option(
+    "--durability",
+    type=click.Choice([durability.name for durability in Durability]),
+    default=Durability.disk.name,
+    show_default=True,
+    help="What a change that was answered survives: the machine losing power (disk), or only the end of the process.",
+)
+@click.option(
     "--profile",
     type=click.Choice([profile.name for profile in Profile]),
     default=DEFAULT_PROFILE.name,
@@ -105,6 +112,7 @@ def serve(
     host_name: str | None,
     host_port: int | None,
     folder: Path | None,
+    durability: str,
     profile: str,
     limits: Limits,
     log_format: str,
@@ -123,6 +131,7 @@ def serve(
     logging.basicConfig(level=_first_level(log_level, log_level_file), handlers=[handler])
     server = NamingServer(
         folder,
+        durability=Durability[durability],
         host=host,
         port=port,
         advertised_host=host_name,

@@ -238,36 +238,36 @@ class Endpoint(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def endpoints(reference: IOR) -> tuple[Endpoint, ...]:
+def endpoints(reference: IOR, limits: Limits = DEFAULT_LIMITS) -> tuple[Endpoint, ...]:
     """Return every address of a reference, in order: of each IIOP profile its own, then its alternates.
 
-    Profiles and alternates that cannot be decoded are passed over.
+    Profiles and alternates that cannot be decoded within the limits are passed over.
     """
     found: dict[Endpoint, None] = {}
     for profile in reference.profiles:
         if profile.tag != ProfileId.TAG_INTERNET_IOP:
             continue
         try:
-            body = decode_profile(profile.profile_data)
+            body = decode_profile(profile.profile_data, limits=limits)
         except DecodeError:
             continue
-        code_sets = _code_sets(body.components)
+        code_sets = _code_sets(body.components, limits)
         found[Endpoint(body.host, body.port, body.object_key, body.iiop_version, code_sets)] = None
         for component in body.components:
             if component.tag == ComponentId.TAG_ALTERNATE_IIOP_ADDRESS:
                 try:
-                    address = COMPONENTS.decode(component.tag, component.component_data)
+                    address = COMPONENTS.decode(component.tag, component.component_data, limits)
                 except DecodeError:
                     continue
                 found[Endpoint(address.host, address.port, body.object_key, body.iiop_version, code_sets)] = None
     return tuple(found)
 
 
-def _code_sets(components: tuple[TaggedComponent, ...]) -> CodeSetComponentInfo | None:
+def _code_sets(components: tuple[TaggedComponent, ...], limits: Limits) -> CodeSetComponentInfo | None:
     for component in components:
         if component.tag == ComponentId.TAG_CODE_SETS:
             try:
-                return cast("CodeSetComponentInfo", COMPONENTS.decode(component.tag, component.component_data))
+                return cast("CodeSetComponentInfo", COMPONENTS.decode(component.tag, component.component_data, limits))
             except DecodeError:
                 return None
     return None

@@ -102,7 +102,7 @@ class NameService:
 
     def _acquire(self, name: Name, timeout: float) -> iop.IOR:
         """Resolve a name over a new connection, trying each address of the Naming Service once."""
-        for endpoint in endpoints(self._root):
+        for endpoint in endpoints(self._root, self.client.limits):
             self.client.pool.forget(endpoint.host, endpoint.port)
         policy = replace(self.policy, deadline=timeout, attempt_timeout=timeout, rounds=1, refresh_interval=None)
         return self.client.stub(self._root, NamingContextExt, policy=policy, fresh=True).resolve(name)

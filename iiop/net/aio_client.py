@@ -75,7 +75,7 @@ class AsyncClient:
             EncodeError: the arguments do not fit the operation.
         """
         now = asyncio.get_running_loop().time
-        known = endpoints(reference)
+        known = endpoints(reference, self._limits)
         invocation: Invocation[Endpoint] = Invocation(
             self.policy, known, idempotent=operation.idempotent, now=now(), jitter=self._random.random
         )
@@ -100,7 +100,7 @@ class AsyncClient:
         try:
             reply = await self._ask(step, operation, arguments)
             if reply is not None and reply.reply_status in FORWARDS:
-                invocation.forwarded(endpoints(forward_target(reply, self._limits)), now())
+                invocation.forwarded(endpoints(forward_target(reply, self._limits), self._limits), now())
                 return
             result = None if reply is None else operation.answer(reply, self._limits)
         except IIOPError as error:

@@ -244,7 +244,7 @@ class Reference:
         self._acquire = acquire
         self.policy = policy or client.policy
         self._lock = threading.Lock()
-        self._endpoints: tuple[Endpoint, ...] = () if known is None else endpoints(known)
+        self._endpoints: tuple[Endpoint, ...] = () if known is None else endpoints(known, client.limits)
         self._refresh_at = self._next_refresh()
 
     def invoke(self, operation: Operation, arguments: tuple[Any, ...]) -> Any:
@@ -290,7 +290,8 @@ class Reference:
                 return self._endpoints
             self._refresh_at = self._next_refresh()  # callers beside us go on meanwhile
         try:
-            self._learn(endpoints(self._acquire(min(self.policy.attempt_timeout, self.policy.deadline / 2))))
+            acquired = self._acquire(min(self.policy.attempt_timeout, self.policy.deadline / 2))
+            self._learn(endpoints(acquired, self._client.limits))
         except UserException:
             self._learn(())
         except IIOPError as error:
@@ -312,7 +313,7 @@ class Reference:
         try:
             reply = self._client.ask(step.endpoint, operation, arguments, step, fresh=self._fresh)
             if reply is not None and reply.reply_status in FORWARDS:
-                invocation.forwarded(endpoints(forward_target(reply, limits)), time.monotonic())
+                invocation.forwarded(endpoints(forward_target(reply, limits), limits), time.monotonic())
                 return
             result = None if reply is None else operation.answer(reply, limits)
         except IIOPError as error:
@@ -322,7 +323,7 @@ class Reference:
 
     def _reacquire(self, invocation: Invocation[Endpoint], step: Reacquire) -> None:
         try:
-            found = endpoints(self._acquire(step.timeout))
+            found = endpoints(self._acquire(step.timeout), self._client.limits)
         except IIOPError as error:
             last = error.__cause__ if isinstance(error, FailoverExhausted) else None
             invocation.reacquire_failed(last or error, time.monotonic())

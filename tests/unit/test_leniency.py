@@ -15,9 +15,11 @@ from iiop.cdr.types import Sequence
 from iiop.exceptions.errors import DecodeError
 from iiop.giop.messages import GIOP_1_0, GIOP_1_2, Body, CancelRequest, Request, key_address
 from iiop.giop.wire import decode, encode
+from iiop.iop import IOR as RawIOR  # noqa: N811
+from iiop.iop import TaggedProfile
 from iiop.leniency import DEFAULT, LENIENT, STRICT, Leniency
 from iiop.limits import Limits
-from iiop.profile import ProfileBody, Version, decode_profile, encode_profile
+from iiop.profile import ProfileBody, Version, decode_profile, encode_profile, endpoints
 from iiop_fuzz import strategies as iiop_st
 from iiop_tools import iortool
 from ior import IOR, IORBuilder
@@ -190,3 +192,11 @@ def test_garbage_behind_a_message() -> None:
     with pytest.raises(DecodeError, match="left over"):
         decode(bytes(octets))
     assert decode(bytes(octets), limits(LENIENT)) == CancelRequest(7, GIOP_1_0)
+
+
+def test_a_client_that_is_lenient_finds_the_address_in_a_broken_profile() -> None:
+    body = ProfileBody(Version(1, 1), "host", 7, b"key")
+    reference = RawIOR("IDL:a:1.0", (TaggedProfile(0, encode_profile(body).profile_data + b"garbage"),))
+    assert endpoints(reference) == ()
+    (found,) = endpoints(reference, limits(LENIENT))
+    assert (found.host, found.port) == ("host", 7)

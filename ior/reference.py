@@ -16,7 +16,7 @@ from iiop import iop
 from iiop.cdr import ByteOrder, codec, encapsulate
 from iiop.exceptions.errors import DecodeError, ReferenceFormatError, TrailingDataError
 from iiop.iop import IOR_CODEC, ProfileId, TaggedComponent, TaggedProfile
-from iiop.leniency import Leniency
+from iiop.leniency import LENIENT, Leniency
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.profile import Endpoint, ProfileBody_1_1, endpoints
 from ior.profiles import Profile, profile_of
@@ -24,6 +24,8 @@ from ior.profiles import Profile, profile_of
 __all__ = ["IOR"]
 
 _NOT_HEX = re.compile(r"[^0-9A-Fa-f]")
+_ALL_THAT_CAN_BE_READ = Limits(sequence_length=1 << 32, string_length=1 << 32, leniency=LENIENT)
+"""For finding places in what was read already, whatever was let pass then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,7 @@ class IOR(iop.IOR):
 
     def _starts(self) -> dict[str, int]:
         octets = self.to_octets()
-        trace, _ = IOR_CODEC.explain(octets, ByteOrder(octets[0]), start=1)
+        trace, _ = IOR_CODEC.explain(octets, ByteOrder(octets[0]), start=1, limits=_ALL_THAT_CAN_BE_READ)
         return {item.path: item.offset for item in trace}
 
 
@@ -204,7 +206,7 @@ def _component_starts(profile: Profile) -> list[int]:
     """Return where the data of each component begins in a sound profile."""
     layout, prefix = _COMPONENT_LISTS[ProfileId(profile.tag)]
     octets = profile.profile_data
-    trace, _ = layout.explain(octets, ByteOrder(octets[0]), start=1)
+    trace, _ = layout.explain(octets, ByteOrder(octets[0]), start=1, limits=_ALL_THAT_CAN_BE_READ)
     return [item.offset for item in trace if item.path.startswith(prefix) and item.path.endswith("].component_data")]
 
 

@@ -82,7 +82,7 @@ class StringConstruct(construct.Construct):
     def __init__(self, declared: t.StringType, order: ByteOrder) -> None:
         super().__init__()
         self.bound = declared.bound
-        self.code_set = declared.code_set or ISO_8859_1
+        self.code_set = ISO_8859_1 if declared.code_set is None else declared.code_set
         self.length = PrimitiveConstruct(t.ULong, order)
 
     def _parse(self, stream: Stream, context: Any, path: str) -> str:
@@ -99,12 +99,12 @@ class StringConstruct(construct.Construct):
         octets = take(stream, length, path, "string")
         if octets[-1]:
             stream.input.fail("string does not end with NUL", path, at + length - 1)
-        if 0 in octets[:-1]:
-            stream.input.fail("string contains NUL", path, at + octets.index(0))
         try:
             value = decode_text(octets[:-1], self.code_set)
         except DecodeError as error:
             stream.input.fail(error, path, at + (error.offset or 0))
+        if "\0" in value:
+            stream.input.fail("string contains NUL", path, at + octets.index(0))
         if self.bound is not None and len(value) > self.bound:
             stream.input.fail(f"{len(value)} characters in a string<{self.bound}>", path, at)
         stream.input.note(at, path, "string", value)

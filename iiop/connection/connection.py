@@ -22,7 +22,7 @@ from iiop.cdr.speech import Speech
 from iiop.connection.agreement import Agreement
 from iiop.connection.pending import Pending, answered_by, expects_reply
 from iiop.connection.states import TRANSITIONS, ConnectionState, Role, Trigger, sendable
-from iiop.exceptions.errors import DecodeError, LocalProtocolError, RemoteProtocolError
+from iiop.exceptions.errors import DecodeError, EncodeError, LocalProtocolError, RemoteProtocolError
 from iiop.giop.fragments import FRAGMENTABLE, Reassembler, split
 from iiop.giop.header import HEADER_SIZE, Header, cut_header
 from iiop.giop.messages import (
@@ -205,7 +205,10 @@ class Connection:
                 raise LocalProtocolError(f"more requests waiting than the limit outstanding={self._limits.outstanding}")
         elif isinstance(message, (Reply, LocateReply)):
             self._check_answer(message)
-        offered = self._offered(message) if self.role is Role.CLIENT else None
+        try:
+            offered = self._offered(message) if self.role is Role.CLIENT else None
+        except DecodeError as error:
+            raise EncodeError(f"BI_DIR_IIOP context: {error}", path="service_context") from error
         octets = encode(self._agreement.announced(message) if isinstance(message, Request) else message)
         if self._fragment_size is not None and kind in FRAGMENTABLE[message.version]:
             octets = b"".join(split(octets, message.version, self._fragment_size))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from iiop.cdr import ByteOrder, CDRType, Char, Codec, String, Value, arguments, constructs, value_type
+from iiop.cdr import ByteOrder, CDRType, Char, Codec, String, StringType, Value, arguments, constructs, value_type
 from iiop.cdr.code_sets import CODE_SETS, NOT_ROUND, UTF_8, UTF_16, Negotiated, decode_text
 from iiop.cdr.source import Input
 from iiop.cdr.speech import PLAIN, Speech, client_speeches, server_speeches, spoken
@@ -49,6 +49,12 @@ def both_ways(declared: CDRType, value: Any, order: ByteOrder) -> None:
     assert constructs.build(declared, value, order) == octets
     assert Codec(declared).decode(octets, order) == value
     assert constructs.parse(declared, Input(octets), order) == (value, len(octets))
+
+
+@pytest.mark.parametrize("number", sorted(number for number, known in CODE_SETS.items() if known.codec))
+def test_engines_agree_on_a_string_of_every_code_set(number: int) -> None:
+    both_ways(StringType(None, number), "7", ByteOrder.BIG)
+    assert Codec(StringType(None, number)).encode("") == b"\0\0\0\1\0"
 
 
 _CALL = arguments("op", ("one", str), ("many", tuple[str, ...]), ("wide", Annotated[str, WString]))

@@ -557,6 +557,15 @@ def test_listen_points_add_up_within_bounds() -> None:
     assert server.listen_points == tuple(points[1:4])
 
 
+def test_an_offer_that_cannot_be_read_is_not_sent() -> None:
+    client = Connection(Role.CLIENT, bidirectional=True)
+    broken = request(0, service_context=(ServiceContext(ServiceId.BI_DIR_IIOP, b"\0\0\0\0\xff\xff\xff\xff"),))
+    with pytest.raises(EncodeError, match=r"BI_DIR_IIOP context: .*listen_points"):
+        client.send(broken)
+    assert client.outstanding == ()
+    assert client.send(request(0))
+
+
 def test_an_offer_that_cannot_be_read_breaks_the_connection() -> None:
     server = Connection(Role.SERVER, bidirectional=True)
     broken = request(0, service_context=(ServiceContext(ServiceId.BI_DIR_IIOP, b"\0\0\0\0\xff\xff\xff\xff"),))

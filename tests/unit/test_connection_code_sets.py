@@ -6,7 +6,7 @@ from typing import Annotated, cast
 
 import pytest
 
-from iiop.cdr import Codec, arguments
+from iiop.cdr import ByteOrder, Codec, arguments
 from iiop.cdr.code_sets import ISO_8859_1, NO_CODE_SET, UTF_8, UTF_16, Negotiated
 from iiop.cdr.wide import WString
 from iiop.connection import Connection, Event, Role
@@ -35,6 +35,8 @@ from iiop.giop.messages import (
     key_address,
 )
 from iiop.iop import SERVICE_CONTEXTS, ServiceContext, ServiceId
+from iiop.leniency import DEFAULT, LENIENT, STRICT, Leniency
+from iiop.limits import Limits
 from iiop.profile import BiDirIIOPServiceContext, CodeSetComponent, CodeSetComponentInfo, CodeSetContext, Version
 
 SJIS, EUC_JP = 0x05000011, 0x00030010
@@ -188,6 +190,18 @@ def test_what_a_server_takes(ours: CodeSetComponentInfo | None, char: int, wchar
         with pytest.raises(DecodeError) as caught:
             Body(b"\0\0\0\0", 0).decode(WIDE.spoken(request.body.speech))
         assert refusal(caught.value, NO) == CODESET_INCOMPATIBLE(OMG | 2, NO)
+
+
+@pytest.mark.parametrize("leniency", [DEFAULT, STRICT, LENIENT])
+def test_text_in_a_code_set_that_a_server_has_not_is_not_read(leniency: Leniency) -> None:
+    client, server = Connection(Role.CLIENT), Connection(Role.SERVER)
+    request = said(client, server, asked(client, service_context=(context(0xFFFFFFFF, UTF_16),)))
+    with pytest.raises(DecodeError, match=r"^text at offset 4: code set 0x00000000 cannot be read here") as caught:
+        Body(b"\0\0\0\2a\0", 0, ByteOrder.BIG).decode(TEXT.spoken(request.body.speech), limits=Limits(leniency=leniency))
+    assert refusal(caught.value, NO) == CODESET_INCOMPATIBLE(OMG | 2, NO)
+    with pytest.raises(EncodeError, match="cannot be written here") as refused:
+        TEXT.spoken(request.body.speech).encode(("a",))
+    assert refusal(refused.value, NO) == CODESET_INCOMPATIBLE(OMG | 2, NO)
 
 
 @pytest.mark.parametrize("octets", [b"", b"\0", b"\7" * 12, b"\0" * 11, bytes(13)])

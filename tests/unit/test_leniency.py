@@ -16,7 +16,7 @@ from iiop.exceptions.errors import DecodeError
 from iiop.giop.messages import GIOP_1_0, GIOP_1_2, Body, CancelRequest, Request, key_address
 from iiop.giop.wire import decode, encode
 from iiop.iop import IOR as RawIOR  # noqa: N811
-from iiop.iop import TaggedProfile
+from iiop.iop import ComponentId, TaggedComponent, TaggedProfile
 from iiop.leniency import DEFAULT, LENIENT, STRICT, Leniency
 from iiop.limits import Limits
 from iiop.profile import ProfileBody, Version, decode_profile, encode_profile, endpoints
@@ -159,6 +159,16 @@ def test_a_reference_read_leniently_can_be_used() -> None:
     assert lenient.problems() == ()
     assert len(lenient.problems(limits(STRICT))) == 1
     assert str(lenient) == text
+
+
+def test_what_is_broken_is_found_behind_what_was_let_pass() -> None:
+    broken = TaggedComponent(ComponentId.TAG_CODE_SETS, b"\0")
+    sound = encode_profile(ProfileBody(Version(1, 2), "h", 1, b"k", (broken,))).profile_data
+    profile = sound[:4] + bytes(4) + sound[10:12] + bytes(2) + sound[12:]  # a host of length 0
+    octets = bytes(8) + codec(tuple[TaggedProfile, ...]).encode((TaggedProfile(0, profile),))  # a type id of length 0
+    (error,) = IOR.from_octets(octets, limits=limits(LENIENT)).problems()
+    assert str(error.path).startswith("profiles[0].components[0].")
+    assert error.offset == len(octets) + 3  # where an unsigned long behind the octet would be
 
 
 def test_iortool_takes_a_preset(capsys: pytest.CaptureFixture[str]) -> None:

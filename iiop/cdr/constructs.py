@@ -12,6 +12,7 @@ opens a stream of its own.
 from __future__ import annotations
 
 import array
+import contextlib
 import functools
 import importlib
 import struct
@@ -41,10 +42,14 @@ from iiop.leniency import Leniency
 __all__ = ["build", "construct_of", "parse"]
 
 
-def _elements(obj: Any, path: str) -> Any:
-    if isinstance(obj, str | bytes) or not hasattr(obj, "__len__") or not hasattr(obj, "__iter__"):
+def _elements(obj: Any, path: str) -> tuple[Any, ...]:
+    elements: tuple[Any, ...] | None = None
+    if not isinstance(obj, str | bytes) and hasattr(obj, "__len__"):
+        with contextlib.suppress(TypeError, ValueError):  # a class has a length, and a memoryview may be released
+            elements = tuple(obj)
+    if elements is None:
         refuse(f"a sequence or array must be a tuple or list, not {type(obj).__name__}", path)
-    return obj
+    return elements
 
 
 class _Sequence(construct.Construct):

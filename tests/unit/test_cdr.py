@@ -628,6 +628,15 @@ def test_wrong_items_are_named(buffer: Any, value: Any, reason: str) -> None:
     assert reason in str(caught.value)
 
 
+@pytest.mark.parametrize("declared", [Sequence(Long), Sequence(String), Array(Long, 2)], ids=repr)
+def test_what_is_no_collection_does_not_fit(declared: CDRType) -> None:
+    released = memoryview(b"ab")
+    released.release()
+    for value in (str, released, None, 1, "ab", b"ab", iter((1, 2))):
+        with pytest.raises(EncodeError, match="must be a tuple or list"):
+            Codec(declared).encode(value)
+
+
 def test_a_number_that_does_not_fit_a_buffer_is_named() -> None:
     with pytest.raises(EncodeError) as caught:
         Codec(Sequence(Short, buffer="array")).encode([1, 70000])

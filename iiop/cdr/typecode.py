@@ -174,11 +174,12 @@ _PARAMETERS: dict[int, CDRType | None] = (
 
 @dataclass(frozen=True, slots=True)
 class _Wire:
-    """Declare a TypeCode: its kind, and parameters as the kind has them. `position` is behind the kind."""
+    """Declare a TypeCode: its kind, and parameters as the kind has them. `position` is behind the kind, `end` behind all."""
 
     kind: Annotated[int, ULong]
     position: Annotated[int, t.Position()]
     parameters: Annotated[Any, t.Switch(_PARAMETERS, on="kind")]
+    end: Annotated[int, t.Position()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +282,9 @@ MOST_PARTS = 4096
 A type that an indirection repeats counts each time, for a few octets would be a tree of any size otherwise.
 """
 
+SPARE_PARTS = 128
+"""Parts that one TypeCode may have beyond the number of its octets: what mentions repeat is worth no more than what is sent."""
+
 DEEPEST = 100
 """Types inside each other that one TypeCode from a peer may have, repeated ones included; `Limits.nesting` bounds the others."""
 
@@ -288,7 +292,8 @@ DEEPEST = 100
 class _Reader:
     """Turn what was read into a TypeCode: resolve indirections by the positions at which types began."""
 
-    def __init__(self) -> None:
+    def __init__(self, octets: int) -> None:
+        self.most = min(MOST_PARTS, SPARE_PARTS + octets)
         self.parts = 0
         self.depth = 0
         self.open: list[int] = []
@@ -298,8 +303,8 @@ class _Reader:
         """Return the TypeCode of octets that begin `base` octets behind the start of the outermost stream."""
         start = base + wire.position - 4
         self.parts += 1 + len(getattr(wire.parameters, "members", ()))
-        if self.parts > MOST_PARTS:
-            raise ValueError(f"a TypeCode of more than {MOST_PARTS} parts")
+        if self.parts > self.most:
+            raise ValueError(f"a TypeCode of more than {self.most} parts")
         if self.depth >= DEEPEST:
             raise ValueError(f"a TypeCode of more than {DEEPEST} types inside each other")
         if wire.kind == K.tk_indirection:
@@ -383,7 +388,7 @@ class _Writer:
         self._depth += encloses
         parameters = self._parameters(typecode)
         self._depth -= encloses
-        return _Wire(typecode.kind.value, 0, parameters)
+        return _Wire(typecode.kind.value, 0, parameters, 0)
 
     def _parameters(self, tc: TypeCode) -> Any:
         match tc.kind:
@@ -450,7 +455,7 @@ def _to_wire(typecode: TypeCode) -> _Wire:
 
 
 def _from_wire(wire: _Wire) -> TypeCode:
-    return _Reader().read(wire, 0)
+    return _Reader(wire.end - wire.position + 4).read(wire, 0)
 
 
 TYPECODE = t.Adapted(cdr_type(_Wire), _from_wire, _to_wire)

@@ -16,7 +16,7 @@ from iiop.cdr import ByteOrder, cdr_type, codec
 from iiop.cdr.any import Any, UnionValue, type_of
 from iiop.cdr.codegen import Phase
 from iiop.cdr.decoder import compile_decoder
-from iiop.cdr.typecode import DEEPEST, MOST_PARTS, Member, TCKind, TypeCode
+from iiop.cdr.typecode import DEEPEST, MOST_PARTS, SPARE_PARTS, Member, TCKind, TypeCode
 from iiop.exceptions.errors import DecodeError, EncodeError, LimitExceeded, TruncatedError
 from iiop.limits import Limits
 from tests.property.test_engines_agree import REFUSED, assert_decoded_alike
@@ -281,7 +281,7 @@ def doubling(levels: int) -> bytes:
 
 
 def test_indirections_do_not_multiply() -> None:
-    assert len(T.decode(doubling(8)).members) == 9
+    assert len(T.decode(doubling(5)).members) == 6
     began = time.perf_counter()
     for levels in (20, 60, 400):
         with pytest.raises(DecodeError, match="a TypeCode of more than"):
@@ -346,6 +346,23 @@ def test_too_many_parts() -> None:
         T.decode(T.encode(TypeCode(K.tk_enum, "", "E", names)))
     most = TypeCode(K.tk_enum, "", "E", names[:-1])
     assert T.decode(T.encode(most)) == most
+
+
+def test_mentions_repeat_no_more_parts_than_there_are_octets() -> None:
+    fifty = T.encode(TypeCode(K.tk_enum, "", "", tuple([Member(f"e{number:06}") for number in range(50)])))
+
+    def repeating(mentions: int) -> bytes:
+        outer = Assembler(1 + mentions)
+        first = outer.member("a", fifty)
+        for number in range(mentions):
+            outer.indirection(f"m{number:02}", first)
+        return outer.octets()
+
+    read = T.decode(repeating(10))
+    assert len(read.members) == 11
+    assert len({member.type for member in read.members}) == 1
+    with pytest.raises(DecodeError, match=f"more than {len(repeating(40)) + SPARE_PARTS} parts"):
+        T.decode(repeating(40))
 
 
 # --- bad input ---------------------------------------------------------------------------------------------------------

@@ -84,16 +84,17 @@ class _Encoder(Generator):
     @value.register
     def _(self, declared: t.StringType, expression: str) -> None:
         text = self.local(expression)
+        codec = PLAIN_CODECS.get(declared.code_set)
+        if codec is not None:
+            encoded = f"{text}.encode({codec!r})"
+        else:
+            encoded = f"{self.keep('encode_text', encode_text)}({text}, {declared.code_set})"
+        octets = self.local(encoded)  # first, for it is what refuses other things than text
         check = f"'\\0' in {text}"
         if declared.bound is not None:
             check += f" or len({text}) > {declared.bound}"
         self.emit(f"if {check}: raise Refused")
-        codec = PLAIN_CODECS.get(declared.code_set)
-        if codec is not None:
-            octets = f"{text}.encode({codec!r})"
-        else:
-            octets = f"{self.keep('encode_text', encode_text)}({text}, {declared.code_set})"
-        self.counted(self.local(octets), " + 1")
+        self.counted(octets, " + 1")
         self.add_to_run("x", 1, 1, None)  # the NUL
 
     def counted(self, octets: str, more: str = "") -> None:

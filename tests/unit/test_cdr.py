@@ -761,3 +761,12 @@ def test_elements_of_one_size_are_read_in_strides(order: ByteOrder) -> None:
 def test_array_of_what_takes_no_octets() -> None:
     declared = Codec(Array(OctetArray(0), 17))
     assert declared.decode(declared.encode((b"",) * 17)) == (b"",) * 17
+
+
+def test_what_is_no_text_is_not_searched() -> None:
+    class Endless:
+        def __contains__(self, item: object) -> bool:
+            raise AssertionError("was searched")
+
+    with pytest.raises(EncodeError, match="string must be str, not Endless"):
+        codec(str).encode(Endless())

@@ -93,14 +93,19 @@ def _reference(value: iop.IOR, order: ByteOrder) -> list[tuple[str, bytes | str]
     return [*broken, *broken_texts("IOR:" + given.octets.hex(), OF_IORS)]
 
 
+CHOICES = st.integers(0, 0xFFFF)
+
+
 @st.composite
 def _broken(draw: st.DrawFn, values: SearchStrategy[Any], layout: Codec | None) -> Malformed:
+    # Which breakage is drawn before the value, and from a range that does not depend on it, so that both shrink.
+    name_index, index = draw(st.tuples(CHOICES, CHOICES))
     value, order = draw(values), draw(byte_orders())
     by_name: dict[str, list[bytes | str]] = {}
     for what, given in breakages_of(value, layout, order):
         by_name.setdefault(what, []).append(given)
-    what = draw(st.sampled_from(list(by_name)))
-    return Malformed(draw(st.sampled_from(by_name[what])), what, value, order)
+    what = list(by_name)[name_index % len(by_name)]
+    return Malformed(by_name[what][index % len(by_name[what])], what, value, order)
 
 
 def malformed(values: SearchStrategy[Any], *, layout: Codec | None = None) -> SearchStrategy[Malformed]:

@@ -232,6 +232,12 @@ def test_requests_shrink_to_1_0_big_endian_and_nothing_in_them() -> None:
     assert (least.version, least.byte_order, least.service_context, bytes(least.body)) == (GIOP_1_0, ByteOrder.BIG, (), b"")
 
 
+@pytest.mark.parametrize("values", [iiop_st.requests(), iiop_st.iors(), iiop_st.names(min_size=1)], ids=lambda it: repr(it)[:20])
+def test_what_is_malformed_shrinks_with_what_is_broken(values: st.SearchStrategy[Any]) -> None:
+    least = find(values, lambda _: True, settings=settings(database=None))
+    assert find(iiop_st.malformed(values), lambda _: True, settings=settings(database=None)).intact == least
+
+
 # --- our types, by annotation ------------------------------------------------------------------------------------------
 
 REGISTERED = [

@@ -38,7 +38,7 @@ class Limits:
         change_octets: octets of names and references in them; once there are as many, the next is answered TRANSIENT.
         proceeding: requests a Naming Service has passed on to others, and waits for; with 0 it passes on none.
         proceed_time: seconds it waits for one of them.
-        idle_time: seconds a server keeps a connection on which nothing arrives.
+        idle_time: seconds a server keeps a connection on which no message becomes whole.
         stop_time: seconds a server that stops gives the requests under way.
         leniency: what is let pass of what the standard has otherwise: `STRICT`, `DEFAULT`, `LENIENT` or any other set.
     """

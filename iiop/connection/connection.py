@@ -142,6 +142,11 @@ class Connection:
         """Return the ids of the peer's requests that wait for ours."""
         return tuple(self._peers.waiting)
 
+    @property
+    def unfinished(self) -> int:
+        """Return the octets kept of messages that are not whole yet, or not looked at."""
+        return len(self._buffer) + self._reassembler.pending_octets
+
     def speech(self, version: Version) -> Speech:
         """Return how messages of a version of GIOP carry characters, for `Body.of`."""
         return self._agreement.speech(version)
@@ -376,7 +381,7 @@ class Connection:
         unanswered = self.outstanding
         closed = self._close_received or (self._close_sent and not unanswered)
         orderly = closed and self.state is not ConnectionState.ERROR
-        truncated = len(self._buffer) + self._reassembler.pending_octets
+        truncated = self.unfinished
         self._buffer = b""
         self._move(Trigger.STREAM_ENDED)
         return EndOfStream(orderly, unanswered, truncated)

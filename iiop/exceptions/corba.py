@@ -12,7 +12,15 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass
 from typing import ClassVar
 
-from iiop.exceptions.errors import CodecError, CompletionStatus, IIOPError
+from iiop.exceptions.errors import (
+    CodecError,
+    CompletionStatus,
+    DecodeError,
+    IIOPError,
+    LimitExceeded,
+    TrailingDataError,
+    TruncatedError,
+)
 from iiop.exceptions.minor import explain_minor
 
 __all__ = [
@@ -133,10 +141,28 @@ class SystemException(CorbaException):
 
 
 def refusal(error: CodecError, completed: CompletionStatus) -> SystemException:
-    """Return the system exception that octets or a value get which do not fit their type: MARSHAL, or what says it better."""
-    kind, minor = error.corba or (MARSHAL, 0)
+    """Return the system exception that octets or a value get which do not fit their type: MARSHAL, or what says it better.
+
+    The OMG has no minor codes for octets that cannot be read, so MARSHAL then carries those of omniORB, which operators know.
+    """
+    kind, minor = error.corba or (MARSHAL, _unreadable(error))
     exception: SystemException = kind(minor, completed)
     return exception
+
+
+def _unreadable(error: CodecError) -> int:
+    match error:
+        case TruncatedError():
+            return 0x4154000A  # MARSHAL_PassEndOfMessage
+        case TrailingDataError():
+            return 0x4154005D  # MARSHAL_MessageTooLong
+        case LimitExceeded(limit="sequence_length"):
+            return 0x41540012  # MARSHAL_SequenceIsTooLong
+        case LimitExceeded(limit="string_length"):
+            return 0x41540013  # MARSHAL_StringIsTooLong
+        case DecodeError():
+            return 0x4154008F  # MARSHAL_InvalidGIOPMessage
+    return 0
 
 
 class UNKNOWN(SystemException):

@@ -2,7 +2,8 @@
 
 An `ObjectAdapter` maps object keys to servants and turns a Request into a Reply. A servant says which `Interface` it implements
 and has a method for every operation; what it raises becomes a reply, and its traceback stays in our log. A method may return an
-awaitable of its result, as an `async def` does; then the reply comes later, and others meanwhile.
+awaitable of its result, as an `async def` does; then the reply comes later, and others meanwhile. System exceptions are raised
+for the one who knows the peer: it answers with them (`failure`), and can say whom it refused.
 
 Source: CORBA 3.3 part 2, clause 9.4.3 and 9.4.6; the minor codes are the OMG's (part 1, annex A).
 """
@@ -50,6 +51,7 @@ __all__ = ["ObjectAdapter", "Servant", "object_key_of"]
 log = logging.getLogger("iiop.servant")
 
 OMG_UNKNOWN_OBJECT = 0x4F4D0001
+OMG_UNKNOWN_OPERATION = 0x4F4D0002
 OMG_UNKNOWN_USER_EXCEPTION = 0x4F4D0001
 OMG_CONTEXT_NOT_SUPPORTED = 0x4F4D0002
 OMG_NO_INTERFACE_REPOSITORY = 0x4F4D0001
@@ -166,17 +168,18 @@ class ObjectAdapter:
         return LocateReply(request.request_id, status, body, request.version, request.byte_order)
 
     def handle(self, request: Request) -> Reply | Awaitable[Reply]:
-        """Run a request and return its reply, which a oneway's sender does not want; later, if the servant answers later."""
-        try:
-            if request.body.speech.char == NO_CODE_SET:
-                raise CODESET_INCOMPATIBLE(OMG_CONTEXT_NOT_SUPPORTED, _NO)
-            servant = self.servant(object_key_of(request.target))
-            operation = servant.interface.operations().get(request.operation)
-            if operation is None:
-                raise BAD_OPERATION(0, _NO)
-            arguments = self._arguments(operation, request)
-        except SystemException as exception:
-            return failure(request, exception)
+        """Run a request and return its reply, which a oneway's sender does not want; later, if the servant answers later.
+
+        Raises:
+            SystemException: it is refused, by the adapter or the servant, also later; `__cause__` may say more.
+        """
+        if request.body.speech.char == NO_CODE_SET:
+            raise CODESET_INCOMPATIBLE(OMG_CONTEXT_NOT_SUPPORTED, _NO)
+        servant = self.servant(object_key_of(request.target))
+        operation = servant.interface.operations().get(request.operation)
+        if operation is None:
+            raise BAD_OPERATION(OMG_UNKNOWN_OPERATION, _NO)
+        arguments = self._arguments(operation, request)
         try:
             result = getattr(servant, operation.method)(*arguments)
             if hasattr(result, "__await__"):
@@ -189,7 +192,6 @@ class ObjectAdapter:
         try:
             values: tuple[Any, ...] = request.body.decode(operation.arguments, limits=self._limits)
         except DecodeError as error:
-            log.warning("arguments of %s refused: %s", operation.name, error)
             raise refusal(error, _NO) from error
         return values
 
@@ -202,9 +204,9 @@ async def _reply_later(result: Awaitable[Any], servant: Servant, operation: Oper
 
 
 def _reply_raised(error: Exception, servant: Servant, operation: Operation, request: Request) -> Reply:
-    """Return the reply to a request whose servant raised, or whose result is of another type."""
+    """Return the reply to a request whose servant raised, or whose result is of another type; raise system exceptions."""
     if isinstance(error, SystemException):
-        return failure(request, _as_of_this_call(error))
+        raise _as_of_this_call(error)
     if isinstance(error, UserException):
         if error.repository_id in operation.raises:
             body = operation.exception_body(error, request.body.speech, omg_prefix=servant.omg_prefix)

@@ -5,6 +5,9 @@ runs in the event loop and must not block.
 A peer that does not read its replies is not read from either, and what it sent already is left where it is, so that what we hold
 for it stays bounded.
 
+What is refused is logged with peer and reason, once for each connection and kind of exception, and the others are counted at its
+end: a peer cannot fill a log either.
+
 CloseConnection tells a client that what it waits for has not run, and so may be sent again. It is said only where that is true:
 while a request is being answered, nobody but the end of the server's patience ends its connection, and then without a word.
 """
@@ -23,7 +26,15 @@ from types import TracebackType
 from typing import Any, Protocol, Self, cast
 
 from iiop.connection import NEED_DATA, Connection, ConnectionState, EndOfStream, Event, Role
-from iiop.exceptions import UNKNOWN, CompletionStatus, EncodeError, LocalProtocolError, RemoteProtocolError, refusal
+from iiop.exceptions import (
+    UNKNOWN,
+    CompletionStatus,
+    EncodeError,
+    LocalProtocolError,
+    RemoteProtocolError,
+    SystemException,
+    refusal,
+)
 from iiop.giop.messages import (
     GIOP_1_0,
     CancelRequest,
@@ -35,7 +46,7 @@ from iiop.giop.messages import (
     Request,
 )
 from iiop.giop.wire import encode
-from iiop.idl.servant import failure
+from iiop.idl.servant import failure, object_key_of
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.loop import new_event_loop
 from iiop.profile import CODE_SETS_OF_SERVERS, CodeSetComponentInfo
@@ -54,7 +65,10 @@ BATCH = 64 * 1024
 
 
 class Adapter(Protocol):
-    """Answer the requests of one connection, at once or later; `iiop.idl.ObjectAdapter` is one that serves all."""
+    """Answer the requests of one connection, at once or later; `iiop.idl.ObjectAdapter` is one that serves all.
+
+    A SystemException raised by `handle`, or later, becomes the reply.
+    """
 
     def handle(self, request: Request) -> Reply | Awaitable[Reply]: ...
 
@@ -72,6 +86,7 @@ class _ServerProtocol(asyncio.Protocol):
         self._adapter = server.new_adapter()
         self._later: dict[int, asyncio.Future[Answer]] = {}
         self._version = GIOP_1_0
+        self._refusals: dict[str, int] = {}
         self._heard = 0.0
         self._paused = False
         self._ending = False
@@ -88,7 +103,6 @@ class _ServerProtocol(asyncio.Protocol):
             self.close()
 
     def data_received(self, data: bytes) -> None:
-        self._heard = time.monotonic()
         self._connection.receive_data(data)
         self._serve()
 
@@ -111,10 +125,15 @@ class _ServerProtocol(asyncio.Protocol):
             self._transport.close()
 
     def _answer(self, event: Event) -> bytes:
+        self._heard = time.monotonic()
         if isinstance(event, Request | LocateRequest):
             self._version = event.version
         if isinstance(event, Request):
-            return self._settle(event, self._adapter.handle(event))
+            try:
+                answer = self._adapter.handle(event)
+            except SystemException as exception:
+                answer = self._refused(event, exception)
+            return self._settle(event, answer)
         if isinstance(event, LocateRequest):
             return self._settle(event, self._adapter.locate(event))
         if isinstance(event, CancelRequest):
@@ -137,8 +156,18 @@ class _ServerProtocol(asyncio.Protocol):
             return self._connection.send(answer)
         except EncodeError as error:
             assert isinstance(request, Request)
-            log.error("result of %s does not fit its type: %s", request.operation, error)
-            return self._connection.send(failure(request, refusal(error, CompletionStatus.COMPLETED_YES)))
+            exception = refusal(error, CompletionStatus.COMPLETED_YES)
+            exception.__cause__ = error
+            return self._connection.send(self._refused(request, exception))
+
+    def _refused(self, request: Request, exception: SystemException) -> Reply:
+        """Log the first refusal of its kind, count the others, and return the reply that says it."""
+        kind = type(exception).__name__
+        self._refusals[kind] = self._refusals.get(kind, 0) + 1
+        if self._refusals[kind] == 1:
+            why = f"{exception}: {exception.__cause__}" if exception.__cause__ else exception
+            log.warning("%s: %s of %s refused: %s", self.peer, _shown(request.operation), _target(request), why)
+        return failure(request, exception)
 
     def _answered(self, request: Request | LocateRequest, later: asyncio.Future[Answer]) -> None:
         """Send an answer that has come; its connection may have ended meanwhile."""
@@ -156,6 +185,9 @@ class _ServerProtocol(asyncio.Protocol):
 
     def _failed(self, request: Request | LocateRequest, error: BaseException) -> None:
         """Answer a request whose answer will not come; a locate request has no such answer, and ends the connection."""
+        if isinstance(request, Request) and isinstance(error, SystemException):
+            self._transport.write(self._settle(request, self._refused(request, error)))
+            return
         log.error("answering %s of %s failed", type(request).__name__, self.peer, exc_info=error)
         if isinstance(request, Request):
             self._transport.write(self._settle(request, failure(request, UNKNOWN(0, CompletionStatus.COMPLETED_MAYBE))))
@@ -173,6 +205,9 @@ class _ServerProtocol(asyncio.Protocol):
             self._idle.cancel()
         for later in tuple(self._later.values()):
             later.cancel()
+        for kind, count in self._refusals.items():
+            if count > 1:
+                log.warning("%s: %d more requests refused with %s", self.peer, count - 1, kind)
         self._server.forget(self)
 
     def pause_writing(self) -> None:
@@ -190,7 +225,7 @@ class _ServerProtocol(asyncio.Protocol):
         self._idle = asyncio.get_running_loop().call_later(seconds, self._look)
 
     def _look(self) -> None:
-        """End a connection on which nothing has arrived for long, unless its peer waits for us."""
+        """End a connection on which no message has become whole for long, unless its peer waits for us."""
         left = self._heard + self._server.limits.idle_time - time.monotonic()
         if left > 0:
             self._watch(left)
@@ -200,6 +235,13 @@ class _ServerProtocol(asyncio.Protocol):
         elif self._connection.unanswered:
             self._watch(self._server.limits.idle_time)
         else:
+            if self._connection.unfinished:
+                log.warning(
+                    "%s is too slow: %d octets of a message within the limit idle_time=%g",
+                    self.peer,
+                    self._connection.unfinished,
+                    self._server.limits.idle_time,
+                )
             self.close()
 
     def close(self) -> None:
@@ -224,6 +266,17 @@ class _ServerProtocol(asyncio.Protocol):
     def abort(self) -> None:
         """Close without another word."""
         self._transport.abort()
+
+
+def _target(request: Request) -> str:
+    try:
+        return _shown(object_key_of(request.target))
+    except SystemException:
+        return "an unreadable profile"
+
+
+def _shown(what: str | bytes) -> str:
+    return repr(what) if len(what) <= 64 else f"{what[:64]!r}..."
 
 
 class IIOPServer:
@@ -252,6 +305,7 @@ class IIOPServer:
         self.limits = limits
         self.code_sets = code_sets
         self._connections: set[_ServerProtocol] = set()
+        self._turned_away = 0
         self._stopping: asyncio.Event | None = None
         self._listening: asyncio.Server | None = None
 
@@ -302,8 +356,15 @@ class IIOPServer:
         if self._stopping is not None:
             return False
         if len(self._connections) >= self.limits.connections:
-            log.warning("%s refused: more connections than the limit connections=%d", connection.peer, self.limits.connections)
+            self._turned_away += 1
+            if self._turned_away == 1:
+                log.warning(
+                    "%s refused: more connections than the limit connections=%d", connection.peer, self.limits.connections
+                )
             return False
+        if self._turned_away > 1:
+            log.warning("%d more connections were refused", self._turned_away - 1)
+        self._turned_away = 0
         self._connections.add(connection)
         return True
 

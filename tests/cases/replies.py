@@ -79,7 +79,7 @@ CASES = [
         name="reply/status 77",
         given=message(REPLY, reply_body(status=77)),
         answer=Taken(("Reply 0 ReplyStatus_77",)),
-        raised=MARSHAL(0, MAYBE),
+        raised=MARSHAL(0x4154008F, MAYBE),
     ),
     Case(
         name="reply/completion 9",
@@ -91,7 +91,7 @@ CASES = [
         name="reply/trailing bytes (behind the result)",
         given=message(REPLY, reply_body(body=ulong(7) + b"\0")),
         answer=Taken(("Reply 0 NO_EXCEPTION",)),
-        raised=MARSHAL(0, MAYBE),
+        raised=MARSHAL(0x4154005D, MAYBE),
     ),
     Case(
         name="reply/trailing bytes (behind a message without body)",
@@ -133,7 +133,7 @@ CASES = [
         name="reply/short",
         given=message(REPLY, reply_body(body=b"")),
         answer=Taken(("Reply 0 NO_EXCEPTION",)),
-        raised=MARSHAL(0, MAYBE),
+        raised=MARSHAL(0x4154000A, MAYBE),
     ),
     Case(
         name="reply/little endian (OBJECT_NOT_EXIST to a bootstrap call)",

@@ -78,7 +78,7 @@ CASES = [
     case(
         "trailing bytes (behind arguments)",
         request_body(arguments=bytes(8)),
-        Taken(("Request 2",), ("Reply 2 SYSTEM_EXCEPTION MARSHAL 0x00000000",)),
+        Taken(("Request 2",), ("Reply 2 SYSTEM_EXCEPTION MARSHAL 0x4154005d",)),
     ),
     Case(
         name="request/trailing bytes (behind a message without arguments)",
@@ -118,7 +118,7 @@ CASES = [
     case(
         "unknown operation",
         request_body(operation=text("no_such")),
-        Taken(("Request 2",), ("Reply 2 SYSTEM_EXCEPTION BAD_OPERATION 0x00000000",)),
+        Taken(("Request 2",), ("Reply 2 SYSTEM_EXCEPTION BAD_OPERATION 0x4f4d0002",)),
     ),
     case(
         "unknown key",
@@ -128,17 +128,17 @@ CASES = [
     case(
         "short arguments",
         request_body(operation=text("to_name"), arguments=octets("0000")),
-        Taken(("Request 2",), ("Reply 2 SYSTEM_EXCEPTION MARSHAL 0x00000000",)),
+        Taken(("Request 2",), ("Reply 2 SYSTEM_EXCEPTION MARSHAL 0x4154000a",)),
     ),
     case(
         "bad string",
         request_body(operation=text("to_name"), arguments=ulong(2) + b"xx"),
-        Taken(("Request 2",), ("Reply 2 SYSTEM_EXCEPTION MARSHAL 0x00000000",)),
+        Taken(("Request 2",), ("Reply 2 SYSTEM_EXCEPTION MARSHAL 0x4154008f",)),
     ),
     case(
         "too long a sequence",
         request_body(operation=text("resolve"), arguments=octets("7fffffff")),
-        Taken(("Request 2",), ("Reply 2 SYSTEM_EXCEPTION MARSHAL 0x00000000",)),
+        Taken(("Request 2",), ("Reply 2 SYSTEM_EXCEPTION MARSHAL 0x41540012",)),
     ),
     case(
         "oneway errors",
@@ -148,6 +148,6 @@ CASES = [
     case(
         "value type where none is declared (rebind_any, as in CVE-2020-2551: there is no such operation, nothing is read)",
         request_body(operation=text("rebind_any") + b"\0", arguments=octets("7fffff02 00000001")),
-        Taken(("Request 2",), ("Reply 2 SYSTEM_EXCEPTION BAD_OPERATION 0x00000000",)),
+        Taken(("Request 2",), ("Reply 2 SYSTEM_EXCEPTION BAD_OPERATION 0x4f4d0002",)),
     ),
 ]

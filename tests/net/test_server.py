@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
+import select
 import socket
 import struct
 import threading
@@ -63,6 +65,7 @@ from naming import NamingServer
 NO, MAYBE, YES = CompletionStatus.COMPLETED_NO, CompletionStatus.COMPLETED_MAYBE, CompletionStatus.COMPLETED_YES
 PATIENCE = 10.0
 KEY = b"echo"
+PASS_END, TOO_LONG = 0x4154000A, 0x4154005D
 
 
 class Overdrawn(UserException):
@@ -400,16 +403,20 @@ def test_target_by_profile_and_by_reference(serve: Serve, target: TargetAddress,
 def test_unknown_key_and_unknown_operation(serve: Serve) -> None:
     with serve().connect() as client:
         assert failure(client.call(request("echo", 1, key=b"nobody"))) == OBJECT_NOT_EXIST(0x4F4D0001, NO)
-        assert failure(client.call(request("no_such_operation"))) == BAD_OPERATION(0, NO)
-        assert failure(client.call(request("__init__"))) == BAD_OPERATION(0, NO)
-        assert failure(client.call(request("calls"))) == BAD_OPERATION(0, NO)
+        assert failure(client.call(request("no_such_operation"))) == BAD_OPERATION(0x4F4D0002, NO)
+        assert failure(client.call(request("__init__"))) == BAD_OPERATION(0x4F4D0002, NO)
+        assert failure(client.call(request("calls"))) == BAD_OPERATION(0x4F4D0002, NO)
         assert result(client.call(request("echo", 1))) == 1
 
 
-@pytest.mark.parametrize("octets", [b"", b"\0\0", b"\0" * 5, b"\0" * 64], ids=["none", "short", "one more", "many more"])
-def test_malformed_arguments(serve: Serve, servant: EchoServant, octets: bytes) -> None:
+@pytest.mark.parametrize(
+    ("octets", "minor"),
+    [(b"", PASS_END), (b"\0\0", PASS_END), (b"\0" * 5, TOO_LONG), (b"\0" * 64, TOO_LONG)],
+    ids=["none", "short", "one more", "many more"],
+)
+def test_malformed_arguments(serve: Serve, servant: EchoServant, octets: bytes, minor: int) -> None:
     with serve().connect() as client:
-        assert failure(client.call(request("echo", body=Body(octets)))) == MARSHAL(0, NO)
+        assert failure(client.call(request("echo", body=Body(octets)))) == MARSHAL(minor, NO)
         assert servant.calls == []
         assert result(client.call(request("echo", 1))) == 1
 
@@ -499,6 +506,68 @@ def test_bad_input(serve: Serve, servant: EchoServant, octets: bytes, version: V
         assert servant.calls == [1]
     with server.connect() as client:
         assert result(client.call(request("echo", 2))) == 2
+
+
+def lines_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what the server logged, without the ports of its peers."""
+    return [re.sub(r"127\.0\.0\.1:\d+", "PEER", record.getMessage()) for record in caplog.records if record.name == "iiop.server"]
+
+
+def test_what_is_refused_is_logged_once_for_each_reason_and_counted(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    server = serve()
+    with server.connect() as client:
+        for n in range(100):
+            client.call(request("echo", body=Body(bytes(n % 3))))
+            client.call(request(f"no_such_{n}"))
+        client.call(request("echo", 1, key=b"k" * 1000))
+        assert result(client.call(request("echo", 1))) == 1
+    server.wait_until(lambda: server.open_connections() == 0)
+    first, second, third, *counts = lines_of(caplog)
+    assert first.startswith("PEER: 'echo' of b'echo' refused: MARSHAL: minor 0x4154000a (omniORB MARSHAL_PassEndOfMessage: ")
+    assert re.search(r"COMPLETED_NO: n at offset \d+: ", first)
+    assert second.startswith("PEER: 'no_such_0' of b'echo' refused: BAD_OPERATION: minor 0x4f4d0002 (OMG UNKNOWN_OPERATION: ")
+    assert third.startswith(f"PEER: 'echo' of {b'k' * 64!r}... refused: OBJECT_NOT_EXIST: minor 0x4f4d0001 (OMG ")
+    assert counts == ["PEER: 99 more requests refused with MARSHAL", "PEER: 99 more requests refused with BAD_OPERATION"]
+
+
+@at_once_or_later
+def test_what_a_servant_refuses_is_logged_with_the_peer(
+    serve: Serve, servant: EchoServant, caplog: pytest.LogCaptureFixture
+) -> None:
+    servant.raises = NO_PERMISSION(7, NO)
+    with serve().connect() as client:
+        for _ in range(3):
+            assert failure(client.call(request("echo", 1))) == NO_PERMISSION(7, NO)
+    assert lines_of(caplog)[0].startswith("PEER: 'echo' of b'echo' refused: NO_PERMISSION: minor 0x00000007")
+
+
+def test_connections_too_many_are_logged_once_and_counted(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    server = serve(Limits(connections=1))
+    with server.connect() as first:
+        assert result(first.call(request("echo", 1))) == 1
+        for _ in range(10):
+            with server.connect() as refused:
+                assert refused.rest() == [CloseConnection(GIOP_1_0)]
+    server.wait_until(lambda: server.open_connections() == 0)
+    with server.connect() as again:
+        assert result(again.call(request("echo", 1))) == 1
+    assert lines_of(caplog) == [
+        "PEER refused: more connections than the limit connections=1",
+        "9 more connections were refused",
+    ]
+
+
+def test_a_message_must_become_whole_within_the_idle_time(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    """However many octets arrive meanwhile, one at a time."""
+    server = serve(Limits(idle_time=0.3))
+    with server.connect() as client:
+        assert result(client.call(request("echo", 1))) == 1
+        for octet in GOOD[:-1]:
+            client.send(bytes([octet]))
+            if select.select([client.sock], [], [], 0.02)[0]:
+                break
+        assert client.receive() == CloseConnection()
+    assert re.fullmatch(r"PEER is too slow: \d+ octets of a message within the limit idle_time=0.3", lines_of(caplog)[0])
 
 
 def test_request_behind_close_connection_is_not_run(serve: Serve, servant: EchoServant) -> None:

@@ -732,7 +732,7 @@ def test_a_client_that_vanishes_leaves_nothing(front: Start) -> None:
 
 def test_stopped_while_calls_are_under_way(front: Start, caplog: pytest.LogCaptureFixture) -> None:
     with ScriptedServer([scripted.request, gone]) as server:
-        vhost = Front([target_of(server)])
+        vhost = Front([target_of(server)], limits=Limits(stop_time=0.1))
         with vhost:
             client = vhost.connect()
             client.send(request("who"))
@@ -749,7 +749,7 @@ def test_stopped_while_it_connects(front: Start) -> None:
             sock = stack.enter_context(socket.socket())
             sock.setblocking(False)
             sock.connect_ex(full.getsockname())
-        vhost = Front([Target(*full.getsockname())], connect_timeout=600.0)
+        vhost = Front([Target(*full.getsockname())], connect_timeout=600.0, limits=Limits(stop_time=0.1))
         with vhost:
             client = stack.enter_context(vhost.connect())
             client.send(request("who"))

@@ -39,6 +39,47 @@ again.
 Arguments are read as the operation declares them, and only then: where operations take Anys, TypeCodes, or the sequences above,
 set a smaller `message_size` or `sequence_length`."""
 
+PEERS = (
+    ("sends names of 64 KB", "they are names as any other, up to `string_length` and `message_size`"),
+    (
+        "leaves 10,000 binding iterators behind",
+        "those used longest ago end (`iterators`, `iterator_bindings`; all clients together) and answer OBJECT_NOT_EXIST; one"
+        " that is read meanwhile goes on, unless more than `iterators` others are made between two reads",
+    ),
+    ("sends 10 MB in one message", "it is answered; as a name of 500,000 components it keeps all others waiting for a second"),
+    ("announces more than `message_size`", "MessageError, and the end of the connection, before anything of it has arrived"),
+    ("keeps messages of 10 MB unfinished", "they are kept, up to `message_size` for each connection, no longer than `idle_time`"),
+    ("never reads its replies", "it is not read from either, what waits for it is bounded, and after `idle_time` it is cut off"),
+    ("opens 2,000 connections and says nothing", "they are kept for `idle_time`, some 3 KB each, then CloseConnection"),
+    ("opens more than `connections`", "CloseConnection at once: nothing has run"),
+    (
+        "sends an octet a second",
+        "it is answered, if its message becomes whole within `idle_time`; else CloseConnection: nothing has run",
+    ),
+    (
+        "sends fragments without end",
+        "MessageError behind `fragments` of them, or `reassembly_octets`, and the end of the connection",
+    ),
+    ("cancels a request in the middle of its fragments", "they are dropped; what follows on the connection is answered"),
+    ("sends requests behind its CloseConnection", "they are not run; what came before is answered, and the connection closed"),
+    (
+        "sends arguments that cannot be read",
+        "MARSHAL, COMPLETED_NO, with the minor code that omniORB gives: 0x4154000a MARSHAL_PassEndOfMessage (they end too soon),"
+        " 0x4154005d MARSHAL_MessageTooLong (octets are left over), 0x41540012 MARSHAL_SequenceIsTooLong, 0x41540013"
+        " MARSHAL_StringIsTooLong (a limit), 0x4154008f MARSHAL_InvalidGIOPMessage (anything else); the connection lives on",
+    ),
+    ("calls an operation that there is not", "BAD_OPERATION 0x4f4d0002, COMPLETED_NO"),
+    ("calls an object that there is not", "OBJECT_NOT_EXIST 0x4f4d0001, COMPLETED_NO; UNKNOWN_OBJECT to a LocateRequest"),
+    ("asks for an interface that there is not", "`_is_a` is FALSE; no other operation has to do with interfaces"),
+    ("sends what is no GIOP", "MessageError, and the end of the connection"),
+)
+
+LOGGED = """Whom a server refuses it logs with peer and reason: requests once for each connection and kind of exception, with the
+count of the others at its end; connections beyond `connections` once, with the count of the others when there is room again.
+`tests/net/test_hostile_clients.py` does all of it to a running `nstool serve`, and watches its memory and another client
+meanwhile; `make soak` mixes it with omniORBpy and clients of ours for an hour. There is no quota on what is bound, and none on
+memory for all connections together: behind `message_size` times `connections` stands whoever may connect."""
+
 
 def limits() -> str:
     """Return the table of `Limits`."""
@@ -62,6 +103,11 @@ def fixed() -> str:
     return "\n".join(["| bound | of what |", "|---|---|", *rows])
 
 
+def peers() -> str:
+    """Return the table of what a Naming Service answers."""
+    return "\n".join(["| a client | what it gets |", "|---|---|", *(f"| {does} | {gets} |" for does, gets in PEERS)])
+
+
 def page() -> str:
     """Return the page."""
     return (
@@ -76,6 +122,9 @@ def page() -> str:
                 fixed(),
                 "## What octets can cost",
                 COST,
+                "## What clients get",
+                peers(),
+                LOGGED,
             ]
         )
         + "\n"

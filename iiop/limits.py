@@ -33,6 +33,7 @@ class Limits:
         outstanding: requests of one connection that wait for their reply.
         connections: connections a server keeps open.
         iterators: binding iterators one Naming Service keeps alive.
+        iterator_bindings: bindings of the contexts they list, as they were; each costs 16 octets.
         iterator_time: seconds it keeps one that nobody uses.
         changes: changes that wait for the disk of one Naming Service; one more is answered TRANSIENT.
         change_octets: octets of names and references in them; once there are as many, the next is answered TRANSIENT.
@@ -55,6 +56,7 @@ class Limits:
     outstanding: int = 4096
     connections: int = 4096
     iterators: int = 1000
+    iterator_bindings: int = 10_000_000
     iterator_time: float = 600.0
     changes: int = 4096
     change_octets: int = 32 * 1024 * 1024

@@ -3,9 +3,10 @@
 Knows listings; no names, no contexts, no clock: `now` is an argument, in seconds on a clock that never goes back. A listing is a
 snapshot, so an iterator stays consistent whatever is bound or unbound meanwhile.
 
-Invariant: at most `Limits.iterators` are alive, and none that was not used for `Limits.iterator_time`. One more ends the one
-that was used longest ago, whose client then gets OBJECT_NOT_EXIST: the specification allows a server to do that at any time, and
-clients that never call destroy() are many.
+Invariant: at most `Limits.iterators` are alive, over at most `Limits.iterator_bindings`, and none that was not used for
+`Limits.iterator_time`. One more ends those used longest ago, whose clients then get OBJECT_NOT_EXIST: the specification
+allows a server to do that at any time, and clients that never call destroy() are many. The bounds are the service's, not those of
+a client, which comes over as many connections as it likes: one that is read goes on, whatever others leave behind.
 
 Source: OMG Naming Service 1.3 (formal/2004-10-03), clause 2.2.3 "BindingIterator".
 """
@@ -37,7 +38,8 @@ class BindingIterators:
     """Keep the iterators of one Naming Service, by a number that goes into their object key.
 
     Args:
-        limits: `iterators` bounds how many are alive, one is always allowed; `iterator_time` how long an idle one is.
+        limits: `iterators` bounds how many are alive, `iterator_bindings` what they hold, one is always allowed; `iterator_time`
+            how long an idle one is.
         profile: `omninames` lets `next_n(0)` pass.
         first: number of the first iterator; a server that starts again takes one it has not used, so that iterators of its
             former life are not taken for new ones.
@@ -45,6 +47,8 @@ class BindingIterators:
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS, *, profile: Profile = DEFAULT_PROFILE, first: int = 0) -> None:
         self._limit = max(limits.iterators, 1)
+        self._most_bindings = limits.iterator_bindings
+        self._bindings = 0
         self._time = limits.iterator_time
         self._profile = profile
         self._next_number = first
@@ -59,7 +63,7 @@ class BindingIterators:
             number, position = next(iter(self._positions.items()))
             if now - position.used < self._time:
                 break
-            del self._positions[number]
+            self._end(number)
 
     def list(self, listing: Sequence[Binding], how_many: int, now: float) -> tuple[tuple[Binding, ...], int | None]:
         """Answer `NamingContext::list`.
@@ -76,11 +80,12 @@ class BindingIterators:
         if len(page) == len(listing):
             return page, None
         self.expire(now)
-        if len(self._positions) >= self._limit:
-            del self._positions[next(iter(self._positions))]
+        while self._positions and (len(self._positions) >= self._limit or self._bindings + len(listing) > self._most_bindings):
+            self._end(next(iter(self._positions)))
         number = self._next_number
         self._next_number += 1
         self._positions[number] = _Position(listing, len(page), now)
+        self._bindings += len(listing)
         return page, number
 
     def next_one(self, number: int, now: float) -> tuple[bool, Binding]:
@@ -116,13 +121,17 @@ class BindingIterators:
             OBJECT_NOT_EXIST: no such iterator, or no more.
         """
         self.expire(now)
-        if self._positions.pop(number, None) is None:
+        if number not in self._positions:
             raise OBJECT_NOT_EXIST(0, CompletionStatus.COMPLETED_NO)
+        self._end(number)
 
     def exists(self, number: int, now: float) -> bool:
         """Tell whether an iterator is alive; does not count as use."""
         self.expire(now)
         return number in self._positions
+
+    def _end(self, number: int) -> None:
+        self._bindings -= len(self._positions.pop(number).listing)
 
     def _advance(self, number: int, how_many: int, now: float) -> tuple[bool, tuple[Binding, ...]]:
         self.expire(now)

@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import logging
 import os
+import resource
 import socket
 from datetime import UTC, datetime
 from pathlib import Path
 
-__all__ = ["LEVELS", "LOG_FORMATS", "JsonFormatter", "log_level_in", "notify", "write_whole"]
+__all__ = ["LEVELS", "LOG_FORMATS", "JsonFormatter", "allow_descriptors", "log_level_in", "notify", "write_whole"]
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
@@ -35,6 +36,15 @@ class JsonFormatter(logging.Formatter):
 
 
 LOG_FORMATS = {"text": logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"), "json": JsonFormatter()}
+
+
+def allow_descriptors(count: int) -> int:
+    """Let this process open as many files and sockets, which by default is often 1,024; return how many it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return most
 
 
 def log_level_in(path: Path) -> str:

@@ -16,7 +16,7 @@ from iiop.exceptions import ReferenceFormatError
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.loop import new_event_loop
 from iiop_tools import cli
-from iiop_tools.daemon import LEVELS, LOG_FORMATS, log_level_in, notify, write_whole
+from iiop_tools.daemon import LEVELS, LOG_FORMATS, allow_descriptors, log_level_in, notify, write_whole
 from ior import Address
 from ior.builder import DEFAULT_PORT
 from naming.model import DEFAULT_PROFILE, Profile
@@ -26,6 +26,9 @@ from naming.store import Durability, StoreError
 __all__ = ["main", "serve_until_told"]
 
 log = logging.getLogger("nstool")
+
+OWN_DESCRIPTORS = 512
+"""Files and sockets beside those of clients: the store, the log, calls to other servers."""
 
 _LIMITS = {field.name: type(field.default) for field in dataclasses.fields(Limits) if isinstance(field.default, int | float)}
 
@@ -129,6 +132,9 @@ def serve(
     handler = logging.StreamHandler()
     handler.setFormatter(LOG_FORMATS[log_format])
     logging.basicConfig(level=_first_level(log_level, log_level_file), handlers=[handler])
+    wanted = limits.connections + OWN_DESCRIPTORS
+    if (allowed := allow_descriptors(wanted)) < wanted:
+        log.warning("only %d files may be open (ulimit -Hn): too few for connections=%d", allowed, limits.connections)
     server = NamingServer(
         folder,
         durability=Durability[durability],

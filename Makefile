@@ -5,8 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ONLY ?=
+MINUTES ?= 60
 
-.PHONY: demo test durability lint bench clean
+.PHONY: demo test durability soak lint bench clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -21,6 +22,9 @@ test: $(STAMP)
 
 durability: $(STAMP)
 	DURABILITY_ROUNDS=200 $(BIN)/python -m pytest tests/net/test_durability.py
+
+soak: $(STAMP)
+	SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -s tests/net/test_soak.py
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

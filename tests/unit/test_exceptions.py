@@ -5,14 +5,16 @@ from __future__ import annotations
 import copy
 import pickle
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, Any, ClassVar
 
 import pytest
 
 import iiop.exceptions
+from iiop.cdr import ByteOrder, Long, codec
 from iiop.exceptions import (
     BAD_PARAM,
     COMM_FAILURE,
+    MARSHAL,
     OBJECT_NOT_EXIST,
     TRANSIENT,
     UNKNOWN,
@@ -22,15 +24,19 @@ from iiop.exceptions import (
     ConnectionLost,
     CorbaException,
     DeadlineExceeded,
+    DecodeError,
     FailoverExhausted,
     IIOPError,
     SystemException,
     UnknownUserException,
     UserException,
+    explain_minor,
+    refusal,
     register_exception,
     system_exception,
     user_exception_class,
 )
+from iiop.limits import Limits
 
 NO, YES, MAYBE = CompletionStatus.COMPLETED_NO, CompletionStatus.COMPLETED_YES, CompletionStatus.COMPLETED_MAYBE
 
@@ -241,3 +247,25 @@ def test_every_attempt_is_told(cls: type[FailoverExhausted] | type[DeadlineExcee
     assert text.startswith("nobody answered\n")
     assert "host1:8002: ConnectFailed: refused (after 0.250 s)" in text
     assert "host2:8002: OBJECT_NOT_EXIST: minor 0, COMPLETED_NO (after 1.500 s)" in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "octets", "name"),
+    [
+        (Annotated[int, Long], b"\0\0", "MARSHAL_PassEndOfMessage"),
+        (str, b"\0\0\0\2", "MARSHAL_PassEndOfMessage"),
+        (Annotated[int, Long], bytes(5), "MARSHAL_MessageTooLong"),
+        (bytes, b"\0\0\0\4abcd", "MARSHAL_SequenceIsTooLong"),
+        (str, b"\0\0\0\6abcde\0", "MARSHAL_StringIsTooLong"),
+        (str, b"\0\0\0\2ab", "MARSHAL_InvalidGIOPMessage"),
+        (bool, b"\2", "MARSHAL_InvalidGIOPMessage"),
+    ],
+)
+def test_octets_that_cannot_be_read_are_marshal_with_a_minor_code_by_name(kind: Any, octets: bytes, name: str) -> None:
+    with pytest.raises(DecodeError) as caught:
+        codec(kind).decode(octets, ByteOrder.BIG, limits=Limits(sequence_length=3, string_length=3))
+    exception = refusal(caught.value, NO)
+    assert isinstance(exception, MARSHAL)
+    meaning = explain_minor("MARSHAL", exception.minor)
+    assert meaning is not None
+    assert (meaning.vendor, meaning.name) == ("omniORB", name)

@@ -452,3 +452,21 @@ def test_a_new_iterator_takes_the_place_of_an_idle_one() -> None:
     iterators.list(numbers(3), 0, 10.0)
     assert second is not None
     assert iterators.exists(second, 10.0)
+
+
+def test_what_iterators_hold_together_is_bounded() -> None:
+    """However they ended; one is always allowed."""
+    iterators = BindingIterators(Limits(iterator_bindings=10, iterator_time=10.0))
+    first, second, third = (iterators.list(numbers(5), 0, 0.0)[1] for _ in range(3))
+    assert [iterators.exists(number, 0.0) for number in (first, second, third) if number is not None] == [False, True, True]
+    assert third is not None
+    iterators.destroy(third, 0.0)
+    iterators.list(numbers(5), 0, 0.0)
+    assert len(iterators) == 2
+    iterators.expire(10.0)
+    _, large = iterators.list(numbers(11), 0, 10.0)
+    assert large is not None
+    assert iterators.next_n(large, 20, 10.0) == (True, tuple(numbers(11)))
+    iterators.list(numbers(5), 0, 10.0)
+    iterators.list(numbers(5), 0, 10.0)
+    assert len(iterators) == 2

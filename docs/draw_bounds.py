@@ -74,8 +74,10 @@ PEERS = (
     ("sends what is no GIOP", "MessageError, and the end of the connection"),
 )
 
-LOGGED = """Whom a server refuses it logs with peer and reason: requests once for each connection and kind of exception, with the
-count of the others at its end; connections beyond `connections` once, with the count of the others when there is room again.
+LOGGED = """Whom a server refuses it logs with peer and reason: requests once for each connection and kind of exception, with
+their count at its end, and connections beyond `connections` once, with their count when there is room again. A connection that
+breaks GIOP is a line, so who connects again and again still fills a log; who resets his connection before it is looked at has
+no name any more.
 `tests/net/test_hostile_clients.py` does all of it to a running `nstool serve`, and watches its memory and another client
 meanwhile; `make soak` mixes it with omniORBpy and clients of ours for an hour. There is no quota on what is bound, and none on
 memory for all connections together: behind `message_size` times `connections` stands whoever may connect."""

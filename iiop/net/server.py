@@ -5,8 +5,8 @@ runs in the event loop and must not block.
 A peer that does not read its replies is not read from either, and what it sent already is left where it is, so that what we hold
 for it stays bounded.
 
-What is refused is logged with peer and reason, once for each connection and kind of exception, and the others are counted at its
-end: a peer cannot fill a log either.
+What is refused is logged with peer and reason, once for each connection and kind of exception, and counted at its end: one
+connection cannot fill a log either.
 
 CloseConnection tells a client that what it waits for has not run, and so may be sent again. It is said only where that is true:
 while a request is being answered, nobody but the end of the server's patience ends its connection, and then without a word.
@@ -207,7 +207,7 @@ class _ServerProtocol(asyncio.Protocol):
             later.cancel()
         for kind, count in self._refusals.items():
             if count > 1:
-                log.warning("%s: %d more requests refused with %s", self.peer, count - 1, kind)
+                log.warning("%s: %d requests refused with %s in all", self.peer, count, kind)
         self._server.forget(self)
 
     def pause_writing(self) -> None:
@@ -363,7 +363,7 @@ class IIOPServer:
                 )
             return False
         if self._turned_away > 1:
-            log.warning("%d more connections were refused", self._turned_away - 1)
+            log.warning("%d connections refused in all", self._turned_away)
         self._turned_away = 0
         self._connections.add(connection)
         return True

@@ -527,7 +527,7 @@ def test_what_is_refused_is_logged_once_for_each_reason_and_counted(serve: Serve
     assert re.search(r"COMPLETED_NO: n at offset \d+: ", first)
     assert second.startswith("PEER: 'no_such_0' of b'echo' refused: BAD_OPERATION: minor 0x4f4d0002 (OMG UNKNOWN_OPERATION: ")
     assert third.startswith(f"PEER: 'echo' of {b'k' * 64!r}... refused: OBJECT_NOT_EXIST: minor 0x4f4d0001 (OMG ")
-    assert counts == ["PEER: 99 more requests refused with MARSHAL", "PEER: 99 more requests refused with BAD_OPERATION"]
+    assert counts == ["PEER: 100 requests refused with MARSHAL in all", "PEER: 100 requests refused with BAD_OPERATION in all"]
 
 
 @at_once_or_later
@@ -553,7 +553,7 @@ def test_connections_too_many_are_logged_once_and_counted(serve: Serve, caplog: 
         assert result(again.call(request("echo", 1))) == 1
     assert lines_of(caplog) == [
         "PEER refused: more connections than the limit connections=1",
-        "9 more connections were refused",
+        "10 connections refused in all",
     ]
 
 

@@ -263,10 +263,14 @@ class NamingModel(Contexts):
     Args:
         changes: what a store loaded, or nothing for a new Naming Service that has only its root.
         profile: the answers in which Naming Services differ.
+
+    Attributes:
+        applied: how often changes were made visible: as long as it stays, answers do.
     """
 
     def __init__(self, changes: Iterable[Change] = (), *, profile: Profile = DEFAULT_PROFILE) -> None:
         super().__init__(profile)
+        self.applied = 0
         self._contexts: dict[ContextId, dict[NameComponent, Bound]] = {ROOT: {}}
         self._latest = (-1, -1)
         self.apply(changes)
@@ -308,6 +312,7 @@ class NamingModel(Contexts):
         return dict(self._contexts[context])
 
     def apply(self, changes: Iterable[Change]) -> None:
+        self.applied += 1
         for change in changes:
             if type(change) is BindingSet:
                 self._contexts[change.context][change.component] = change.bound

@@ -14,12 +14,13 @@ import time
 
 from iiop import iop
 from iiop.giop.messages import GIOP_1_0, GIOP_1_2
-from iiop.idl import ObjectAdapter, Servant, without_prefix
+from iiop.idl import Servant, without_prefix
 from iiop.iop import COMPONENTS, ComponentId, TaggedComponent
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.server import IIOPServer, Serving
 from iiop.profile import CODE_SETS_OF_SERVERS, CodeSetComponentInfo, ProfileBody, encode_profile
 from ior import IOR
+from naming.answers import NamingAdapter
 from naming.bootstrap import INIT, InitialReferencesServant
 from naming.changes import ROOT
 from naming.federation import Federation
@@ -70,7 +71,7 @@ class NamingServer(Serving):
         self._version = GIOP_1_0 if profile is Profile.interstage else GIOP_1_2
         self._limits = limits
         self._code_sets = TaggedComponent(ComponentId.TAG_CODE_SETS, COMPONENTS.encode(ComponentId.TAG_CODE_SETS, code_sets))
-        self.adapter = ObjectAdapter(locate_servant=self._locate, limits=limits)
+        self.adapter = NamingAdapter(locate_servant=self._locate, limits=limits)
         self.adapter.activate(INIT, InitialReferencesServant({"NameService": self._root}))
         self._server = IIOPServer(lambda: self.adapter, host=host, port=port, limits=limits, code_sets=code_sets)
         self._servants: NamingServants | None = None
@@ -122,6 +123,7 @@ class NamingServer(Serving):
                 profile=self._profile,
                 limits=self._limits,
             )
+            self.adapter.serve(self._servants.model)
             await self._server.start()
             self._expire()
         except BaseException:
@@ -141,6 +143,7 @@ class NamingServer(Serving):
             self._federation.close()
         if self._servants is not None:
             servants, self._servants = self._servants, None
+            self.adapter.serve(None)
             await servants.commits.close()
 
     def _expire(self) -> None:

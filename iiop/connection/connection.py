@@ -202,16 +202,17 @@ class Connection:
             raise LocalProtocolError(f"{kind.name} cannot be sent: the connection is {self.state.value}")
         if version.major != 1 or version.minor > 2 or not self._may_send[version.minor][kind]:
             raise LocalProtocolError(f"a {self.role.value} sends no {kind.name} in GIOP {version}")
-        expects_answer = expects_reply(message)
-        if isinstance(message, (Request, LocateRequest)):
+        expects_answer = False
+        if isinstance(message, (Reply, LocateReply)):
+            self._check_answer(message)
+        elif isinstance(message, (Request, LocateRequest)):
+            expects_answer = expects_reply(message)
             if message.request_id in self._ours:
                 raise LocalProtocolError(f"request id {message.request_id} is still waiting for its reply")
             if expects_answer and self._ours.full:
                 raise LocalProtocolError(f"more requests waiting than the limit outstanding={self._limits.outstanding}")
-        elif isinstance(message, (Reply, LocateReply)):
-            self._check_answer(message)
         try:
-            offered = self._offered(message) if self.role is Role.CLIENT else None
+            offered = self._offered(message) if self._may_open and self.role is Role.CLIENT else None
         except DecodeError as error:
             raise EncodeError(f"BI_DIR_IIOP context: {error}", path="service_context") from error
         octets = encode(self._agreement.announced(message) if isinstance(message, Request) else message)
@@ -305,7 +306,7 @@ class Connection:
             if message.request_id in self._peers.waiting:
                 reason = f"request id {message.request_id} is used again before its reply"
                 raise self._broken(RemoteProtocolError(reason, response=self._message_error(header), partial=message))
-            if self.role is Role.SERVER:
+            if self._may_open and self.role is Role.SERVER:
                 self._accept_offer(header, message)
             if isinstance(message, Request):
                 self._agreement.hear(message)
@@ -341,18 +342,17 @@ class Connection:
         return message
 
     def _check_answer(self, message: Reply | LocateReply) -> None:
-        peers = self._peers
-        asked = peers.waiting.get(message.request_id, peers.cancelled.get(message.request_id))
-        if asked is not answered_by(message):
-            raise LocalProtocolError(f"no {answered_by(message).name} {message.request_id} waits for a reply")
+        asked, request_id = answered_by(message), message.request_id
+        if self._peers.waiting.get(request_id) is not asked and self._peers.cancelled.get(request_id) is not asked:
+            raise LocalProtocolError(f"no {asked.name} {request_id} waits for a reply")
 
     def _offered(self, message: Message) -> tuple[ListenPoint, ...] | None:
-        """Return the listen points of a request that offers to go both ways, where that may be; None for any other message.
+        """Return the listen points of a request that offers to go both ways; None for any other message.
 
         Raises:
             DecodeError: its BI_DIR_IIOP context cannot be read.
         """
-        if self._may_open and isinstance(message, Request) and message.version >= GIOP_1_2:
+        if isinstance(message, Request) and message.version >= GIOP_1_2:
             for context in message.service_context:
                 if context.context_id == ServiceId.BI_DIR_IIOP:
                     offer: BiDirIIOPServiceContext = SERVICE_CONTEXTS.decode(

@@ -35,7 +35,8 @@ class Pending:
 
     def add(self, message: Request | LocateRequest) -> None:
         """Wait for the reply to a request, which may have the id of a cancelled one."""
-        self.cancelled.pop(message.request_id, None)
+        if self.cancelled:
+            self.cancelled.pop(message.request_id, None)
         self.waiting[message.request_id] = MessageType.Request if isinstance(message, Request) else MessageType.LocateRequest
 
     def cancel(self, request_id: int) -> None:
@@ -52,7 +53,7 @@ class Pending:
 
 def expects_reply(message: Message) -> bool:
     """Tell whether a message is a request that is to be answered."""
-    return isinstance(message, LocateRequest) or (isinstance(message, Request) and message.response_expected)
+    return message.response_expected if isinstance(message, Request) else isinstance(message, LocateRequest)
 
 
 def answered_by(message: Reply | LocateReply) -> MessageType:

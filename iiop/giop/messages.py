@@ -223,7 +223,7 @@ class Body:
                 raise LocalProtocolError(f"body is {self.byte_order.name}, its message {byte_order.name}")
             if (len(out) - self.start) % 8:
                 raise LocalProtocolError(f"body was marshalled for offset {self.start}, its place is {len(out)}")
-            out += memoryview(self.octets)[self.start :]
+            out += memoryview(self.octets)[self.start :] if self.start else self.octets
 
     def _settled(self) -> Body:
         if self._codec is None:

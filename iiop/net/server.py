@@ -126,15 +126,15 @@ class _ServerProtocol(asyncio.Protocol):
 
     def _answer(self, event: Event) -> bytes:
         self._heard = time.monotonic()
-        if isinstance(event, Request | LocateRequest):
-            self._version = event.version
         if isinstance(event, Request):
+            self._version = event.version
             try:
                 answer = self._adapter.handle(event)
             except SystemException as exception:
                 answer = self._refused(event, exception)
             return self._settle(event, answer)
         if isinstance(event, LocateRequest):
+            self._version = event.version
             return self._settle(event, self._adapter.locate(event))
         if isinstance(event, CancelRequest):
             later = self._later.get(event.request_id)
@@ -146,7 +146,7 @@ class _ServerProtocol(asyncio.Protocol):
 
     def _settle(self, request: Request | LocateRequest, answer: Answer | Awaitable[Answer]) -> bytes:
         """Return the octets of an answer that is there; wait for one that is not, in a task."""
-        if not isinstance(answer, Reply | LocateReply):
+        if not isinstance(answer, (Reply, LocateReply)):
             later = self._later[request.request_id] = asyncio.ensure_future(answer)
             later.add_done_callback(functools.partial(self._answered, request))
             return b""

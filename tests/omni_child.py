@@ -83,6 +83,34 @@ class Child:
         for number in range(count):
             self._refs[context].unbind([CosNaming.NameComponent(str(number), "")])
 
+    def bind_many(self, context: int, count: int) -> None:
+        """Bind the names 0, 1, ... to as many objects, which need not be there: keys 0, 1, ... on port 2809."""
+        bind = self._refs[context].bind
+        for number in map(str, range(count)):
+            bind([CosNaming.NameComponent(number, "")], self._orb.string_to_object(f"corbaloc::127.0.0.1:2809/{number}"))
+
+    def time_resolves(self, context: int, names: int, count: int) -> float:
+        """Resolve `count` names of those that `bind_many` made, all over the first `names`; return the seconds that took."""
+        stride = names * 5 // 8 + 1  # no divisor in common with the powers of ten that names are
+        numbers = [number * stride % names for number in range(count)]
+        values = [[CosNaming.NameComponent(str(number), "")] for number in numbers]
+        resolve = self._refs[context].resolve
+        start = perf_counter()
+        for value in values:
+            resolve(value)
+        return perf_counter() - start
+
+    def time_list(self, context: int, how_many: int, count: int) -> float:
+        """List a context `count` times, by an iterator, `how_many` at a time; return the seconds that took."""
+        start = perf_counter()
+        for _ in repeat(None, count):
+            _, iterator = self._refs[context].list(0)
+            more = True
+            while more:
+                more, _ = iterator.next_n(how_many)
+            iterator.destroy()
+        return perf_counter() - start
+
     # CDR
 
     def cdr(self, typecode: str, octets: dict[str, str], little: bool) -> Any:

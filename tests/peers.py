@@ -370,6 +370,20 @@ class OmniRef:
         """Undo `time_binds`."""
         self.client.command("unbind", context=self.number, count=count)
 
+    def bind_many(self, count: int) -> None:
+        """Bind the names 0, 1, ... in this context to as many objects, which need not be there."""
+        self.client.command("bind_many", context=self.number, count=count)
+
+    def time_resolves(self, names: int, *, count: int) -> float:
+        """Resolve `count` names all over the first `names` of `bind_many`; return the seconds in the omniORBpy process."""
+        seconds: float = self.client.command("time_resolves", context=self.number, names=names, count=count)
+        return seconds
+
+    def time_list(self, how_many: int, *, count: int) -> float:
+        """List this context `count` times, `how_many` at a time; return the seconds that took in the omniORBpy process."""
+        seconds: float = self.client.command("time_list", context=self.number, how_many=how_many, count=count)
+        return seconds
+
     def narrow(self, interface: str, *, checked: bool = True) -> OmniRef:
         ref: OmniRef = self.client.command("narrow", ref=self.number, interface=interface, checked=checked)
         return ref

@@ -5,7 +5,7 @@ only their ratio is judged. Taking turns is not enough, though: whether the sche
 two makes a loopback call take 26 or 100 µs, and it keeps its choice for the life of a process. omniNames compared with
 itself came out anywhere between 0.28 and 3.85 (two CPUs, eight runs); with all processes of a row on one CPU between 0.98
 and 1.03. So a row runs on one CPU. Therefore it measures work and switches of one call after the other, and says
-nothing about parallel clients. The row `naming.same_peer` shows what noise is left.
+nothing about parallel clients; a row about those asks for all CPUs. The row `naming.same_peer` shows what noise is left.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import inspect
 import os
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import repeat
 from statistics import median, quantiles
 from time import perf_counter
 from typing import Any
 
-UNITS = {"s": 1.0, "ms": 1e3, "µs": 1e6, "ns": 1e9}
+UNITS = {"s": 1.0, "ms": 1e3, "µs": 1e6, "ns": 1e9, "B": 1.0}
 TURNS = 40
 """Turns of each side."""
 TURN_SECONDS = 0.02
@@ -36,7 +36,14 @@ class SelfTimed:
     seconds: Callable[[int], float]
 
 
-Side = Callable[[], object] | SelfTimed
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A side that is no time and needs no turns: a number of the row's unit."""
+
+    value: float
+
+
+Side = Callable[[], object] | SelfTimed | Measured
 Sides = tuple[Side, Side]
 
 
@@ -49,6 +56,8 @@ class Row:
     target: float | None
     what: str
     make: Callable[[], Sides | Iterator[Sides]]
+    turns: int = TURNS
+    one_cpu: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +86,14 @@ class Result:
 ROWS: dict[str, Row] = {}
 
 
-def row(name: str, *, unit: str = "µs", target: float | None = None) -> Callable[[Any], Any]:
+def row(
+    name: str, *, unit: str = "µs", target: float | None = None, turns: int = TURNS, one_cpu: bool = True
+) -> Callable[[Any], Any]:
     """Register a comparison; the first line of the function's docstring says what is compared.
 
     The function returns, or yields once (and cleans up afterwards), two sides: ours, then the peer's. A side is a callable
-    without arguments, called many times a turn, or a `SelfTimed`. The ratio is ours / peer's; `target` is the largest
-    ratio that counts as met.
+    without arguments, called many times a turn, or a `SelfTimed`, or both are `Measured`. The ratio is ours / peer's; `target` is
+    the largest ratio that counts as met. Where a call takes long, `turns` is the most turns of each side.
     """
     if unit not in UNITS:
         raise ValueError(f"{name}: unit {unit!r} is none of {', '.join(UNITS)}")
@@ -90,7 +101,7 @@ def row(name: str, *, unit: str = "µs", target: float | None = None) -> Callabl
     def register(make: Callable[[], Sides | Iterator[Sides]]) -> Callable[[], Sides | Iterator[Sides]]:
         if name in ROWS:
             raise ValueError(f"two rows are called {name}")
-        ROWS[name] = Row(name, unit, target, (make.__doc__ or "").strip().partition("\n")[0], make)
+        ROWS[name] = Row(name, unit, target, (make.__doc__ or "").strip().partition("\n")[0], make, turns, one_cpu)
         return make
 
     return register
@@ -98,7 +109,11 @@ def row(name: str, *, unit: str = "µs", target: float | None = None) -> Callabl
 
 def measure(row: Row, *, turns: int = TURNS, turn_seconds: float = TURN_SECONDS) -> Result:
     """Measure one row. What the row raises is not caught: a peer that is missing is an error."""
-    with one_cpu(), _sides(row) as sides:
+    turns = min(turns, row.turns)
+    with one_cpu() if row.one_cpu else nullcontext(), _sides(row) as sides:
+        if isinstance(sides[0], Measured) and isinstance(sides[1], Measured):
+            ours, peer = sides[0].value, sides[1].value
+            return Result(row, ours, peer, (ours / peer,) * 2)
         timers = [_timer(side) for side in sides]
         counts = [_count(timer, turn_seconds) for timer in timers]
         times: tuple[list[float], list[float]] = ([], [])
@@ -137,6 +152,8 @@ def _sides(row: Row) -> Iterator[Sides]:
 
 
 def _timer(side: Side) -> Callable[[int], float]:
+    if isinstance(side, Measured):
+        raise TypeError("one side of a row is measured, the other to be timed")
     if isinstance(side, SelfTimed):
         return side.seconds
 

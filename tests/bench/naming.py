@@ -50,6 +50,32 @@ def _resolve(ours: Service, peer: Service) -> Iterator[Sides]:
         )
 
 
+@row("naming.resolve_8_clients", target=2.0, one_cpu=False)
+def resolve_8_clients() -> Iterator[Sides]:
+    """one of the resolves that 8 omniORBpy processes make at a time, on all CPUs"""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        services = [
+            stack.enter_context(our_naming_service(Path(folder, "ours"))),
+            stack.enter_context(omni_names(Path(folder, "peer"))),
+        ]
+        processes = [stack.enter_context(OmniClient()) for _ in range(8)]
+        threads = stack.enter_context(ThreadPoolExecutor(len(processes)))
+
+        def side(service: NamingPeer) -> SelfTimed:
+            roots = [client.naming(service.corbaloc) for client in processes]
+            roots[0].call("bind", BOUND, processes[0].string_to_object("corbaloc::127.0.0.1:2809/account"))
+
+            def seconds(count: int) -> float:
+                each = -(-count // len(roots))
+                slowest: float = max(threads.map(lambda root: root.time_calls("resolve", BOUND, count=each), roots))
+                return slowest * count / (each * len(roots))
+
+            return SelfTimed(seconds)
+
+        ours, peer = map(side, services)
+        yield ours, peer
+
+
 @row("naming.bind")
 def bind() -> Iterator[Sides]:
     """one bind by omniORBpy, synced to disk by ours, written but not synced by omniNames"""
@@ -77,7 +103,9 @@ def _bind(clients: int) -> Iterator[Sides]:
         def side(contexts: list[OmniRef]) -> SelfTimed:
             def seconds(count: int) -> float:
                 each = -(-count // clients)
-                slowest = max(threads.map(lambda context, target: context.time_binds(target, count=each), contexts, targets))
+                slowest: float = max(
+                    threads.map(lambda context, target: context.time_binds(target, count=each), contexts, targets)
+                )
                 list(threads.map(lambda context: context.unbind(each), contexts))
                 return slowest * count / (each * clients)
 

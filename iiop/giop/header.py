@@ -27,10 +27,23 @@ MORE_FRAGMENTS = 0x02
 RESERVED_FLAGS = 0xFC
 
 VERSIONS = {(version.major, version.minor): version for version in (GIOP_1_0, GIOP_1_1, GIOP_1_2)}
-_TYPES = {int(kind): kind for kind in MessageType}
-_ORDERS = (ByteOrder.BIG, ByteOrder.LITTLE)
 _START = struct.Struct("4sBBBB").unpack_from
 _SIZES = (struct.Struct(">I").unpack_from, struct.Struct("<I").unpack_from)
+
+_KNOWN = {
+    MAGIC + bytes((*pair, flags, kind)): (
+        version,
+        ByteOrder(flags & LITTLE_ENDIAN),
+        flags > 1,
+        kind,
+        _SIZES[flags & LITTLE_ENDIAN],
+    )
+    for pair, version in VERSIONS.items()
+    for flags in ((0, 1) if version is GIOP_1_0 else (0, 1, 2, 3))
+    for kind in MessageType
+    if not (kind is MessageType.Fragment and version is GIOP_1_0)
+}
+"""What the eight octets before the size say: every header that there is; and what reads the size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +81,27 @@ def cut_header(octets: bytes | bytearray, limits: Limits) -> Header:
         RemoteProtocolError: they are no header of GIOP 1.0 to 1.2, or of a message larger than `limits.message_size`. The
             response is a MessageError of the highest version we speak, or of the peer's where we speak it.
     """
-    magic, major, minor, flags, kind = _START(octets)
-    if magic != MAGIC:
-        raise _refuse(f"not GIOP: the message begins with {magic!r}")
-    version = VERSIONS.get((major, minor))
-    if version is None:
-        raise _refuse(f"GIOP {major}.{minor} is not spoken here, only 1.0, 1.1 and 1.2")
-    if flags > 1 and (flags & RESERVED_FLAGS or version is GIOP_1_0):
-        raise _refuse(f"reserved bits set in the flags 0x{flags:02x} of a GIOP {version} header", version)
-    message_type = _TYPES.get(kind)
-    if message_type is None or (message_type is MessageType.Fragment and version is GIOP_1_0):
-        raise _refuse(f"message type {kind} does not exist in GIOP {version}", version)
-    size = HEADER_SIZE + _SIZES[flags & LITTLE_ENDIAN](octets, 8)[0]
+    known = _KNOWN.get(bytes(octets[:8]))
+    if known is None:
+        raise _not_known(octets)
+    version, byte_order, more_fragments, message_type, read_size = known
+    size = HEADER_SIZE + read_size(octets, 8)[0]
     if size > limits.message_size:
         raise _refuse(f"message of {size} octets exceeds the limit message_size={limits.message_size}", version)
-    return Header(version, _ORDERS[flags & LITTLE_ENDIAN], flags & MORE_FRAGMENTS != 0, message_type, size)
+    return Header(version, byte_order, more_fragments, message_type, size)
+
+
+def _not_known(octets: bytes | bytearray) -> RemoteProtocolError:
+    """Return why octets are no header that there is."""
+    magic, major, minor, flags, kind = _START(octets)
+    if magic != MAGIC:
+        return _refuse(f"not GIOP: the message begins with {magic!r}")
+    version = VERSIONS.get((major, minor))
+    if version is None:
+        return _refuse(f"GIOP {major}.{minor} is not spoken here, only 1.0, 1.1 and 1.2")
+    if flags > 1 and (flags & RESERVED_FLAGS or version is GIOP_1_0):
+        return _refuse(f"reserved bits set in the flags 0x{flags:02x} of a GIOP {version} header", version)
+    return _refuse(f"message type {kind} does not exist in GIOP {version}", version)
 
 
 def _refuse(reason: str, version: Version = GIOP_1_2) -> RemoteProtocolError:

@@ -98,6 +98,8 @@ CANCEL_REQUEST = codec(CancelRequestHeader)
 LOCATE_REQUEST = codec(LocateRequestHeader_1_0)
 LOCATE_REPLY = codec(LocateReplyHeader)
 
+_ONEWAY, _TWOWAY = int(ResponseFlags.SYNC_NONE), int(ResponseFlags.SYNC_WITH_TARGET)
+
 
 def object_key(target: TargetAddress, version: Version) -> bytes:
     """Return the key of a target.
@@ -116,7 +118,7 @@ def read_request(codec: Codec, version: Version, octets: bytes, order: ByteOrder
         header.request_id,
         header.operation,
         key_address(header.object_key),
-        ResponseFlags.SYNC_WITH_TARGET.value if header.response_expected else ResponseFlags.SYNC_NONE.value,
+        _TWOWAY if header.response_expected else _ONEWAY,
         header.service_context,
         Body(octets, at, order),
         header.requesting_principal,
@@ -144,8 +146,7 @@ def read_reply(version: Version, octets: bytes, order: ByteOrder, limits: Limits
 
 
 def write_reply(message: Reply, out: bytearray) -> None:
-    header = ReplyHeader_1_0(message.service_context, message.request_id, message.reply_status)
-    REPLY.encode_into(out, header, message.byte_order)
+    REPLY.encode_into(out, message, message.byte_order)
     message.body.encode_into(out, message.byte_order)
 
 

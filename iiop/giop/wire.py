@@ -28,9 +28,10 @@ def encode(message: Message) -> bytes:
         LocalProtocolError: the message cannot be said in its version.
     """
     version = message.version
-    if version.major != 1 or version.minor > 2 or type(message) not in _WRITE[version.minor]:
+    found = _WRITE[version.minor].get(type(message)) if version.major == 1 and version.minor <= 2 else None
+    if found is None:
         raise LocalProtocolError(f"there is no {type(message).__name__} in GIOP {version}")
-    kind, write = _WRITE[version.minor][type(message)]
+    kind, write = found
     out = new_message(version, message.byte_order, kind)
     write(message, out)
     put_size(out)

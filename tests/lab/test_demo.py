@@ -9,9 +9,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 import pytest
 
 from iiop_lab.demo.ledger import Call, Client, Promise, judge, minor_text
+from iiop_lab.demo.play import _Play
 
 PATIENCE = 60.0
 COMMAND = [str(Path(sys.executable).with_name("iiop-lab")), "demo"]
@@ -310,3 +312,14 @@ def test_a_promise_tells_its_numbers() -> None:
     assert judge([good_client()], good_journals())[0] == Promise(SPREAD_CALM, True, "host1 5, host2 5")
     assert minor_text("COMM_FAILURE", 0x464A0114) == "0x464a0114 (Fujitsu: IPCOM_ERROR)"
     assert minor_text("COMM_FAILURE", 0) == "minor 0"
+
+
+def test_an_interrupt_that_leaves_the_lock_taken_holds_up_nobody(tmp_path: Path) -> None:
+    """Otherwise the readers of the clients wait for it for ever, and the demo for them."""
+    play = _Play(tmp_path, ExitStack(), lambda line: None)
+    play.progress.acquire()
+    play._let_go()
+    reader = threading.Thread(target=play._ask_no_more, daemon=True)
+    reader.start()
+    reader.join(5.0)
+    assert not reader.is_alive()

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -178,7 +178,7 @@ class _Play:
             client = Client(name, ours, spreads=ours or binding == BY_CALL)
             self.clients.append(client)
             self._start_client(client, binding, number * 1_000_000)
-        self.stack.callback(self._ask_no_more)  # before any client is ended
+        self.stack.callback(self._let_go)  # before any client is ended
         return self.clients
 
     def _start_client(self, client: Client, binding: str, first: int) -> None:
@@ -230,6 +230,13 @@ class _Play:
     def _ask_no_more(self) -> None:
         with self.progress:
             self.most = 0
+
+    def _let_go(self) -> None:
+        """Ask no more, and hold up nobody: Ctrl-C may come between taking the lock and the block that gives it back."""
+        self.most = 0
+        with suppress(RuntimeError):  # it is not ours any more
+            while True:
+                self.progress.release()
 
     def _stop_calling(self) -> None:
         self._ask_no_more()

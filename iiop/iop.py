@@ -10,6 +10,7 @@ Source: CORBA 3.3 part 2, clause 7.6 "Object References", 7.7 "Service Context";
 from __future__ import annotations
 
 import contextlib
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -172,16 +173,16 @@ NIL = IOR("", ())
 IOR_CODEC = codec(IOR)
 
 
-class Layout:
+class Layout(ABC):
     """Stand above the ways in which octets of a tag can be laid out."""
 
+    @abstractmethod
     def decode(self, octets: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
         """Return the typed value; raises DecodeError if the octets are laid out otherwise."""
-        raise NotImplementedError
 
+    @abstractmethod
     def encode(self, value: Any, byte_order: ByteOrder = ByteOrder.BIG) -> bytes:
         """Return the octets of a typed value; raises EncodeError if it does not fit."""
-        raise NotImplementedError
 
 
 class Encapsulated(Layout):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import itertools
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -78,7 +79,7 @@ CHOSEN = 512
 """Types chosen by peers that functions are kept for, apart from those of declared ones."""
 
 
-class Generator:
+class Generator(ABC):
     """Write the body of one function, and keep the objects that it names.
 
     `phase` is that of the position behind the pending run; the position the generated code has in hand is the one before the run,
@@ -187,9 +188,9 @@ class Generator:
             self.emit("else: raise Refused")
         self.phase = functools.reduce(Phase.meet, behind)
 
+    @abstractmethod
     def flush(self) -> None:
         """Write the code of the pending run."""
-        raise NotImplementedError
 
     def function(self, head: str) -> Callable[..., Any]:
         """Compile the lines under a `def run(...)` line; the text is kept as attribute `source` of the function."""

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from iiop.exceptions.corba import BAD_PARAM, NO_PERMISSION, OBJECT_NOT_EXIST, CompletionStatus
 from iiop.iop import IOR
@@ -265,12 +265,12 @@ class NamingModel(Contexts):
         profile: the answers in which Naming Services differ.
 
     Attributes:
-        applied: how often changes were made visible: as long as it stays, answers do.
+        changed: called whenever changes were made visible.
     """
 
     def __init__(self, changes: Iterable[Change] = (), *, profile: Profile = DEFAULT_PROFILE) -> None:
         super().__init__(profile)
-        self.applied = 0
+        self.changed: Callable[[], None] = lambda: None
         self._contexts: dict[ContextId, dict[NameComponent, Bound]] = {ROOT: {}}
         self._latest = (-1, -1)
         self.apply(changes)
@@ -312,7 +312,6 @@ class NamingModel(Contexts):
         return dict(self._contexts[context])
 
     def apply(self, changes: Iterable[Change]) -> None:
-        self.applied += 1
         for change in changes:
             if type(change) is BindingSet:
                 self._contexts[change.context][change.component] = change.bound
@@ -323,6 +322,7 @@ class NamingModel(Contexts):
                 self._latest = max(self._latest, context_number(change.context))
             else:
                 del self._contexts[change.context]
+        self.changed()
 
 
 class Draft(Contexts):

@@ -73,7 +73,9 @@ class NamingServer(Serving):
         self._code_sets = TaggedComponent(ComponentId.TAG_CODE_SETS, COMPONENTS.encode(ComponentId.TAG_CODE_SETS, code_sets))
         self.adapter = NamingAdapter(locate_servant=self._locate, limits=limits)
         self.adapter.activate(INIT, InitialReferencesServant({"NameService": self._root}))
-        self._server = IIOPServer(lambda: self.adapter, host=host, port=port, limits=limits, code_sets=code_sets)
+        self._server = IIOPServer(
+            lambda: self.adapter, host=host, port=port, limits=limits, code_sets=code_sets, standing=self.adapter.standing
+        )
         self._servants: NamingServants | None = None
         self._federation: Federation | None = None
         self._expiring: asyncio.TimerHandle | None = None

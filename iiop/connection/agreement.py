@@ -24,18 +24,22 @@ _NOBODY_HAS = Negotiated(0xFFFFFFFF, 0xFFFFFFFF)
 
 
 class Agreement:
-    """Remember in which code sets both ends of a connection speak; the arguments are those of `Connection`."""
+    """Remember in which code sets both ends of a connection speak; the arguments are those of `Connection`.
+
+    Attributes:
+        speeches: how messages carry characters, by minor version of GIOP.
+    """
 
     def __init__(self, role: Role, agreed: Negotiated | None, code_sets: CodeSetComponentInfo) -> None:
         self.agreed = agreed
         self._listens = role is Role.SERVER
-        self._speeches = server_speeches(None) if self._listens else client_speeches(agreed)
+        self.speeches = server_speeches(None) if self._listens else client_speeches(agreed)
         self._announces = not self._listens and agreed is not None
         self._code_sets = code_sets
 
     def speech(self, version: Version) -> Speech:
         """Return how messages of a version of GIOP carry characters."""
-        return self._speeches[version.minor]
+        return self.speeches[version.minor]
 
     def announced(self, request: Request) -> Request:
         """Return a request as it is to be sent: with a CodeSets context until a reply shows that the server has heard one.
@@ -57,8 +61,8 @@ class Agreement:
             if isinstance(message, Reply):
                 self._announces = False
             elif self._listens and message.service_context and (octets := _context(message)) is not None:
-                self._speeches = self._chosen(octets)
-        message.body.speech = self._speeches[message.version.minor]
+                self.speeches = self._chosen(octets)
+        message.body.speech = self.speeches[message.version.minor]
 
     def _chosen(self, octets: bytes) -> tuple[Speech, Speech, Speech]:
         try:

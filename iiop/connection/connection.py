@@ -21,6 +21,7 @@ from iiop.cdr.code_sets import Negotiated
 from iiop.cdr.speech import Speech
 from iiop.connection.agreement import Agreement
 from iiop.connection.pending import Pending, answered_by, expects_reply
+from iiop.connection.standing import StandingAnswers
 from iiop.connection.states import TRANSITIONS, ConnectionState, Role, Trigger, sendable
 from iiop.exceptions.errors import DecodeError, EncodeError, LocalProtocolError, RemoteProtocolError
 from iiop.giop.fragments import FRAGMENTABLE, Reassembler, split
@@ -98,6 +99,7 @@ class Connection:
         bidirectional: bool = False,
         agreed: Negotiated | None = None,
         code_sets: CodeSetComponentInfo = CODE_SETS_OF_SERVERS,
+        standing: StandingAnswers | None = None,
     ) -> None:
         """Start a connection in state OPEN.
 
@@ -110,6 +112,7 @@ class Connection:
             agreed: of a client: the code sets to speak, as `iiop.cdr.code_sets.negotiate` says; None where the reference has no
                 TAG_CODE_SETS.
             code_sets: of a server: those it has; a client may also choose ISO 8859-1, UTF-8, and for wchar UTF-16.
+            standing: of a server: what `recall` answers with; None lets it answer nothing.
         """
         self.role = role
         self.state = ConnectionState.OPEN
@@ -129,6 +132,7 @@ class Connection:
         self._ours = Pending(limits.outstanding)
         self._peers = Pending(limits.outstanding)
         self._may_open = bidirectional
+        self._standing = standing
         self._agreement = Agreement(role, agreed, code_sets)
         self.listen_points: tuple[ListenPoint, ...] | None = None
 
@@ -169,6 +173,22 @@ class Connection:
             if isinstance(self._buffer, bytes):
                 self._buffer = bytearray(self._buffer)
             self._buffer += data
+
+    def recall(self, data: bytes) -> bytes | None:
+        """Return the octets that answer octets which arrived, if these are one request to which the answer stands.
+
+        Otherwise None, and nothing has changed: give them to `receive_data`. So too where anything else is under way.
+        """
+        if (
+            self._standing is None
+            or self._buffer
+            or self._ended
+            or self._peers.waiting
+            or self._peers.cancelled
+            or self.state is not ConnectionState.OPEN
+        ):
+            return None
+        return self._standing.answer(data, self._agreement.speeches)
 
     def next_event(self) -> Event:
         """Return the next message, NEED_DATA, or, once, the end of the stream.

@@ -25,7 +25,7 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Protocol, Self, cast
 
-from iiop.connection import NEED_DATA, Connection, ConnectionState, EndOfStream, Event, Role
+from iiop.connection import NEED_DATA, Connection, ConnectionState, EndOfStream, Event, Role, StandingAnswers
 from iiop.exceptions import (
     UNKNOWN,
     CompletionStatus,
@@ -37,6 +37,8 @@ from iiop.exceptions import (
 )
 from iiop.giop.messages import (
     GIOP_1_0,
+    GIOP_1_1,
+    GIOP_1_2,
     CancelRequest,
     CloseConnection,
     LocateReply,
@@ -56,6 +58,8 @@ __all__ = ["Adapter", "IIOPServer", "ServerThread", "Serving"]
 log = logging.getLogger("iiop.server")
 
 Answer = Reply | LocateReply
+
+_VERSIONS = (GIOP_1_0, GIOP_1_1, GIOP_1_2)
 
 STOP_GRACE = 0.1
 """Seconds that peers that read slowly get when the server stops."""
@@ -80,7 +84,7 @@ class _ServerProtocol(asyncio.Protocol):
 
     def __init__(self, server: IIOPServer) -> None:
         self._server = server
-        self._connection = Connection(Role.SERVER, limits=server.limits, code_sets=server.code_sets)
+        self._connection = Connection(Role.SERVER, limits=server.limits, code_sets=server.code_sets, standing=server.standing)
         self._transport: asyncio.Transport
         self._idle: asyncio.TimerHandle | None = None
         self._adapter = server.new_adapter()
@@ -103,6 +107,12 @@ class _ServerProtocol(asyncio.Protocol):
             self.close()
 
     def data_received(self, data: bytes) -> None:
+        answer = None if self._paused else self._connection.recall(data)
+        if answer is not None:
+            self._heard = time.monotonic()
+            self._version = _VERSIONS[answer[5]]
+            self._transport.write(answer)
+            return
         self._connection.receive_data(data)
         self._serve()
 
@@ -288,6 +298,7 @@ class IIOPServer:
         port: 0 lets the system choose.
         limits: what peers may make us hold.
         code_sets: see `Connection`; references of what is served here are to state them.
+        standing: answers of the adapter's that may be given again without asking it.
     """
 
     def __init__(
@@ -298,12 +309,14 @@ class IIOPServer:
         port: int = 0,
         limits: Limits = DEFAULT_LIMITS,
         code_sets: CodeSetComponentInfo = CODE_SETS_OF_SERVERS,
+        standing: StandingAnswers | None = None,
     ) -> None:
         self.new_adapter = new_adapter
         self.host = host
         self.port = port
         self.limits = limits
         self.code_sets = code_sets
+        self.standing = standing
         self._connections: set[_ServerProtocol] = set()
         self._turned_away = 0
         self._stopping: asyncio.Event | None = None

@@ -1,21 +1,19 @@
-"""Answers kept by `NamingAdapter`: the same octets as without, asked once as long as nothing changes, and bounded."""
+"""Answers that `NamingAdapter` lets stand: the same octets as without, asked once as long as nothing changes."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-
 import pytest
 
-from iiop.connection import Connection, Role
+from iiop.connection import NEED_DATA, Connection, Role
 from iiop.exceptions import OBJECT_NOT_EXIST
 from iiop.giop.messages import GIOP_1_0, GIOP_1_1, GIOP_1_2, Body, Reply, ReplyStatus, Request, key_address
-from iiop.giop.wire import encode
+from iiop.giop.wire import decode
 from iiop.idl import ObjectAdapter, Servant
 from iiop.iop import IOR
 from iiop.profile import Version
 from ior import IORBuilder
 from naming import parse_name
-from naming.answers import ANSWER_SIZE, ANSWERS, NamingAdapter
+from naming.answers import NamingAdapter
 from naming.changes import ROOT
 from naming.interfaces import NamingContextExt
 from naming.model import NamingModel
@@ -61,90 +59,95 @@ def adapter(model: NamingModel, counting: Counting) -> NamingAdapter:
     return adapter
 
 
-def question(text: str = "a", *, version: Version = GIOP_1_2, key: bytes = KEY, request_id: int = 2) -> Request:
-    """Return the request as a server gets it."""
-    client, server = Connection(Role.CLIENT), Connection(Role.SERVER)
-    body = Body.of(RESOLVE.arguments, (parse_name(text),))
-    server.receive_data(client.send(Request(request_id, "resolve", key_address(key), body=body, version=version)))
-    request = server.next_event()
-    assert isinstance(request, Request)
-    return request
+class Server:
+    """A connection of a client, and of a server that answers with an adapter."""
+
+    def __init__(self, adapter: ObjectAdapter) -> None:
+        self._adapter = adapter
+        self._client = Connection(Role.CLIENT)
+        self._server = Connection(Role.SERVER, standing=adapter.standing if isinstance(adapter, NamingAdapter) else None)
+
+    def ask(self, text: str = "a", *, version: Version = GIOP_1_2, key: bytes = KEY) -> bytes:
+        """Return the octets of the answer to one `resolve`."""
+        request_id, body = self._client.next_request_id(), Body.of(RESOLVE.arguments, (parse_name(text),))
+        octets = self._client.send(Request(request_id, "resolve", key_address(key), body=body, version=version))
+        answer = self._server.recall(octets)
+        if answer is None:
+            self._server.receive_data(octets)
+            request = self._server.next_event()
+            assert isinstance(request, Request)
+            assert self._server.next_event() is NEED_DATA
+            reply = self._adapter.handle(request)
+            assert isinstance(reply, Reply)
+            answer = self._server.send(reply)
+        self._client.receive_data(answer)
+        reply = self._client.next_event()
+        assert isinstance(reply, Reply)
+        assert reply.request_id == request_id
+        return answer
 
 
-def octets(reply: Reply | Awaitable[Reply]) -> bytes:
+def status(octets: bytes) -> ReplyStatus:
+    reply = decode(octets)
     assert isinstance(reply, Reply)
-    return encode(reply)
+    return reply.reply_status
+
+
+@pytest.fixture
+def server(adapter: NamingAdapter) -> Server:
+    return Server(adapter)
 
 
 @pytest.mark.parametrize("version", [GIOP_1_0, GIOP_1_1, GIOP_1_2], ids=str)
-def test_the_octets_are_those_of_an_adapter_that_keeps_nothing(
-    version: Version, adapter: NamingAdapter, counting: Counting
-) -> None:
-    plain = ObjectAdapter(locate_servant=lambda _: counting)
-    first, second = (question(version=version, request_id=number) for number in (2, 4))
-    assert octets(adapter.handle(first)) == octets(plain.handle(first))
+def test_the_octets_are_those_of_an_adapter_that_keeps_nothing(version: Version, server: Server, counting: Counting) -> None:
+    plain = Server(ObjectAdapter(locate_servant=lambda _: counting))
+    assert server.ask(version=version) == plain.ask(version=version)
     before = counting.asked
-    answer = octets(adapter.handle(second))
+    answer = server.ask(version=version)
     assert counting.asked == before
-    assert answer == octets(plain.handle(second))
+    assert answer == plain.ask(version=version)
 
 
-def test_a_change_makes_it_ask_again(adapter: NamingAdapter, model: NamingModel) -> None:
-    first = octets(adapter.handle(question()))
+def test_answers_are_those_of_all_connections(adapter: NamingAdapter, counting: Counting) -> None:
+    assert Server(adapter).ask() == Server(adapter).ask()
+    assert counting.asked == 1
+
+
+def test_a_change_makes_it_ask_again(server: Server, model: NamingModel) -> None:
+    first = server.ask()
     model.apply(model.plan_rebind(ROOT, parse_name("a"), B))
-    assert octets(adapter.handle(question())) != first
+    assert server.ask() != first
     model.apply(model.plan_unbind(ROOT, parse_name("a")))
-    reply = adapter.handle(question())
-    assert isinstance(reply, Reply)
-    assert reply.reply_status is ReplyStatus.USER_EXCEPTION
+    assert status(server.ask()) is ReplyStatus.USER_EXCEPTION
 
 
-def test_exceptions_are_not_kept(adapter: NamingAdapter, counting: Counting) -> None:
+def test_exceptions_are_not_kept(server: Server, counting: Counting) -> None:
     for _ in range(3):
-        reply = adapter.handle(question("b"))
-        assert isinstance(reply, Reply)
-        assert reply.reply_status is ReplyStatus.USER_EXCEPTION
+        assert status(server.ask("b")) is ReplyStatus.USER_EXCEPTION
     assert counting.asked == 3
 
 
-def test_what_was_activated_answers_as_it_likes(adapter: NamingAdapter, model: NamingModel) -> None:
-    adapter.handle(question())
+def test_what_was_activated_answers_as_it_likes(server: Server, adapter: NamingAdapter, model: NamingModel) -> None:
+    server.ask()
     mine = Counting(model)
     adapter.activate(KEY, mine)
     for _ in range(2):
-        adapter.handle(question())
+        server.ask()
     assert mine.asked == 2
     adapter.deactivate(KEY)
-    adapter.handle(question())
+    server.ask()
     assert mine.asked == 2
 
 
-def test_without_a_model_nothing_is_kept(adapter: NamingAdapter, counting: Counting) -> None:
-    adapter.handle(question())
+def test_without_a_model_nothing_is_kept(server: Server, adapter: NamingAdapter, counting: Counting) -> None:
+    server.ask()
     adapter.serve(None)
     for _ in range(2):
-        adapter.handle(question())
+        server.ask()
     assert counting.asked == 3
 
 
-def test_another_context_gives_another_answer(adapter: NamingAdapter) -> None:
-    adapter.handle(question())
+def test_another_context_gives_another_answer(server: Server) -> None:
+    server.ask()
     with pytest.raises(OBJECT_NOT_EXIST):
-        adapter.handle(question(key=b"context.1.1"))
-
-
-def test_what_it_keeps_is_bounded(adapter: NamingAdapter, model: NamingModel, counting: Counting) -> None:
-    long = "x" * ANSWER_SIZE
-    model.apply(model.plan_bind(ROOT, parse_name(long), A))
-    model.apply([change for number in range(ANSWERS) for change in model.plan_bind(ROOT, parse_name(f"n{number}"), B)])
-    for asked in (1, 2):
-        adapter.handle(question(long))
-        assert counting.asked == asked
-    adapter.handle(question("a"))
-    for number in range(ANSWERS):
-        adapter.handle(question(f"n{number}"))
-    before = counting.asked
-    adapter.handle(question(f"n{ANSWERS - 1}"))
-    assert counting.asked == before
-    adapter.handle(question("a"))
-    assert counting.asked == before + 1
+        server.ask(key=b"context.1.1")

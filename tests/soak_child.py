@@ -96,7 +96,8 @@ def breaks(address: tuple[str, int], chance: random.Random, number: str) -> Call
             if chance.random() < 0.3:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 return
-            sock.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(OSError):  # the server has ended the connection already
+                sock.shutdown(socket.SHUT_WR)
             while sock.recv(65536):
                 pass
 

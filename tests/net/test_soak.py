@@ -93,6 +93,7 @@ def test_mixed_load_grows_neither_memory_nor_descriptors(tmp_path: Path) -> None
         idle = procfs.descriptors(pid)
         children = [Child(kind, number, peer) for number, kind in enumerate(CHILDREN)]
         for child in children:
+            stack.enter_context(child.process)
             stack.callback(child.process.kill)
         workers = [OmniWorker(peer) for _ in range(OMNI_CLIENTS)]
         samples, tick = [], threading.Event()

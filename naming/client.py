@@ -10,6 +10,7 @@ asked again *over a new connection*, which is what makes a balancer such as IPCO
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from types import TracebackType
 from typing import TypeVar
@@ -29,7 +30,7 @@ from naming.interfaces import NamingContextExt
 from naming.names import parse_name
 from naming.types import Name
 
-__all__ = ["NameService"]
+__all__ = ["NameService", "root_at", "root_reference"]
 
 S = TypeVar("S", bound=Interface)
 
@@ -38,7 +39,8 @@ class NameService:
     """Find objects by name, in any CosNaming server.
 
     Args:
-        address: `host:port`, `host` (then port 8002, Interstage's), `corbaloc:...` or `IOR:...` of the root context.
+        address: `host:port`, `host` (then port 8002, Interstage's), `corbaloc:...` or `IOR:...` of the root context, or its
+            reference; `naming.places.open_service` knows more forms.
         hosts: addresses of host names that the system's resolver need not know.
         policy: how calls cope with dead servers; also for references that are given none of their own.
         limits: what a server may make us hold.
@@ -50,16 +52,16 @@ class NameService:
 
     def __init__(
         self,
-        address: str,
+        address: str | IOR,
         *,
         hosts: Hosts | None = None,
         policy: FailoverPolicy = DEFAULT_POLICY,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        self.address = address
+        self.address = str(address)
         self.policy = policy
         self.client = Client(hosts=hosts, policy=policy, limits=limits)
-        self._root = root_reference(address)
+        self._root = address if isinstance(address, IOR) else root_reference(address)
 
     def __enter__(self) -> NameService:
         return self
@@ -128,4 +130,14 @@ def root_reference(address: str) -> iop.IOR:
         host = host[1:-1]
     if not port.isascii() or not port.isdigit() or not 0 < int(port[:6]) < 65536:
         raise ReferenceFormatError("a Naming Service is named by host:port, corbaloc: or IOR:", text=address)
-    return Corbaloc((Address("iiop", host, int(port), Version(1, 2)),), ROOT.encode()).to_ior(NamingContextExt.repository_id)
+    return root_at([(host, int(port))])
+
+
+def root_at(addresses: Iterable[tuple[str, int]]) -> IOR:
+    """Return the reference of a root context that each of these hosts and ports leads to, in their order.
+
+    Raises:
+        ReferenceFormatError: a host that is none, or no host at all.
+    """
+    places = tuple([Address("iiop", host, port, Version(1, 2)) for host, port in addresses])
+    return Corbaloc(places, ROOT.encode()).to_ior(NamingContextExt.repository_id)

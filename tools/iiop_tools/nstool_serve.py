@@ -1,0 +1,211 @@
+"""The command `nstool serve`: run a Naming Service."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import os
+import signal
+from pathlib import Path
+
+import click
+
+from iiop.exceptions import ReferenceFormatError
+from iiop.limits import DEFAULT_LIMITS, Limits
+from iiop.net.loop import new_event_loop
+from iiop_tools import cli
+from iiop_tools.daemon import LEVELS, LOG_FORMATS, allow_descriptors, log_level_in, notify, write_whole
+from ior import Address
+from ior.builder import DEFAULT_PORT
+from naming.model import DEFAULT_PROFILE, Profile
+from naming.server import NamingServer
+from naming.store import Durability, StoreError
+
+__all__ = ["serve", "serve_until_told"]
+
+log = logging.getLogger("nstool")
+
+OWN_DESCRIPTORS = 512
+"""Files and sockets beside those of clients: the store, the log, calls to other servers."""
+
+_LIMITS = {field.name: type(field.default) for field in dataclasses.fields(Limits) if isinstance(field.default, int | float)}
+
+
+def _limits(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> Limits:
+    """Return the limits that `name=number` options change."""
+    changes: dict[str, int | float] = {}
+    for value in values:
+        name, _, number = value.partition("=")
+        if name not in _LIMITS:
+            raise click.BadParameter(f"{name!r} is no limit; {', '.join(_LIMITS)} are")
+        try:
+            changes[name] = _LIMITS[name](number)
+        except ValueError:
+            raise click.BadParameter(f"{value!r} is not of the form {name}={getattr(DEFAULT_LIMITS, name)}") from None
+        if not 0 <= changes[name] < float("inf"):
+            raise click.BadParameter(f"{value!r}: a limit is not negative, and finite")
+    return dataclasses.replace(DEFAULT_LIMITS, **changes)  # type: ignore[arg-type]
+
+
+def _host_name(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Refuse what no URL of a reference could hold."""
+    if value is not None:
+        try:
+            Address("iiop", value)
+        except ReferenceFormatError as error:
+            raise click.BadParameter(f"{value!r}: {error.reason}") from None
+    return value
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes a free one.")
+@click.option("--host-name", callback=_host_name, help="Host name or address in references of contexts, if not that of --host.")
+@click.option("--host-port", type=click.IntRange(1, 65535), help="Port in references of contexts, if not the one listened on.")
+@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), help="Where bindings are kept; else in memory.")
+@click.option(
+    "--durability",
+    type=click.Choice([durability.name for durability in Durability]),
+    default=Durability.disk.name,
+    show_default=True,
+    help="What a change that was answered survives: the machine losing power (disk), or only the end of the process.",
+)
+@click.option(
+    "--profile",
+    type=click.Choice([profile.name for profile in Profile]),
+    default=DEFAULT_PROFILE.name,
+    show_default=True,
+    help="Whose answers to give where Naming Services differ.",
+)
+@click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    callback=_limits,
+    metavar="NAME=NUMBER",
+    help=f"What peers may make it hold: {', '.join(_LIMITS)}; may be repeated.",
+)
+@click.option(
+    "--log-format", type=click.Choice(list(LOG_FORMATS)), default="text", show_default=True, help="Of each line logged."
+)
+@click.option(
+    "--log-level", type=click.Choice(LEVELS, case_sensitive=False), default="INFO", show_default=True, help="Least logged."
+)
+@click.option(
+    "--log-level-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Holds the level instead; read at the start, and again on SIGHUP.",
+)
+@click.option(
+    "--ready-file", type=click.Path(dir_okay=False, path_type=Path), help="Gets corbaloc and IOR once the server answers."
+)
+@cli.debug_option
+def serve(
+    host: str,
+    port: int,
+    host_name: str | None,
+    host_port: int | None,
+    folder: Path | None,
+    durability: str,
+    profile: str,
+    limits: Limits,
+    log_format: str,
+    log_level: str,
+    log_level_file: Path | None,
+    ready_file: Path | None,
+) -> None:
+    """Serve CosNaming until SIGTERM or Ctrl-C; requests under way are answered before it ends.
+
+    systemd is told when it is ready (Type=notify).
+    """
+    if host_name is None and host in ("0.0.0.0", "::"):
+        raise click.UsageError(f"--host {host} listens on every address; say by --host-name which of them references carry")
+    handler = logging.StreamHandler()
+    handler.setFormatter(LOG_FORMATS[log_format])
+    logging.basicConfig(level=_first_level(log_level, log_level_file), handlers=[handler])
+    wanted = limits.connections + OWN_DESCRIPTORS
+    if (allowed := allow_descriptors(wanted)) < wanted:
+        log.warning("only %d files may be open (ulimit -Hn): too few for connections=%d", allowed, limits.connections)
+    server = NamingServer(
+        folder,
+        durability=Durability[durability],
+        host=host,
+        port=port,
+        advertised_host=host_name,
+        advertised_port=host_port,
+        profile=Profile[profile],
+        limits=limits,
+    )
+    try:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(serve_until_told(server, ready_file, log_level_file))
+    except StoreError as error:
+        cli.complain(str(error))
+        cli.stop(cli.WRONG_USE)
+    except (OSError, UnicodeError) as error:  # the latter for a host name that cannot be one
+        if isinstance(error, UnicodeError):
+            reason: object = error
+        elif error.filename is not None:
+            raise  # the ready file
+        else:
+            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error
+        cli.complain(f"cannot listen on {host}:{port}: {reason}")
+        cli.stop(cli.WRONG_USE)
+
+
+def _first_level(level: str, path: Path | None) -> str:
+    if path is None:
+        return level
+    try:
+        return log_level_in(path)
+    except ValueError as error:
+        cli.complain(str(error))
+        cli.stop(cli.WRONG_USE)
+
+
+async def serve_until_told(server: NamingServer, ready_file: Path | None, log_level_file: Path | None) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Args:
+        server: not started yet.
+        ready_file: gets the corbaloc and the IOR, a line each, once requests are answered.
+        log_level_file: read again on SIGHUP.
+
+    Raises:
+        StoreError, OSError: the server cannot start.
+    """
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    loop.add_signal_handler(signal.SIGHUP, _set_level, log_level_file)
+    async with server:
+        if ready_file is not None:
+            write_whole(ready_file, f"{server.corbaloc}\n{server.ior}\n")
+        log.info("ready: %s", server.corbaloc)
+        _notify("READY=1")
+        await told.wait()
+        log.info("stopping")
+        _notify("STOPPING=1")
+
+
+def _notify(state: str) -> None:
+    try:
+        notify(state)
+    except OSError as error:
+        log.warning("systemd cannot be told %s: %s", state, error)
+
+
+def _set_level(path: Path | None) -> None:
+    """Take the log level out of its file; a file that cannot be read changes nothing."""
+    if path is None:
+        log.warning("SIGHUP: there is no --log-level-file to read the log level from")
+        return
+    try:
+        level = log_level_in(path)
+    except (OSError, ValueError) as error:
+        log.warning("SIGHUP: the log level stays as it is: %s", error)
+        return
+    logging.getLogger().setLevel(level)
+    log.log(logging.getLevelName(level), "SIGHUP: the log level is %s", level)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import gc
 import logging
 import os
 import signal
@@ -180,7 +181,10 @@ async def serve_until_told(server: NamingServer, ready_file: Path | None, log_le
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
     loop.add_signal_handler(signal.SIGHUP, _set_level, log_level_file)
+    gc.disable()
     async with server:
+        gc.freeze()  # what was loaded stays, and looking through millions of bindings in vain is a pause for every client
+        gc.enable()
         if ready_file is not None:
             write_whole(ready_file, f"{server.corbaloc}\n{server.ior}\n")
         log.info("ready: %s", server.corbaloc)

@@ -45,6 +45,9 @@ class NameService:
         policy: how calls cope with dead servers; also for references that are given none of their own.
         limits: what a server may make us hold.
 
+    Attributes:
+        ior: the reference of the root context.
+
     Raises:
         ReferenceFormatError: the address is none of these.
         DecodeError: an IOR that cannot be read.
@@ -61,7 +64,7 @@ class NameService:
         self.address = str(address)
         self.policy = policy
         self.client = Client(hosts=hosts, policy=policy, limits=limits)
-        self._root = address if isinstance(address, IOR) else root_reference(address)
+        self.ior = address if isinstance(address, IOR) else root_reference(address)
 
     def __enter__(self) -> NameService:
         return self
@@ -76,7 +79,7 @@ class NameService:
     @property
     def root(self) -> NamingContextExt:
         """Return a stub of the root context, for every operation of CosNaming."""
-        return self.client.stub(self._root, NamingContextExt, policy=self.policy)
+        return self.client.stub(self.ior, NamingContextExt, policy=self.policy)
 
     def resolve(self, name: str | Name) -> IOR:
         """Return the reference that a name, stringified or not, is bound to.
@@ -104,13 +107,13 @@ class NameService:
 
     def _acquire(self, name: Name, timeout: float) -> iop.IOR:
         """Resolve a name over a new connection, trying each address of the Naming Service once."""
-        for endpoint in endpoints(self._root, self.client.limits):
+        for endpoint in endpoints(self.ior, self.client.limits):
             self.client.pool.forget(endpoint.host, endpoint.port)
         policy = replace(self.policy, deadline=timeout, attempt_timeout=timeout, rounds=1, refresh_interval=None)
-        return self.client.stub(self._root, NamingContextExt, policy=policy, fresh=True).resolve(name)
+        return self.client.stub(self.ior, NamingContextExt, policy=policy, fresh=True).resolve(name)
 
 
-def root_reference(address: str) -> iop.IOR:
+def root_reference(address: str) -> IOR:
     """Return the reference of a root context from what people type: `host:port`, `host`, `corbaloc:...`, `IOR:...`.
 
     Raises:

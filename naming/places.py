@@ -18,8 +18,10 @@ Knows forms and files; must not know what is asked of a Naming Service.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from iiop.exceptions import ReferenceFormatError
@@ -31,7 +33,7 @@ from naming.client import NameService, root_at
 from naming.initial_hosts import InitialHosts
 from naming.interfaces import NamingContextExt
 
-__all__ = ["FORMS", "open_service"]
+__all__ = ["FORMS", "find_reference", "open_service"]
 
 FORMS = "IOR:..., corbaloc:..., corbaname:..., host, host:port, or a file that holds a reference or initial hosts"
 """What a Naming Service may be named by, for help and errors."""
@@ -64,31 +66,51 @@ def open_service(
         NotFound, CannotProceed, SystemException, TransportError, DeadlineExceeded, FailoverExhausted: of a corbaname only.
     """
 
-    def service(address: str | IOR) -> NameService:
-        return NameService(address, hosts=hosts, policy=policy, limits=limits)
-
+    service = functools.partial(NameService, hosts=hosts, policy=policy, limits=limits)
     if _is_file(text):
-        found = _reference_in(Path(text))
-        if isinstance(found, IOR):
-            return service(found)
-        text = found
-    elif not _URL.match(text):
-        try:
-            return service(text)
-        except ReferenceFormatError as error:
-            raise ReferenceFormatError(
-                f"a Naming Service is named by {FORMS}: {error.reason}", text=text, position=error.position
-            ) from None
-    url = parse_object_url(text, limits=limits)
-    if isinstance(url, IOR):
-        return service(url)
-    if not isinstance(url, Corbaname):
-        return service(url.to_ior(NamingContextExt.repository_id))
-    outer = service(url.corbaloc.to_ior(NamingContextExt.repository_id))
-    if not url.name:
-        return outer
-    with outer:
-        return service(outer.resolve(url.name))
+        content = _content(Path(text))
+        url = _url_in(content)
+        if url is None:
+            initial = InitialHosts(content, text).hosts
+            if not initial:
+                raise ReferenceFormatError(f"{text}: no line holds a host")
+            return service(root_at((each.host, each.port) for each in initial))
+        return service(_follow(url, service, limits))
+    if _URL.match(text):
+        return service(_follow(text, service, limits))
+    try:
+        return service(text)
+    except ReferenceFormatError as error:
+        reason = f"a Naming Service is named by {FORMS}: {error.reason}"
+        raise ReferenceFormatError(reason, text=text, position=error.position) from None
+
+
+def find_reference(
+    text: str,
+    *,
+    hosts: Hosts | None = None,
+    policy: FailoverPolicy = DEFAULT_POLICY,
+    limits: Limits = DEFAULT_LIMITS,
+) -> IOR:
+    """Return the reference of any object that a text names: a URL, or a file that holds one; only a corbaname uses the network.
+
+    Args:
+        text: `IOR:`, `corbaloc:`, `corbaname:`, or a file with one of these in it; anything else is the name of a file too.
+        hosts, policy, limits: for asking where a corbaname leads.
+
+    Raises:
+        As `open_service`.
+    """
+
+    service = functools.partial(NameService, hosts=hosts, policy=policy, limits=limits)
+    if _URL.match(text):
+        return _follow(text, service, limits)
+    if not _is_file(text):
+        raise ReferenceFormatError("IOR:..., corbaloc:..., corbaname:... or a file that holds one was expected", text=text)
+    url = _url_in(_content(Path(text)))
+    if url is None:
+        raise ReferenceFormatError(f"{text}: holds no reference; IOR:..., corbaloc:... or corbaname:... was expected")
+    return _follow(url, service, limits)
 
 
 def _is_file(text: str) -> bool:
@@ -97,16 +119,35 @@ def _is_file(text: str) -> bool:
     return os.sep in text or (os.path.exists(text) and not os.path.isdir(text))
 
 
-def _reference_in(path: Path) -> str | IOR:
-    """Return what a file names: a reference in one of its forms, or that of its initial hosts."""
+def _content(path: Path) -> str:
     with path.open("rb") as file:
         data = file.read(MAX_FILE + 1)
     if len(data) > MAX_FILE:
         raise ReferenceFormatError(f"{path}: more than {MAX_FILE} octets, this is neither a reference nor initial hosts")
     text = data.decode("utf-8", "surrogateescape")
-    lines = [line.strip() for line in text.removeprefix("\ufeff").split("\n") if line.strip() and not line.startswith("#")]
-    if not lines:
-        raise ReferenceFormatError(f"{path}: holds nothing; a reference or initial hosts were expected")
-    if not _URL.match(lines[0]):
-        return root_at((host.host, host.port) for host in InitialHosts(text, str(path)).hosts)
+    if not text.strip("\ufeff \t\r\n"):
+        raise ReferenceFormatError(f"{path}: the file is empty; a reference or initial hosts were expected")
+    return text
+
+
+def _url_in(content: str) -> str | None:
+    """Return the reference of a file that holds references, None if it holds something else."""
+    text = content.removeprefix("\ufeff")
+    lines = [line.strip() for line in text.split("\n") if line.strip() and not line.startswith("#")]
+    if not lines or not _URL.match(lines[0]):
+        return None
     return next((line for line in lines if line[:4].upper() == "IOR:"), lines[0])
+
+
+def _follow(text: str, service: Callable[[IOR], NameService], limits: Limits) -> IOR:
+    """Return the reference that a URL is, or leads to."""
+    url = parse_object_url(text, limits=limits)
+    if isinstance(url, IOR):
+        return url
+    if not isinstance(url, Corbaname):
+        return url.to_ior()
+    context = url.corbaloc.to_ior(NamingContextExt.repository_id)
+    if not url.name:
+        return context
+    with service(context) as names:
+        return names.resolve(url.name)

@@ -189,7 +189,7 @@ class Nonsense(Interface):
 
 
 def test_what_omninames_does_not_understand(service: NameService, omni_names: NamingPeer) -> None:
-    nonsense = service.client.stub(service._root, Nonsense)
+    nonsense = service.client.stub(service.ior, Nonsense)
     with pytest.raises(BAD_OPERATION) as bad:
         nonsense.no_such_operation()
     assert bad.value.minor == 0x41540026

@@ -373,7 +373,7 @@ def test_bad_address(address: str) -> None:
     ],
 )
 def test_address(address: str, host: str, port: int) -> None:
-    (endpoint,) = endpoints(NameService(address)._root)
+    (endpoint,) = endpoints(NameService(address).ior)
     assert (endpoint.host, endpoint.port, endpoint.object_key) == (host, port, b"NameService")
 
 

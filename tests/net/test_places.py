@@ -39,7 +39,7 @@ def bound(text: str) -> list[str]:
 
 def where(text: str) -> list[str]:
     with open_service(text) as names:
-        return [str(endpoint) for endpoint in endpoints(names._root)]
+        return [str(endpoint) for endpoint in endpoints(names.ior)]
 
 
 @pytest.mark.parametrize(
@@ -121,8 +121,9 @@ def test_references_that_are_none(text: str, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"", "file: holds nothing; a reference or initial hosts were expected"),
-        (b"\n# a comment\n", "file: holds nothing"),
+        (b"", "file: the file is empty; a reference or initial hosts were expected"),
+        (b"\n \r\n", "file: the file is empty"),
+        (b"\n# a comment\n", "file: no line holds a host"),
         (b"vhost 8002\nvhost 8002 8003\n", "file, line 2: a host and a port were expected, and nothing more"),
         (b"\x7fELF\x02\x01", "file, line 1: "),
         (b"x" * (MAX_FILE + 1), f"file: more than {MAX_FILE} octets"),

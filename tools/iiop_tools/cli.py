@@ -19,7 +19,7 @@ import click
 
 from iiop.exceptions.errors import IIOPError
 
-__all__ = ["DONE", "NO", "WRONG_USE", "complain", "debug_option", "run", "stop"]
+__all__ = ["DONE", "NO", "WRONG_USE", "complain", "debug_option", "printable", "run", "say", "stop"]
 
 DONE, NO, WRONG_USE, BUG, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 70, 130, 141
 
@@ -48,6 +48,24 @@ def complain(message: str) -> None:
     context = click.get_current_context(silent=True)
     name = context.find_root().info_name if context else None
     click.echo(f"{name}: {message}" if name else message, err=True)
+
+
+def say(line: str) -> None:
+    """Write one line to standard output, where characters that do not print, or that it has no code for, stand escaped."""
+    text = printable(line)
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+
+
+def printable(text: str) -> str:
+    r"""Return text that a peer chose with what could move the cursor of a terminal, or is no character, escaped.
+
+    >>> print(printable("口座" + chr(27)))
+    口座\x1b
+    """
+    if text.isprintable():
+        return text
+    return "".join([each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text])
 
 
 def stop(code: int) -> NoReturn:

@@ -59,7 +59,7 @@ def _host_name(context: click.Context, parameter: click.Parameter, value: str | 
     return value
 
 
-@click.command()
+@click.command(short_help="Serve CosNaming until SIGTERM or Ctrl-C.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes a free one.")
 @click.option("--host-name", callback=_host_name, help="Host name or address in references of contexts, if not that of --host.")

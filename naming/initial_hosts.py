@@ -113,8 +113,22 @@ class InitialHosts:
                 found.append(host)
         return tuple(found)
 
-    def with_host(self, host: InitialHost) -> InitialHosts:
-        """Return this text with a host at its end; as it is if the host stands there already."""
+    def with_host(self, host: InitialHost, *, virtual_host: str | None = None) -> InitialHosts:
+        """Return this text with a host at its end; as it is if the host stands there already.
+
+        Args:
+            host: the host.
+            virtual_host: that which the servers are behind; None if there is none, or an address is right nevertheless.
+
+        Raises:
+            ReferenceFormatError: an address, where servers are behind a virtual host.
+        """
+        if virtual_host is not None and host.is_address:
+            raise ReferenceFormatError(
+                f"the servers are behind the virtual host {virtual_host}, which clients name by its host name, never by an IP "
+                "address (High Availability System Guide, 3.2.2.2)",
+                text=host.host,
+            )
         if any(self._is(line, host) for line in self._lines()):
             return self
         end = "\r\n" if "\r\n" in self.text else "\n"

@@ -2,6 +2,8 @@
 
     <home>/etc/config        name = value, a # at the beginning of a line makes it a comment
     <home>/etc/CosNaming/    the bindings
+    <home>/etc/set_host      the host that OD_set_env put into references, in a line; where it is kept is ours
+    <home>/etc/initial_hosts whom clients ask (`naming.initial_hosts`)
 
 Source: Tuning Guide A.1 "config"; High Availability System Guide B1WS-1092-03ENZ0, 3.2.2.2.
 """
@@ -13,8 +15,10 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from iiop.exceptions import IIOPError
+from iiop.exceptions import IIOPError, ReferenceFormatError
+from ior import Address
 from ior.builder import DEFAULT_PORT
+from naming.initial_hosts import InitialHost
 
 __all__ = ["Node", "NodeError"]
 
@@ -76,9 +80,34 @@ class Node:
         return parameters
 
     @property
+    def set_host_file(self) -> Path:
+        """Return where the host is kept that `OD_set_env` set."""
+        return self.home / "etc" / "set_host"
+
+    @property
+    def set_host(self) -> str | None:
+        """Return the host that `OD_set_env` set, None if it set none.
+
+        Raises:
+            NodeError: the file cannot be read, or holds no host.
+        """
+        path = self.set_host_file
+        try:
+            host = path.read_text(encoding="ascii").strip()
+            Address("iiop", host)
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError, ReferenceFormatError) as error:
+            raise NodeError(f"{path}: {error}; OD_set_env writes it anew") from error
+        return host
+
+    @property
     def host_name(self) -> str:
-        """Return the host name that goes into references: `IIOP_hostname`, or the machine's."""
-        return self.config().get("IIOP_hostname") or socket.gethostname()
+        """Return the host that goes into references: that of `OD_set_env`, or `IIOP_hostname`, or the machine's name.
+
+        No manual says which of the two wins; here it is the one that can be given for nothing else.
+        """
+        return self.set_host or self.config().get("IIOP_hostname") or socket.gethostname()
 
     @property
     def port(self) -> int:
@@ -91,3 +120,21 @@ class Node:
         if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
             raise NodeError(f"{self.home / 'etc' / 'config'}: IIOP_port = {text}: a port is 1 to 65535")
         return int(text)
+
+    @property
+    def virtual_host(self) -> str | None:
+        """Return the virtual host that the node is behind, None if there is none.
+
+        It is what `OD_set_env -n` set. What `-v` set is an address, the one that nodes of a cluster inherit.
+
+        Raises:
+            NodeError: as `set_host`.
+        """
+        host = self.set_host
+        return None if host is None or InitialHost(host).is_address else host
+
+    @property
+    def initial_hosts_file(self) -> Path:
+        """Return where `initial_hosts` is, or is to be; `inithost`, as it is called on Windows, if only that is there."""
+        unix, windows = self.home / "etc" / "initial_hosts", self.home / "etc" / "inithost"
+        return windows if windows.exists() and not unix.exists() else unix

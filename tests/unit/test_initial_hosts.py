@@ -161,3 +161,11 @@ def test_changes_at_the_same_time_are_all_made(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda n: update_initial_hosts(path, lambda file: file.with_host(InitialHost(f"h{n}"))), range(40)))
     assert sorted(host.host for host in InitialHosts.read(path).hosts) == sorted(f"h{n}" for n in range(40))
+
+
+@pytest.mark.parametrize("host", ["192.0.2.10", "::1"])
+def test_behind_a_virtual_host_an_address_is_refused(host: str) -> None:
+    file = InitialHosts("192.0.2.10 8002\n")
+    with pytest.raises(ReferenceFormatError, match="behind the virtual host vhost, which clients name by its host name"):
+        file.with_host(InitialHost(host), virtual_host="vhost")
+    assert file.with_host(VHOST, virtual_host="vhost").text == "192.0.2.10 8002\nvhost 8002\n"

@@ -20,7 +20,7 @@ from naming.client import NameService
 from naming.interfaces import BindingIterator, NamingContext
 from naming.types import NAMING_CONTEXT_EXT_ID, NAMING_CONTEXT_ID, Binding, BindingType, Name, NotFound, NotFoundReason
 
-__all__ = ["Found", "context_at", "is_context", "list_bindings", "walk"]
+__all__ = ["Found", "context_at", "descend", "is_context", "list_bindings"]
 
 BATCH = 1000
 """Bindings asked for in one call."""
@@ -74,6 +74,7 @@ def list_bindings(names: NameService, context: IOR) -> Generator[Binding, None, 
         more = True
         while more:
             more, bindings = iterator.next_n(BATCH)
+            more = more and bool(bindings)  # or a server could keep us for ever
             yield from bindings
     finally:
         with contextlib.suppress(IIOPError):
@@ -82,13 +83,13 @@ def list_bindings(names: NameService, context: IOR) -> Generator[Binding, None, 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Hold a binding that a walk came by.
+    """Hold a binding that a descent came by.
 
     Attributes:
-        name: from where the walk began.
+        name: from where it began.
         binding_type: as its context lists it.
         reference: what it is bound to; None of an object whose reference was not asked for, or if there is an error.
-        same_as: of a context that the walk was in before: under which name, empty for where the walk began.
+        same_as: of a context that it was in before: under which name, empty for where it began.
         error: why the reference could not be obtained, or the context not be listed.
     """
 
@@ -99,7 +100,7 @@ class Found:
     error: IIOPError | None = None
 
 
-def walk(names: NameService, context: IOR, *, depth: int | None = None, references: bool = False) -> Iterator[Found]:
+def descend(names: NameService, context: IOR, *, depth: int | None = None, references: bool = False) -> Iterator[Found]:
     """Return every binding below a context, what is in a context right behind it, in the order of ids, then kinds.
 
     Every context is entered once, those of other servers too. Bindings that are removed meanwhile are passed over. The names in a
@@ -158,4 +159,4 @@ def _identity(context: IOR) -> object:
 
 
 def _sorted(names: NameService, context: IOR) -> Iterator[Binding]:
-    return iter(sorted(list_bindings(names, context), key=lambda binding: astuple(binding.binding_name[0])))
+    return iter(sorted(list_bindings(names, context), key=lambda binding: [astuple(item) for item in binding.binding_name]))

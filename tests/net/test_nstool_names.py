@@ -17,12 +17,16 @@ from pathlib import Path
 
 import pytest
 
+from iiop import iop
 from iiop.failover import FailoverPolicy
+from iiop.idl import Servant
 from iiop.iop import NIL
 from iiop_tools.nstool import main
 from ior import IOR, IORBuilder
 from naming import NameComponent, NameService, NamingServer, parse_name
 from naming.browse import BATCH, list_bindings
+from naming.interfaces import BindingIterator, NamingContext
+from naming.types import Binding, BindingType
 from tests import peers
 from tests.peers import free_port
 
@@ -420,6 +424,60 @@ def test_a_server_that_is_something_else(run: Run, answer: bytes) -> None:
 def test_a_server_that_is_silent(run: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         assert run("ls", "--timeout", "1", f"127.0.0.1:{listener.getsockname()[1]}", code=2)
+
+
+class BrokenContext(Servant):
+    """Lists what no context may hold, and says for ever that there is more."""
+
+    interface = NamingContext
+
+    def __init__(self, binding: Binding, iterator: iop.IOR) -> None:
+        self._answer = ((binding,), iterator)
+
+    def list(self, how_many: int) -> tuple[tuple[Binding, ...], iop.IOR]:
+        return self._answer
+
+
+class EndlessIterator(Servant):
+    interface = BindingIterator
+
+    def next_n(self, how_many: int) -> tuple[bool, tuple[Binding, ...]]:
+        return True, ()
+
+    def destroy(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("command", ["ls", "tree", "find"])
+def test_a_context_that_breaks_the_rules(run: Run, command: str) -> None:
+    with NamingServer() as server:
+        url = f"corbaloc::1.2@{server.host}:{server.port}/"
+        endless = IORBuilder(BindingIterator.repository_id).iiop(server.host, server.port, key=b"endless").build()
+        named = Binding((NameComponent("a"),), BindingType.nobject)
+        server.activate(b"endless", EndlessIterator())
+        server.activate(b"nameless", BrokenContext(Binding((), BindingType.nobject), NIL))
+        server.activate(b"context", BrokenContext(named, endless.to_iop()))
+        arguments = ["*"] if command == "find" else []
+        assert (
+            run(command, url + "nameless", *arguments, code=2).splitlines()[-1]
+            == "a name has at least one component (character 0 of '')"
+        )
+        assert run(command, url + "context", *arguments).split()[-1] == "a"
+
+
+def test_a_silent_host_before_one_that_answers(run: Run, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, NamingServer() as server:
+        hosts = tmp_path / "initial_hosts"
+        hosts.write_text(f"127.0.0.1 {silent.getsockname()[1]}\n{server.host} {server.port}\n")
+        assert run("ls", "--timeout", "1", str(hosts)) == ""
+
+
+def test_a_context_of_a_server_that_does_not_answer(run: Run) -> None:
+    with NamingServer() as server, NameService(server.corbaloc, policy=POLICY) as names:
+        far = IORBuilder(names.root.repository_id).iiop("127.0.0.1", free_port(), key=b"NameService").build()
+        names.root.bind_context(parse_name("far"), far)
+        address = f"{server.host}:{server.port}"
+        assert run("resolve", address, "far/a/b", code=1) == "the context in which a/b would be cannot be asked"
 
 
 def test_ctrl_c(tmp_path: Path) -> None:

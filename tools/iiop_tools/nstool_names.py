@@ -1,7 +1,7 @@
 """The commands of `nstool` that look at names, bind them and unbind them, in any running Naming Service.
 
-Thin: `naming.places` finds the server, `naming.browse` walks it. Here is what is asked, how it is shown, and what an answer means
-for the exit code.
+Thin: `naming.places` finds the server, `naming.browse` looks around in it. Here is what is asked, how it is shown, and what an
+answer means for the exit code.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import math
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -29,7 +30,7 @@ from iiop.failover import FailoverPolicy
 from iiop.net.address import read_hosts
 from iiop_tools import cli
 from ior import IOR
-from naming.browse import Found, context_at, is_context, list_bindings, walk
+from naming.browse import Found, context_at, descend, is_context, list_bindings
 from naming.client import NameService
 from naming.interfaces import NamingContext
 from naming.names import format_name, parse_name
@@ -67,7 +68,7 @@ def naming_service(command: _F) -> Callable[..., None]:
 
     @click.argument("server")
     @click.option(
-        "--timeout", default=10, show_default=True, type=click.IntRange(1, 86400), help="Seconds for each call of a server."
+        "--timeout", default=10, show_default=True, type=click.IntRange(1, 86400), help="Seconds for each host to answer a call."
     )
     @click.option(
         "--hosts",
@@ -79,7 +80,7 @@ def naming_service(command: _F) -> Callable[..., None]:
     @functools.wraps(command)
     def ask(server: str, timeout: int, hosts: Path | None, **arguments: Any) -> None:
         policy = FailoverPolicy(
-            deadline=timeout, attempt_timeout=timeout, connect_timeout=min(3, timeout), rounds=1, refresh_interval=None
+            deadline=math.inf, attempt_timeout=timeout, connect_timeout=min(3, timeout), rounds=1, refresh_interval=None
         )
         try:
             with open_service(server, hosts=read_hosts(hosts) if hosts else None, policy=policy) as names:
@@ -178,7 +179,7 @@ def tree(names: NameService, name: str | None, depth: int | None) -> None:
     exit status is 1.
     """
     above = _parsed(name)
-    steps = walk(names, context_at(names, above), depth=depth)
+    steps = descend(names, context_at(names, above), depth=depth)
     cli.say(format_name(above) + "/" if above else "/")
     failed = False
     for found in steps:
@@ -207,7 +208,7 @@ def find(names: NameService, pattern: str, type_pattern: str | None, as_json: bo
     these. The exit status is 1 if no name matches.
     """
     any_found, failed = False, False
-    for found in walk(names, names.ior, references=type_pattern is not None):
+    for found in descend(names, names.ior, references=type_pattern is not None):
         if found.error is not None:
             failed = True
             _complain(f"{format_name(found.name)}: {_reason(found.error)}")

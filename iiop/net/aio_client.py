@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import random
-from collections import deque
+from collections import Counter, deque
 from typing import Any
 
 from iiop.cdr.code_sets import Negotiated, negotiate
@@ -29,17 +29,19 @@ _Line = tuple[str, int, Version, Negotiated | None]
 """Host, port, version of GIOP and code sets, which some ORBs settle by the first request of a connection."""
 
 IDLE = 64
-"""Connections kept for later calls, whoever they lead to; one more ends the one that was used longest ago."""
+"""Connections kept for later calls, whoever they lead to; one more lets go of the one that was used longest ago."""
 
 
 class AsyncClient:
-    """Call objects, and keep idle connections to their servers; a connection carries one call at a time.
+    """Call objects, and keep connections to their servers for later calls.
 
     Args:
         hosts: addresses of host names that the system's resolver need not know.
         policy: how calls cope with dead servers; its `refresh_interval` does not count, as references stay what they are.
         limits: what a server may make us hold.
         seed: of the jitter of waits; None for one that differs.
+        pipelined: calls a connection carries at a time. With more than one they share its fate: a call that has no reply in time
+            ends it for all of them.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class AsyncClient:
         policy: FailoverPolicy = DEFAULT_POLICY,
         limits: Limits = DEFAULT_LIMITS,
         seed: int | None = None,
+        pipelined: int = 1,
     ) -> None:
         self.policy = policy
         self._hosts = hosts
@@ -56,13 +59,15 @@ class AsyncClient:
         self._random = random.Random(seed)
         self._negotiate = functools.lru_cache(maxsize=256)(functools.partial(negotiate, code_sets_of_clients()))
         self._idle: deque[tuple[_Line, AsyncConnection]] = deque()
+        self._calls: Counter[AsyncConnection] = Counter()
+        self._pipelined = pipelined
         self._closed = False
 
     def close(self) -> None:
-        """Close idle connections, and others once their call has ended."""
+        """Close idle connections, and others once their calls have ended."""
         self._closed = True
         while self._idle:
-            self._idle.pop()[1].close()
+            self._close_unless_busy(self._idle.pop()[1])
 
     async def invoke(self, reference: IOR, operation: Operation, arguments: tuple[Any, ...]) -> Any:
         """Call an operation as the policy allows; a caller that is cancelled gives the request up.
@@ -122,13 +127,17 @@ class AsyncClient:
                 body = Body.of(operation.arguments, arguments, connection.speech(version))
                 async with asyncio.timeout_at(deadline):
                     reply = await connection.call(request_to(0, endpoint, target, operation, body))
+            except EncodeError as error:
+                self._give_back(line, connection)
+                if error.corba is not None:
+                    raise refusal(error, CompletionStatus.COMPLETED_NO) from error
+                raise
             except BaseException as error:
                 connection.close()
+                self._give_back(line, connection)
                 if isinstance(error, TimeoutError):
                     reason = f"no reply from {connection.peer} in time"
                     raise DeadlineExceeded(reason, completed=CompletionStatus.COMPLETED_MAYBE) from error
-                if isinstance(error, EncodeError) and error.corba is not None:
-                    raise refusal(error, CompletionStatus.COMPLETED_NO) from error
                 if used and isinstance(error, ConnectionLost) and error.completed is CompletionStatus.COMPLETED_NO:
                     # The server closed an idle connection in order: nothing has run.
                     connect_timeout, fresh = max(0.0, min(connect_timeout, deadline - now())), True
@@ -151,15 +160,30 @@ class AsyncClient:
             if idle == line:
                 self._idle.remove(entry)
                 if connection.is_open:
-                    return connection, True
+                    return self._begin(line, connection), True
         host, port, _, agreed = line
         connected = await AsyncConnection.connect(host, port, timeout, hosts=self._hosts, limits=self._limits, agreed=agreed)
-        return connected, False
+        return self._begin(line, connected), False
+
+    def _begin(self, line: _Line, connection: AsyncConnection) -> AsyncConnection:
+        """Count one more call on a connection, which others may share if that is not too many."""
+        self._calls[connection] += 1
+        if self._calls[connection] < self._pipelined:
+            self._idle.append((line, connection))
+        return connection
 
     def _give_back(self, line: _Line, connection: AsyncConnection) -> None:
+        """Count one call less; the connection, if it still is one, may take others."""
+        self._calls[connection] -= 1
+        if not self._calls[connection]:
+            del self._calls[connection]
         if self._closed:
-            connection.close()
-        elif connection.is_open:
+            self._close_unless_busy(connection)
+        elif connection.is_open and (line, connection) not in self._idle:
             self._idle.append((line, connection))
             if len(self._idle) > IDLE:
-                self._idle.popleft()[1].close()
+                self._close_unless_busy(self._idle.popleft()[1])
+
+    def _close_unless_busy(self, connection: AsyncConnection) -> None:
+        if connection not in self._calls:
+            connection.close()

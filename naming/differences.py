@@ -139,22 +139,22 @@ def _changes(in_a: Entry, in_b: Entry, ignore: Set[str]) -> tuple[Change, ...]:
             return () if a == b else (Change("context", _shape(a, name), _shape(b, name)),)
         case DanglingContext(), DanglingContext():
             return ()
-    return (Change("binding", text_of(a), text_of(b)),)
+    return (Change("binding", text_of(name, a), text_of(name, b)),)
 
 
 def _shape(context: LocalContext, name: Name) -> str:
     return "one of its own" if context.first == name else f"the same as {format_path(context.first)}"
 
 
-def text_of(bound: Bound | None) -> str:
-    """Return what is bound, in a few words."""
+def text_of(name: Name, bound: Bound | None) -> str:
+    """Return what a name is bound to, in a few words."""
     match bound:
         case None:
             return "nothing"
         case IOR():
             return f"object {_reference_text(bound)}"
         case LocalContext():
-            return "context"
+            return "context" if bound.first == name else f"context, the same as {format_path(bound.first)}"
         case ForeignContext():
             return f"context of another server, {_reference_text(bound.reference)}"
         case DanglingContext():

@@ -1,8 +1,8 @@
 """Read the naming tree out of a node's folder, stopped or running, and leave it as it is.
 
-Nothing in the folder is locked, written or waited for: its files are copied, and read from the copy. The file of bindings is read
-twice, and its log in between. If file and head of the log stayed what they were, then file and log belong together, and give every
-change up to one, as after a kill; the log begins anew with another head, and only then is the file made to lack something.
+Nothing in the folder is locked, written or waited for: its files are copied, and read from the copy. The file of bindings is
+read twice, and its log in between. If the file and the head of the log stayed what they were, then they belong together, and give
+every change up to one, as after a kill: the log begins anew with another head, and only after that may the file lack anything.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 r"""Naming trees as text, to be kept in git: one line a binding, the same text for the same tree.
 
 Knows entries and text; no files, no network. `docs/snapshot.md` has the format. A name is written as a stringified name,
-in which `\uXXXX` stands for what would end a line or cannot be seen; no stringified name has `\u` otherwise, so nothing is ambiguous.
+in which `\uXXXX` stands for what would end a line or cannot be seen; no stringified name has `\u` otherwise.
 
 Invariant: `parse_snapshot(format_snapshot(entries))` gives equal entries, for every stream that `naming.trees` calls one.
 """

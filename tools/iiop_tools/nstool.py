@@ -12,6 +12,7 @@ import click
 from iiop_tools import cli
 from iiop_tools.nstool_names import COMMANDS, EXIT_CODES
 from iiop_tools.nstool_serve import serve
+from iiop_tools.nstool_trees import COMMANDS as TREES
 from naming.places import FORMS
 
 __all__ = ["main"]
@@ -35,7 +36,7 @@ def nstool() -> None:
     """Run a CORBA Naming Service; look at, and change, what is bound in any."""
 
 
-for _command in (serve, *COMMANDS):
+for _command in (serve, *COMMANDS, *TREES):
     nstool.add_command(_command)
 
 

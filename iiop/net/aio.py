@@ -50,6 +50,7 @@ class AsyncConnection(asyncio.Protocol):
         self._lost = lost
         self._connection = Connection(Role.CLIENT, limits=limits, agreed=agreed)
         self._waiting: dict[int, Waiting] = {}
+        self._unsent: list[bytes] = []
         self._transport: asyncio.Transport
         self._reason: ConnectionLost | None = None
         self._version = GIOP_1_0
@@ -107,7 +108,7 @@ class AsyncConnection(asyncio.Protocol):
             raise ConnectionLost(f"{self._reason or f'{self.peer} has ended the connection'}", completed=_NO)
         request_id = self._connection.next_request_id()
         request = replace(request, request_id=request_id)
-        self._transport.write(self._connection.send(request))
+        self._send(self._connection.send(request))
         self._version = request.version
         if isinstance(request, Request) and not request.response_expected:
             return None
@@ -117,7 +118,7 @@ class AsyncConnection(asyncio.Protocol):
             return await waiting
         except asyncio.CancelledError:
             if self._waiting.pop(request_id, None) is not None and self.is_open:
-                self._transport.write(self._connection.abandon(request_id, request.version))
+                self._send(self._connection.abandon(request_id, request.version))
             raise
 
     def close(self) -> None:
@@ -125,8 +126,20 @@ class AsyncConnection(asyncio.Protocol):
         if self._reason is None:
             self._lost = None
             with contextlib.suppress(LocalProtocolError):  # before GIOP 1.2 a client just goes
-                self._transport.write(self._connection.send(CloseConnection(self._version)))
+                self._send(self._connection.send(CloseConnection(self._version)))
             self._end(ConnectionLost(f"connection to {self.peer} closed by us", completed=_MAYBE))
+
+    def _send(self, octets: bytes) -> None:
+        """Let octets go out with all that this turn of the event loop has to send: one system call instead of many."""
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._unsent.append(octets)
+
+    def _flush(self) -> None:
+        if self._unsent:
+            octets = b"".join(self._unsent)
+            self._unsent.clear()
+            self._transport.write(octets)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
@@ -144,7 +157,7 @@ class AsyncConnection(asyncio.Protocol):
                 self._take(event)
         except RemoteProtocolError as error:
             if error.response is not None:
-                self._transport.write(encode(error.response))
+                self._send(encode(error.response))
             self._end(ConnectionLost(f"{self.peer} broke GIOP: {error}", completed=_MAYBE))
 
     def eof_received(self) -> None:
@@ -174,6 +187,7 @@ class AsyncConnection(asyncio.Protocol):
             reason.completed = _NO
         self._reason = reason
         self._writable.set()
+        self._flush()
         self._transport.close()
         for waiting in self._waiting.values():
             if not waiting.done():

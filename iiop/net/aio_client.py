@@ -58,6 +58,7 @@ class AsyncClient:
         self._limits = limits
         self._random = random.Random(seed)
         self._negotiate = functools.lru_cache(maxsize=256)(functools.partial(negotiate, code_sets_of_clients()))
+        self._endpoints = functools.lru_cache(maxsize=256)(functools.partial(endpoints, limits=limits))
         self._idle: deque[tuple[_Line, AsyncConnection]] = deque()
         self._calls: Counter[AsyncConnection] = Counter()
         self._pipelined = pipelined
@@ -80,7 +81,7 @@ class AsyncClient:
             EncodeError: the arguments do not fit the operation.
         """
         now = asyncio.get_running_loop().time
-        known = endpoints(reference, self._limits)
+        known = self._endpoints(reference)
         invocation: Invocation[Endpoint] = Invocation(
             self.policy, known, idempotent=operation.idempotent, now=now(), jitter=self._random.random
         )

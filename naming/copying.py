@@ -47,7 +47,9 @@ class Action:
     before: Bound | None
 
     def __str__(self) -> str:
-        return f"{self.verb} {format_path(self.name)}: {text_of(self.name, self.bound if self.bound is not None else self.before)}"
+        return (
+            f"{self.verb} {format_path(self.name)}: {text_of(self.name, self.bound if self.bound is not None else self.before)}"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,52 +12,18 @@ from iiop_fuzz import strategies as st
 from naming.names import format_name
 from naming.snapshot import END_LINE, FIRST_LINE, SnapshotError, format_snapshot, parse_snapshot
 from naming.trees import (
-    ROOT_NAME,
-    Bound,
     DanglingContext,
     Entry,
-    ForeignContext,
-    Incomplete,
     LocalContext,
-    Unreadable,
     order,
 )
-from naming.types import Name, NameComponent
+from naming.types import NameComponent
+from tests.trees import trees
+
+PARTS = some.builds(NameComponent, some.text(max_size=5), some.text(max_size=3)) | st.name_components()
 
 
-@some.composite
-def trees(draw: some.DrawFn) -> list[Entry]:
-    """Draw the entries of a tree: contexts in contexts, shared ones, circles, everything that can be bound."""
-    entries: list[Entry] = []
-    contexts: list[Name] = [ROOT_NAME]
-    todo: list[Name] = [ROOT_NAME]
-    parts = some.builds(NameComponent, some.text(max_size=5), some.text(max_size=3)) | st.name_components()
-    while todo:
-        context = todo.pop(0)
-        if draw(some.integers(0, 9)) == 9:
-            entries.append(Entry(context, Incomplete(draw(some.text(max_size=9)))))
-        found = draw(some.lists(parts, max_size=4 if len(contexts) < 8 else 1, unique=True))
-        for part in sorted(found, key=lambda part: (part.id, part.kind)):
-            name = (*context, part)
-            kind = draw(some.sampled_from("oooccsfdu")) if len(contexts) < 20 else "o"
-            bound: Bound
-            if kind == "o":
-                bound = draw(st.iors())
-            elif kind == "c":
-                bound = LocalContext(name)
-                contexts.append(name)
-                todo.append(name)
-            elif kind == "s":
-                bound = LocalContext(draw(some.sampled_from(contexts)))
-            elif kind == "f":
-                bound = ForeignContext(draw(st.iors()))
-            else:
-                bound = DanglingContext() if kind == "d" else Unreadable(draw(some.text(max_size=9)))
-            entries.append(Entry(name, bound))
-    return entries
-
-
-@given(trees())
+@given(trees(parts=PARTS))
 def test_what_is_written_is_read_back(entries: list[Entry]) -> None:
     assert [order(entry) for entry in entries] == sorted(order(entry) for entry in entries)
     text = "".join(format_snapshot(entries))
@@ -66,7 +32,7 @@ def test_what_is_written_is_read_back(entries: list[Entry]) -> None:
     assert list(parse_snapshot(text.encode("utf-8").decode("utf-8").replace("\n", "\r\n").splitlines())) == entries
 
 
-@given(trees(), some.data())
+@given(trees(parts=PARTS), some.data())
 def test_a_snapshot_that_was_cut_short_is_refused(entries: list[Entry], data: some.DataObject) -> None:
     lines = "".join(format_snapshot(entries)).split("\n")[:-1]
     kept = data.draw(some.integers(0, len(lines) - 1))

@@ -56,15 +56,14 @@ def _server(text: str) -> Server:
 @contextlib.asynccontextmanager
 async def _tree(text: str) -> AsyncIterator[Tree]:
     """Give the entries of a server, of a snapshot, or of a node's folder."""
-    path = Path(text)
     if text == "-":
         if isinstance(sys.stdin, io.TextIOWrapper):
             sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape", newline="\n")
         yield stream(_parsed(sys.stdin, "standard input"))
-    elif "\0" not in text and path.is_dir():
-        yield stream(folder_entries(path))
+    elif os.path.isdir(text):
+        yield stream(folder_entries(Path(text)))
     elif _is_snapshot(text):
-        with path.open(encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+        with open(text, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
             yield stream(_parsed(file, text))
     else:
         async with _server(text) as server, contextlib.aclosing(walk(server)) as entries:

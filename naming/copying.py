@@ -118,7 +118,7 @@ class Copy:
         self._server = destination
         self._prune = prune
         self._only = only
-        self._there: dict[Name, IOR] = {ROOT_NAME: destination.root}
+        self._there: dict[Name, IOR] = {}
         self._made: dict[Name, IOR | asyncio.Task[IOR]] = {}
         self._kept: set[Name] = set()
         self._emptied: list[Action] = []
@@ -131,14 +131,20 @@ class Copy:
         Raises:
             TransportError, DeadlineExceeded, FailoverExhausted: a server does not answer.
         """
+        destroyed: set[Name] = set()
         async with (
             contextlib.aclosing(walk(self._server)) as b,
             contextlib.aclosing(compare(self._a, self._remember(b))) as all_found,
         ):
             async for found in all_found:
                 told = plan(found, prune=self._prune) if self._only(found.name) else None
-                if not isinstance(told, Action) and isinstance(found, Difference):
-                    self._keep(found.name, found.b)
+                if isinstance(found, Difference):
+                    if isinstance(found.a, DanglingContext):
+                        destroyed.add(found.name)
+                    if destroyed and any(found.name[:length] in destroyed for length in range(len(found.name))):
+                        told = None  # what A had there, nobody knows
+                    if not isinstance(told, Action):
+                        self._keep(found.name, found.b)
                 if told is not None:
                     yield told
 
@@ -217,7 +223,7 @@ class Copy:
         parent, component, bound = action.name[:-1], action.name[-1:], action.bound
         match bound:
             case None:
-                await self._server.call(self._there[parent], "unbind", component)
+                await self._server.call(self._place(parent), "unbind", component)
                 return
             case LocalContext() if bound.first == action.name:
                 made = self._made[action.name]
@@ -246,12 +252,16 @@ class Copy:
             await self._server.call(context, "unbind", component)
             await self._server.call(context, "bind" + what, component, reference)
 
+    def _place(self, name: Name) -> IOR:
+        """Return the context of B that had this first name."""
+        return self._there[name] if name else self._server.root
+
     async def _context(self, name: Name) -> IOR:
         """Return the context of B that is A's of this first name; it may have to be waited for, or made."""
         made = self._made.get(name)
         if made is None:
-            if name in self._there:
-                return self._there[name]
+            if name == ROOT_NAME or name in self._there:
+                return self._place(name)
             made = self._made[name] = asyncio.create_task(self._make(name, None))
         if not isinstance(made, asyncio.Task):
             return made
@@ -285,7 +295,7 @@ class Copy:
             return None
         told = await self._try(action) if action.verb == "unbind" else None
         if not isinstance(told, Refusal):
-            await self._destroy(self._there[action.name])
+            await self._destroy(self._place(action.name))
         return told
 
     async def _destroy(self, context: IOR) -> None:

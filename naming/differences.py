@@ -113,6 +113,9 @@ class Comparison:
         if found:
             return tuple(found)
         if a is not None and b is not None:
+            if (alike := _leads_to_the_other(a.bound, b.bound)) is not None:
+                self._unread[alike].add(a.name)
+                return ()
             changes = tuple([change for change in _changes(a, b, self._ignore) if change.aspect not in self._ignore])
             return (Difference(a.name, a.bound, b.bound, changes),) if changes else ()
         if a is not None:
@@ -125,6 +128,16 @@ class Comparison:
         return bool(unread) and any(name[:length] in unread for length in range(len(name)))
 
 
+def _leads_to_the_other(a: Bound, b: Bound) -> str | None:
+    """Return the side that has a context of the other's server, where the other has the same; only there it is entered."""
+    match a, b:
+        case ForeignContext(x), LocalContext(_, IOR() as y):
+            return None if changes_between(x, y) else "A"
+        case LocalContext(_, IOR() as x), ForeignContext(y):
+            return None if changes_between(x, y) else "B"
+    return None
+
+
 def _changes(in_a: Entry, in_b: Entry, ignore: Set[str]) -> tuple[Change, ...]:
     a, b, name = in_a.bound, in_b.bound, in_a.name
     match a, b:
@@ -132,9 +145,6 @@ def _changes(in_a: Entry, in_b: Entry, ignore: Set[str]) -> tuple[Change, ...]:
             return changes_between(a, b, ignore)
         case ForeignContext(), ForeignContext():
             return changes_between(a.reference, b.reference, ignore)
-        case (ForeignContext(x), LocalContext(_, IOR() as y)) | (LocalContext(_, IOR() as x), ForeignContext(y)):
-            if not changes_between(x, y):
-                return ()  # bound on another server, to a context of this one
         case LocalContext(), LocalContext():
             return () if a == b else (Change("context", _shape(a, name), _shape(b, name)),)
         case DanglingContext(), DanglingContext():

@@ -3,7 +3,7 @@
 Knows operations and references; not what entries are read for. A context is local if it is reached at an address of the server
 that the root is of: the addresses that the reference of the root states, and those that the server writes into references of
 iterators, which are its own whatever name it goes by. Local contexts are the same if their object keys are. Contexts of other
-servers are not entered.
+servers are not entered. The same reference gives the code sets that a corbaloc, or host and port, leave unsaid.
 
 Bindings may come and go meanwhile: what is listed but not found any more, or not readable, becomes an entry that says so, and a
 context of which not all bindings were read is said to be `Incomplete`. Only a server that does not answer ends a walk.
@@ -34,11 +34,11 @@ from iiop.exceptions import (
     TransportError,
 )
 from iiop.failover import DEFAULT_POLICY, FailoverPolicy
-from iiop.iop import IOR, NIL
+from iiop.iop import COMPONENTS, IOR, NIL, ComponentId, TaggedComponent
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts
 from iiop.net.aio_client import AsyncClient
-from iiop.profile import endpoints
+from iiop.profile import ProfileBody, encode_profile, endpoints
 from naming.interfaces import BindingIterator, NamingContextExt
 from naming.trees import ROOT_NAME, Bound, DanglingContext, Entry, ForeignContext, Incomplete, LocalContext, Unreadable
 from naming.types import Binding, BindingType, Name, NameComponent, NotFound
@@ -103,8 +103,8 @@ class Server:
         """Call an operation of BindingIterator; see `AsyncClient.invoke` for what it raises."""
         return await self._client.invoke(iterator, _ITERATOR[operation], arguments)
 
-    async def learn_addresses(self) -> None:
-        """Let the server name its own addresses, in the reference of an iterator.
+    async def learn_itself(self) -> None:
+        """Let the server say in the reference of an iterator what its addresses are, and its code sets if the root's does not.
 
         Raises:
             TransportError, DeadlineExceeded, FailoverExhausted: nobody answers.
@@ -114,6 +114,7 @@ class Server:
         except SystemException:  # there are servers without iterators
             return
         self._addresses |= _addresses(iterator, self._limits)
+        self.root = _with_code_sets_of(iterator, self.root, self._limits)
         await self.end(iterator)
 
     async def end(self, iterator: IOR) -> None:
@@ -148,13 +149,24 @@ def _addresses(reference: IOR, limits: Limits) -> set[tuple[str, int]]:
     return {(endpoint.host, endpoint.port) for endpoint in endpoints(reference, limits)}
 
 
+def _with_code_sets_of(other: IOR, root: IOR, limits: Limits) -> IOR:
+    """Return a root that was made of host and port with what another object of the server says of its code sets."""
+    known, said = endpoints(root, limits), endpoints(other, limits)
+    if any(endpoint.code_sets for endpoint in known) or not said or said[0].code_sets is None:
+        return root
+    octets = COMPONENTS.encode(ComponentId.TAG_CODE_SETS, said[0].code_sets)
+    components, version = (TaggedComponent(ComponentId.TAG_CODE_SETS, octets),), said[0].version
+    bodies = [ProfileBody(version, each.host, each.port, each.object_key, components) for each in known]
+    return IOR(root.type_id, tuple([encode_profile(body) for body in bodies]))
+
+
 async def walk(server: Server) -> AsyncGenerator[Entry, None]:
     """Yield the entries of a server's tree, as `naming.trees` has them; to end early, `aclose` it.
 
     Raises:
         TransportError, DeadlineExceeded, FailoverExhausted: nobody answers, now or any more.
     """
-    await server.learn_addresses()
+    await server.learn_itself()
     walking = _Walk(server)
     try:
         while (entry := await walking.next()) is not None:

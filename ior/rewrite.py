@@ -45,9 +45,13 @@ def _profile(profile: TaggedProfile, host: str | None, port: int | None) -> Tagg
     except DecodeError:
         return profile
     byte_order = ByteOrder(profile.profile_data[0])
-    components = tuple(dict.fromkeys([_component(component, host, port, byte_order) for component in body.components]))
+    components: list[TaggedComponent] = []
+    for component in body.components:
+        moved_one = _component(component, host, port, byte_order)
+        if moved_one is component or moved_one not in components:
+            components.append(moved_one)
     moved = dataclasses.replace(
-        body, host=body.host if host is None else host, port=body.port if port is None else port, components=components
+        body, host=body.host if host is None else host, port=body.port if port is None else port, components=tuple(components)
     )
     return profile if moved == body else encode_profile(moved, byte_order)
 
@@ -60,4 +64,6 @@ def _component(component: TaggedComponent, host: str | None, port: int | None, b
     except DecodeError:
         return component
     moved = AlternateAddress(address.host if host is None else host, address.port if port is None else port)
+    if moved == address:
+        return component
     return TaggedComponent(component.tag, COMPONENTS.encode(component.tag, moved, byte_order))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -93,3 +94,9 @@ def test_names_are_written_as_people_write_them() -> None:
     entry = Entry((A, NameComponent("名前", "種 類")), DanglingContext())
     text = "".join(format_snapshot([Entry((A,), LocalContext((A,))), entry, replace(entry, name=(A, NameComponent("改行\n")))]))
     assert text == f"{FIRST_LINE}a\tcontext\n{format_name(entry.name)}\tdangling\na/改行\\u000a\tdangling\n{END_LINE}"
+
+
+def test_the_example_of_the_documentation_is_a_snapshot() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "snapshot.md").read_text(encoding="utf-8")
+    example = page.split("```text\n")[1].split("```")[0]
+    assert "".join(format_snapshot(parse_snapshot(example.splitlines()))) == example

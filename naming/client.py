@@ -81,11 +81,6 @@ class NameService:
         """Return a stub of the root context, for every operation of CosNaming."""
         return self.client.stub(self.ior, NamingContextExt, policy=self.policy)
 
-    @property
-    def ior(self) -> IOR:
-        """Return the reference of the root context, as it was given or made; nobody is asked."""
-        return IOR.from_iop(self._root)
-
     def resolve(self, name: str | Name) -> IOR:
         """Return the reference that a name, stringified or not, is bound to.
 

@@ -14,6 +14,7 @@ from iiop.exceptions import EncodeError
 from iiop.giop.messages import Reply, ReplyStatus, Request
 from iiop.idl import ObjectAdapter, Servant
 from iiop.limits import DEFAULT_LIMITS, Limits
+from naming.changes import ContextId
 from naming.model import NamingModel
 
 __all__ = ["NamingAdapter"]
@@ -58,5 +59,10 @@ class NamingAdapter(ObjectAdapter):
         return reply
 
     def _is_context(self, object_key: object) -> bool:
-        """Tell whether a target is the key of a context; what was activated may answer as it likes."""
-        return self._model is not None and isinstance(object_key, bytes) and object_key not in self._servants
+        """Tell whether a target is the key of a context: iterators end by themselves, what was activated answers as it likes."""
+        return (
+            self._model is not None
+            and isinstance(object_key, bytes)
+            and object_key not in self._servants
+            and self._model.exists(ContextId(object_key.decode("latin-1")))
+        )

@@ -42,6 +42,18 @@ def test_a_listing_shows_the_context_as_it_was() -> None:
             iterator.next_one()
 
 
+def test_one_that_has_ended_is_nothing() -> None:
+    """What it said of its interface while it lived, more than once, is not said of it afterwards."""
+    with NamingServer() as server, NameService(server.corbaloc) as names:
+        names.root.bind(N("a"), TARGET)
+        iterator = names.client.stub(names.root.list(0)[1], BindingIterator)
+        for _ in range(3):
+            assert iterator._is_a(BindingIterator.repository_id)
+        iterator.destroy()
+        with pytest.raises(OBJECT_NOT_EXIST):
+            iterator._is_a(BindingIterator.repository_id)
+
+
 def test_one_too_many_ends_the_one_used_longest_ago() -> None:
     with NamingServer(limits=Limits(iterators=2)) as server, NameService(server.corbaloc) as names:
         for name in ("a", "b"):

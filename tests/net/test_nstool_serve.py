@@ -94,17 +94,31 @@ def test_an_address_that_is_not_ours() -> None:
     assert refused("--host", "x" * 300).startswith(f"cannot listen on {'x' * 300}:0: ")
 
 
-@pytest.mark.parametrize("name", ["", "two words", "vhost:8002", "a/b", "vh\u00f6st"])
+@pytest.mark.parametrize(
+    "name", ["", "two words", "vhost:8002", "a/b", "vh\u00f6st", "a..b", "x" * 64, "x." * 127 + "x", "0.0.0.0", "0", "::", "::0"]
+)
 def test_a_host_name_that_is_none(capsys: pytest.CaptureFixture[str], name: str) -> None:
     assert main(["serve", "--host-name", name]) == 2
-    assert f"Invalid value for '--host-name': {name!r}: " in capsys.readouterr().err.splitlines()[-1]
+    assert f"Invalid value for '--host-name': {name!r}" in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_every_address_needs_a_name_for_references() -> None:
-    assert (
-        refused("--host", "0.0.0.0")
-        == "--host 0.0.0.0 listens on every address; say by --host-name which of them references carry"
+@pytest.mark.parametrize("host", ["0.0.0.0", "0", "000.0.0.0", "::", "::0", "0:0:0:0:0:0:0:0"])
+def test_every_address_needs_a_name_for_references(capsys: pytest.CaptureFixture[str], host: str) -> None:
+    assert main(["serve", "--host", host]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"Error: --host {host} listens on every address; say by --host-name which of them references carry"
     )
+
+
+@pytest.mark.parametrize("option", ["--host", "--folder", "--ready-file", "--log-level-file"])
+def test_nothing_where_something_is_needed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, option: str
+) -> None:
+    """As where a shell's variable is not set."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["serve", "--port", "0", option, ""]) == 2
+    assert "is missing" in capsys.readouterr().err.splitlines()[-1]
+    assert not list(tmp_path.iterdir())
 
 
 def test_host_and_port_in_references(tmp_path: Path) -> None:

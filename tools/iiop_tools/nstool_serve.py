@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import gc
+import ipaddress
 import logging
 import os
 import signal
+import socket
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -50,21 +53,48 @@ def _limits(context: click.Context, parameter: click.Parameter, values: tuple[st
 
 
 def _host_name(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """Refuse what no URL of a reference could hold."""
+    """Refuse what no URL of a reference could hold, and what no client could connect to."""
     if value is not None:
         try:
             Address("iiop", value)
         except ReferenceFormatError as error:
             raise click.BadParameter(f"{value!r}: {error.reason}") from None
+        if ":" not in value and (len(value) > 253 or not all(0 < len(label) <= 63 for label in value.rstrip(".").split("."))):
+            raise click.BadParameter(f"{value!r}: a host name has 253 characters at most, and 1 to 63 between its dots")
+        if _is_every_address(value):
+            raise click.BadParameter(f"{value!r} stands for every address; say which of them references carry")
     return value
 
 
+def _host(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Refuse to listen on no address, which the system takes for all."""
+    if not value:
+        raise click.BadParameter("an address is missing")
+    return value
+
+
+def _is_every_address(host: str) -> bool:
+    """Tell whether a host is the address that stands for all of a machine, in any spelling, as 0 or ::0."""
+    try:
+        found = socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)
+    except (OSError, UnicodeError):
+        return False
+    return any(ipaddress.ip_address(address[0]).is_unspecified for *_, address in found)
+
+
+class _Path(click.Path):
+    """Take a path that is not empty: an empty one, as of a variable that is not set, would be the folder one is in."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return super().convert(value, param, ctx) if value else self.fail("a path is missing", param, ctx)
+
+
 @click.command(short_help="Serve CosNaming until SIGTERM or Ctrl-C.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--host", default="127.0.0.1", callback=_host, show_default=True, help="Address to listen on.")
 @click.option("--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes a free one.")
 @click.option("--host-name", callback=_host_name, help="Host name or address in references of contexts, if not that of --host.")
 @click.option("--host-port", type=click.IntRange(1, 65535), help="Port in references of contexts, if not the one listened on.")
-@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), help="Where bindings are kept; else in memory.")
+@click.option("--folder", type=_Path(file_okay=False, path_type=Path), help="Where bindings are kept; else in memory.")
 @click.option(
     "--durability",
     type=click.Choice([durability.name for durability in Durability]),
@@ -95,12 +125,10 @@ def _host_name(context: click.Context, parameter: click.Parameter, value: str | 
 )
 @click.option(
     "--log-level-file",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=_Path(dir_okay=False, path_type=Path),
     help="Holds the level instead; read at the start, and again on SIGHUP.",
 )
-@click.option(
-    "--ready-file", type=click.Path(dir_okay=False, path_type=Path), help="Gets corbaloc and IOR once the server answers."
-)
+@click.option("--ready-file", type=_Path(dir_okay=False, path_type=Path), help="Gets corbaloc and IOR once the server answers.")
 @cli.debug_option
 def serve(
     host: str,
@@ -120,7 +148,7 @@ def serve(
 
     systemd is told when it is ready (Type=notify).
     """
-    if host_name is None and host in ("0.0.0.0", "::"):
+    if host_name is None and _is_every_address(host):
         raise click.UsageError(f"--host {host} listens on every address; say by --host-name which of them references carry")
     handler = logging.StreamHandler()
     handler.setFormatter(LOG_FORMATS[log_format])

@@ -386,7 +386,7 @@ def _inspect(path: Path) -> None:
             raise _damaged(path, "it has no version")
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
-            raise _damaged(path, verdict)
+            raise _damaged(path, " ".join(verdict.split()))
 
 
 def _check_unused(path: Path) -> None:

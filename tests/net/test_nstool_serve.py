@@ -14,12 +14,15 @@ import pytest
 
 from iiop.giop.messages import Reply, Request
 from iiop.giop.wire import decode, encode
+from iiop.iop import NIL
 from iiop_tools.nstool import main
 from ior import IOR, IORBuilder, parse_object_url
 from naming import NameService
+from naming.changes import ROOT, BindingSet
 from naming.interfaces import NamingContext
 from naming.names import parse_name
-from naming.store import Durability
+from naming.store import FILE_NAME, Durability, Store
+from naming.types import NameComponent
 from tests import peers
 from tests.peers import PeerProcess
 
@@ -292,6 +295,17 @@ def test_a_damaged_store(tmp_path: Path) -> None:
     damaged = database.read_bytes()
     assert "the store is damaged" in refused("--folder", tmp_path / "store")
     assert database.read_bytes() == damaged  # nothing was changed
+
+
+def test_a_damaged_page(tmp_path: Path) -> None:
+    """What SQLite says of it, in several lines, becomes one."""
+    with Store.open(tmp_path) as store:
+        store.write(BindingSet(ROOT, NameComponent(f"n{number}"), NIL) for number in range(1000))
+    octets = bytearray((tmp_path / FILE_NAME).read_bytes())
+    leaf = max(page for page in range(4096, len(octets), 4096) if octets[page] == 13)  # of a table, as SQLite's format has it
+    octets[leaf + 8 : leaf + 72] = b"\xff" * 64  # where its cells begin
+    (tmp_path / FILE_NAME).write_bytes(octets)
+    assert "the store is damaged (" in refused("--folder", tmp_path)
 
 
 def test_a_folder_serves_one_server(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from iiop.cdr.any import MOST_VALUES
 from iiop.cdr.codec import EXPLAINED
 from iiop.cdr.typecode import DEEPEST, MOST_PARTS
+from iiop.connection.standing import ANSWER_SIZE, ANSWERS
 from iiop.limits import DEFAULT_LIMITS, Limits
 
 HERE = Path(__file__).parent
@@ -26,6 +27,8 @@ FIXED = (
     (MOST_PARTS, "types and members of one TypeCode, repeated ones counted each time"),
     (DEEPEST, "types inside each other in one TypeCode, repeated ones included"),
     (MOST_VALUES, "values in one value of a type that a TypeCode describes, sequences counted as one element"),
+    (ANSWERS, "answers that a Naming Service keeps until something changes, for whoever asks the same"),
+    (ANSWER_SIZE, "octets of each of them, and of its question"),
 )
 
 COST = """Octets are read in time and memory proportional to their number, and nothing is allocated before a count has been

@@ -15,7 +15,10 @@ from iiop.cdr.speech import Speech
 from iiop.giop.messages import Reply, Request
 from iiop.giop.wire import encode
 
-__all__ = ["StandingAnswers"]
+__all__ = ["ANSWERS", "ANSWER_SIZE", "StandingAnswers"]
+
+ANSWERS = 4096
+ANSWER_SIZE = 2048
 
 _MINOR = 5
 """Where a message tells its minor version."""
@@ -32,7 +35,7 @@ class StandingAnswers:
         size: octets of the longest message kept.
     """
 
-    def __init__(self, most: int = 4096, size: int = 2048) -> None:
+    def __init__(self, most: int = ANSWERS, size: int = ANSWER_SIZE) -> None:
         self._most = most
         self._size = size
         self._answers: dict[tuple[bytes, Speech], tuple[bytes, bytes]] = {}

@@ -11,7 +11,7 @@ Source: CORBA 3.3 part 2, clause 9.4.3 and 9.4.6; the minor codes are the OMG's 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, ClassVar
 
 from iiop.cdr.code_sets import NO_CODE_SET
@@ -183,7 +183,7 @@ class ObjectAdapter:
         try:
             result = getattr(servant, operation.method)(*arguments)
             if hasattr(result, "__await__"):
-                return _reply_later(result, servant, operation, request)
+                return _ReplyLater(result, servant, operation, request)
             return _reply(request, ReplyStatus.NO_EXCEPTION, operation.results_body(result, request.body.speech))
         except Exception as error:
             return _reply_raised(error, servant, operation, request)
@@ -196,11 +196,30 @@ class ObjectAdapter:
         return values
 
 
-async def _reply_later(result: Awaitable[Any], servant: Servant, operation: Operation, request: Request) -> Reply:
-    try:
-        return _reply(request, ReplyStatus.NO_EXCEPTION, operation.results_body(await result, request.body.speech))
-    except Exception as error:
-        return _reply_raised(error, servant, operation, request)
+class _ReplyLater:
+    """Wait for a result, and make it a reply.
+
+    A request may be cancelled before anybody has begun to wait: then a coroutine is closed, of which Python would complain
+    otherwise.
+    """
+
+    def __init__(self, result: Awaitable[Any], servant: Servant, operation: Operation, request: Request) -> None:
+        self._result = result
+        self._servant = servant
+        self._operation = operation
+        self._request = request
+
+    def __await__(self) -> Generator[Any, None, Reply]:
+        operation, request = self._operation, self._request
+        try:
+            result = yield from self._result.__await__()
+            return _reply(request, ReplyStatus.NO_EXCEPTION, operation.results_body(result, request.body.speech))
+        except Exception as error:
+            return _reply_raised(error, self._servant, operation, request)
+
+    def __del__(self) -> None:
+        if isinstance(self._result, Coroutine):
+            self._result.close()
 
 
 def _reply_raised(error: Exception, servant: Servant, operation: Operation, request: Request) -> Reply:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import re
 import select
@@ -14,6 +15,7 @@ import socket
 import struct
 import threading
 import time
+import warnings
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Annotated, Any, Self
 
@@ -588,6 +590,19 @@ def test_cancel_of_a_request_that_is_answered_or_never_was(serve: Serve) -> None
     with serve().connect() as client:
         client.send(request("echo", 1, id=1), CancelRequest(1), CancelRequest(99), request("echo", 2, id=2))
         assert [result(client.receive()), result(client.receive())] == [1, 2]
+
+
+def test_cancel_before_a_servant_has_begun(serve: Serve) -> None:
+    """It is not run, and Python does not complain of what nobody waited for."""
+    servant, adapter = LaterServant(), ObjectAdapter()
+    adapter.activate(KEY, servant)
+    with serve(adapter=adapter).connect() as client, warnings.catch_warnings(record=True) as complaints:
+        warnings.simplefilter("always")
+        client.send(request("echo", 1, id=1), CancelRequest(1), request("echo", 2, id=2))
+        assert result(client.receive()) == 2
+        gc.collect()
+    assert servant.calls == [2]
+    assert complaints == []
 
 
 def test_end_in_the_middle_of_a_message(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:

@@ -384,7 +384,7 @@ def _inspect(path: Path) -> None:
             )
         if version < 1:
             raise _damaged(path, "it has no version")
-        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
         if verdict != "ok":
             raise _damaged(path, " ".join(verdict.split()))
 

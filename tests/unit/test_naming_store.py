@@ -204,11 +204,19 @@ def lose_the_file(folder: Path) -> None:
     (folder / FILE_NAME).rename(folder / f"{FILE_NAME}-wal")
 
 
+def spell_a_name_otherwise(folder: Path) -> None:
+    """SQLite has it twice: in the table of bindings, and in the index over their names."""
+    octets = (folder / FILE_NAME).read_bytes()
+    assert octets.count("été".encode()) == 2
+    overwrite(folder, octets.replace("été".encode(), "ètè".encode(), 1))
+
+
 DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
     "garbage": (lambda f: overwrite(f, b"\xff" * 10_000), "damaged"),
     "short garbage": (lambda f: overwrite(f, b"hello"), "damaged"),
     "half the file": (lambda f: overwrite(f, (f / FILE_NAME).read_bytes()[:9000]), "damaged"),
     "smashed pages": (smash_pages, "damaged"),
+    "a name in one of its two places": (spell_a_name_otherwise, "damaged"),
     "log without file": (lose_the_file, "damaged"),
     "no version": (lambda f: sql(f, "PRAGMA user_version = 0"), "damaged"),
     "foreign database": (foreign_database, "not a Naming Service store"),

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from iiop.giop.messages import Reply, Request
+from iiop import iop
+from iiop.giop.messages import GIOP_1_2, Reply, Request
 from iiop.giop.wire import decode, encode
 from iiop.iop import NIL
+from iiop.profile import ProfileBody, encode_profile
 from iiop_tools.nstool import main
 from ior import IOR, IORBuilder, parse_object_url
 from naming import NameService
@@ -22,7 +24,7 @@ from naming.changes import ROOT, BindingSet
 from naming.interfaces import NamingContext
 from naming.names import parse_name
 from naming.store import FILE_NAME, Durability, Store
-from naming.types import NameComponent
+from naming.types import CannotProceed, NameComponent
 from tests import peers
 from tests.peers import PeerProcess
 
@@ -181,6 +183,20 @@ def test_log_in_json(tmp_path: Path) -> None:
         ("INFO", "nstool", "stopping"),
     ]
     assert all(line["time"].endswith("+00:00") for line in lines)
+
+
+def test_what_clients_send_makes_no_lines_of_a_log(tmp_path: Path) -> None:
+    process, address = start(tmp_path)
+    host = "\x1b[31m\n2026-11-22 14:00:00,000 ERROR nstool: forged"
+    profile = encode_profile(ProfileBody(GIOP_1_2, host, 1, b"k"))
+    with process, NameService(address) as names:
+        names.root.bind_context(parse_name("f"), IOR.from_iop(iop.IOR(NamingContext.repository_id, (profile,))))
+        with pytest.raises(CannotProceed):
+            names.resolve("f/a")
+        assert end(process, signal.SIGTERM) == 0
+    lines = process.log.read_text().splitlines()
+    assert [line.split()[2:4] for line in lines] == [["INFO", "nstool:"], ["WARNING", "naming.federation:"], ["INFO", "nstool:"]]
+    assert r"\x1b[31m\n2026" in lines[1]
 
 
 def test_log_level(tmp_path: Path) -> None:

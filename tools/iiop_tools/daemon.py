@@ -15,9 +15,29 @@ import socket
 from datetime import UTC, datetime
 from pathlib import Path
 
-__all__ = ["LEVELS", "LOG_FORMATS", "JsonFormatter", "allow_descriptors", "log_level_in", "notify", "write_whole"]
+__all__ = [
+    "LEVELS",
+    "LOG_FORMATS",
+    "JsonFormatter",
+    "TextFormatter",
+    "allow_descriptors",
+    "log_level_in",
+    "notify",
+    "write_whole",
+]
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+class TextFormatter(logging.Formatter):
+    """Write a record as one line, whatever peers have sent that stands in it, and its traceback behind it."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        line = super().formatMessage(record)
+        return line if line.isprintable() else "".join(each if each.isprintable() else ascii(each)[1:-1] for each in line)
 
 
 class JsonFormatter(logging.Formatter):
@@ -35,7 +55,7 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(members, ensure_ascii=False)
 
 
-LOG_FORMATS = {"text": logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"), "json": JsonFormatter()}
+LOG_FORMATS = {"text": TextFormatter(), "json": JsonFormatter()}
 
 
 def allow_descriptors(count: int) -> int:

@@ -20,6 +20,7 @@ from iiop.exceptions import (
     TIMEOUT,
     TRANSIENT,
     CompletionStatus,
+    CorbaException,
     DeadlineExceeded,
     FailoverExhausted,
     SystemException,
@@ -28,6 +29,7 @@ from iiop.exceptions import (
 from iiop.failover import FailoverPolicy
 from iiop.failover.classify import completion_of
 from iiop.idl import Operation
+from iiop.iop import IOR
 from iiop.limits import Limits
 from iiop.net.aio_client import AsyncClient
 from naming.model import Profile
@@ -36,6 +38,9 @@ from naming.types import CannotProceed
 __all__ = ["Federation"]
 
 log = logging.getLogger("naming.federation")
+
+SILENT = 256
+"""Contexts of which it is remembered that they do not answer, by their hashes: references may be large."""
 
 
 class Federation:
@@ -50,6 +55,8 @@ class Federation:
         self._profile = profile
         self._limit = limits.proceeding
         self._under_way = 0
+        self._full = False
+        self._silent: dict[int, None] = {}
         time = limits.proceed_time
         policy = FailoverPolicy(deadline=time, attempt_timeout=time, connect_timeout=time, rounds=1, refresh_interval=None)
         self._client = AsyncClient(policy=policy, limits=limits)
@@ -73,19 +80,36 @@ class Federation:
             TRANSIENT: in profile omninames, instead of CannotProceed.
         """
         if self._under_way >= self._limit:
-            log.warning("%s not carried on in another server: more than the limit proceeding=%d", operation.name, self._limit)
+            if not self._full:
+                log.warning("%s not carried on in another server: more than the limit proceeding=%d", operation.name, self._limit)
+            self._full = True
             raise stopped
         self._under_way += 1
         try:
-            return await self._client.invoke(stopped.cxt, operation, (stopped.rest_of_name, *arguments))
+            result = await self._client.invoke(stopped.cxt, operation, (stopped.rest_of_name, *arguments))
         except (TransportError, DeadlineExceeded, FailoverExhausted) as error:
-            log.warning("%s could not be carried on in another server: %s", operation.name, error)
+            self._log_silent(stopped.cxt, operation, error)
             may_have_run = completion_of(error) is not CompletionStatus.COMPLETED_NO and not operation.idempotent
             if may_have_run or self._profile is Profile.omninames:
                 raise _as_system_exception(error) from error
             raise stopped from error
+        except CorbaException:
+            self._silent.pop(hash(stopped.cxt), None)
+            raise
         finally:
             self._under_way -= 1
+            if not self._under_way:
+                self._full = False
+        self._silent.pop(hash(stopped.cxt), None)
+        return result
+
+    def _log_silent(self, context: IOR, operation: Operation, error: Exception) -> None:
+        """Log that a context does not answer, once until it has answered again, or `SILENT` others have not."""
+        if hash(context) not in self._silent:
+            log.warning("%s could not be carried on in another server: %s", operation.name, error)
+            if len(self._silent) >= SILENT:
+                del self._silent[next(iter(self._silent))]
+            self._silent[hash(context)] = None
 
 
 def _as_system_exception(error: Exception) -> SystemException:

@@ -100,6 +100,23 @@ def test_a_server_that_does_not_answer(far: NamingServer) -> None:
             assert caught.value.rest_of_name == N("a/b")
 
 
+def test_a_server_that_does_not_answer_is_logged_once(far: NamingServer, caplog: pytest.LogCaptureFixture) -> None:
+    """And again where it has answered meanwhile: clients that ask often would fill the log of a server that lost another."""
+    with NamingServer() as near, NameService(near.corbaloc) as ours:
+        ours.root.bind_context(N("f"), far.ior)
+        for _ in range(2):
+            with pytest.raises(NotFound):
+                ours.resolve("f/a")
+            far._thread.call(far.stop())  # type: ignore[union-attr]
+            for _ in range(3):
+                with pytest.raises(CannotProceed):
+                    ours.resolve("f/a")
+            far._thread.call(far.start())  # type: ignore[union-attr]
+    assert [record.message.partition(":")[0] for record in caplog.records if record.name == "naming.federation"] == [
+        "resolve could not be carried on in another server"
+    ] * 2
+
+
 def test_a_server_that_is_silent(deaf: socket.socket) -> None:
     """What asks may go on elsewhere; what changes may have been done, and is not said to be undone."""
     with NamingServer(limits=QUICK) as near, NameService(near.corbaloc) as ours:

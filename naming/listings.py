@@ -37,8 +37,11 @@ __all__ = [
     "differences",
     "format_bindings",
     "format_initial_services",
+    "format_names",
     "parse_bindings",
     "parse_initial_services",
+    "read_name",
+    "show_name",
 ]
 
 PAGE_WIDTH = 88
@@ -160,8 +163,7 @@ class ListedBinding:
     @classmethod
     def of(cls, name: str, binding_type: BindingType, reference: IOR) -> ListedBinding:
         """Return the row of a binding."""
-        letter = "c" if binding_type is BindingType.ncontext else "o"
-        return cls(name, letter, ListedInformation.of(reference, binding_type))
+        return cls(name, _letter(binding_type), ListedInformation.of(reference, binding_type))
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,16 +208,22 @@ def parse_initial_services(text: str) -> tuple[ListedService, ...]:
     return tuple(rows)
 
 
-def format_bindings(rows: Iterable[ListedBinding], width: int | None = PAGE_WIDTH) -> str:
+def format_names(bindings: Iterable[tuple[str, BindingType]]) -> str:
+    """Write what `odlistns` prints without `-l`, which no manual shows: stringified names and types."""
+    return "".join([f"{line}\n" for line in ["Name(Type)", *[_name_and_type(name, _letter(kind)) for name, kind in bindings]]])
+
+
+def format_bindings(rows: Iterable[ListedBinding], width: int | None = PAGE_WIDTH, *, headings: bool = True) -> str:
     """Write what `odlistns -l` prints.
 
     Args:
         rows: in the order to show them in.
         width: columns after which a row goes on in the next line, behind a `:` or a blank; None for never.
+        headings: whether to begin with them.
     """
-    lines = list(_HEADINGS)
+    lines = list(_HEADINGS) if headings else []
     for row in rows:
-        start = f"{_visible(row.name, first=True)}({row.type})"
+        start = _name_and_type(row.name, row.type)
         lines += _wrapped(f"{start:<{_BINDING_COLUMNS}} ", _information(row.information), width)
         if row.default is not None:
             lines += _wrapped(" " * (_BINDING_COLUMNS + 1), _information(row.default), width)
@@ -232,7 +240,7 @@ def parse_bindings(text: str) -> tuple[ListedBinding, ...]:
     for line, number in _unwrapped(text):
         match = _BINDING.fullmatch(line)
         if match is not None:
-            rows.append(ListedBinding(_read(match[1], name=True), match[2], _parse_information(match[3], number)))
+            rows.append(ListedBinding(read_name(match[1]), match[2], _parse_information(match[3], number)))
         elif line[0].isspace() and rows and rows[-1].default is None:
             row = rows.pop()
             default = _parse_information(line.strip(), number)
@@ -240,6 +248,17 @@ def parse_bindings(text: str) -> tuple[ListedBinding, ...]:
         else:
             raise ListingError("not of the form: name(type), repository ids, (host:port:version:), detail", number)
     return tuple(rows)
+
+
+def show_name(name: str) -> str:
+    """Return a stringified name as it stands in a listing, all of it printable."""
+    shown = _visible(name)
+    return _escaped(" ") + shown[1:] if shown.startswith(" ") else shown
+
+
+def read_name(text: str) -> str:
+    """Return the stringified name that `show_name` shows."""
+    return _read(text, name=True)
 
 
 def differences(one: Iterable[ListedBinding], other: Iterable[ListedBinding]) -> tuple[Difference, ...]:
@@ -329,9 +348,16 @@ def _unwrapped(text: str) -> list[tuple[str, int]]:
     return rows
 
 
-def _visible(text: str, *, first: bool = False) -> str:
-    shown = "".join([character if character.isprintable() else _escaped(character) for character in text])
-    return _escaped(" ") + shown[1:] if first and shown.startswith(" ") else shown
+def _letter(binding_type: BindingType) -> str:
+    return "c" if binding_type is BindingType.ncontext else "o"
+
+
+def _name_and_type(name: str, letter: str) -> str:
+    return f"{show_name(name)}({letter})"
+
+
+def _visible(text: str) -> str:
+    return "".join([character if character.isprintable() else _escaped(character) for character in text])
 
 
 def _visible_token(text: str) -> str:

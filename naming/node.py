@@ -11,6 +11,7 @@ Source: Tuning Guide A.1 "config"; High Availability System Guide B1WS-1092-03EN
 from __future__ import annotations
 
 import os
+import re
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,9 @@ from ior.builder import DEFAULT_PORT
 from naming.initial_hosts import InitialHost
 
 __all__ = ["Node", "NodeError"]
+
+
+_SYSTEM = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class NodeError(IIOPError):
@@ -38,18 +42,30 @@ class Node:
     home: Path
 
     @classmethod
-    def from_environment(cls) -> Node:
-        """Return the node that OD_HOME names.
+    def from_environment(cls, system: str | None = None) -> Node:
+        """Return the node that OD_HOME names, or one of its extended systems.
+
+        Args:
+            system: name of the extended system; without, the variable IS_SYSTEM names one, or there is none.
 
         Raises:
-            NodeError: the variable is not set, or names no folder.
+            NodeError: OD_HOME is not set, or names no folder; there is no such system.
         """
         home = os.environ.get("OD_HOME")
         if not home:
             raise NodeError("OD_HOME is not set: it names the folder of the node, the one with etc/config in it")
         if not Path(home).is_dir():
             raise NodeError(f"OD_HOME names no folder: {home}")
-        return cls(Path(home))
+        system = os.environ.get("IS_SYSTEM", "") if system is None else system
+        return cls(Path(home))._system(system) if system else cls(Path(home))
+
+    def _system(self, name: str) -> Node:
+        if not _SYSTEM.fullmatch(name):
+            raise NodeError(f"{name!r} is no name of a system: letters, digits, '_' and '-'")
+        folder = Path(os.environ.get("OD_SYSTEMS") or self.home / "system") / name
+        if not folder.is_dir():
+            raise NodeError(f"there is no system {name}: it would be the folder {folder} (OD_SYSTEMS names the one above)")
+        return Node(folder)
 
     @property
     def naming_folder(self) -> Path:

@@ -100,6 +100,6 @@ def write_whole(path: Path, text: str) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    unfinished = path.with_name(path.name + ".new")
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.new")
     unfinished.write_text(text, encoding="utf-8")
     unfinished.replace(path)

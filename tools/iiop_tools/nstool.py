@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import click
 
 from iiop_tools import cli
+from iiop_tools.nstool_backup import backup
 from iiop_tools.nstool_names import COMMANDS, EXIT_CODES
 from iiop_tools.nstool_serve import serve
 from iiop_tools.nstool_trees import COMMANDS as TREES
@@ -36,7 +37,7 @@ def nstool() -> None:
     """Run a CORBA Naming Service; look at, and change, what is bound in any."""
 
 
-for _command in (serve, *COMMANDS, *TREES):
+for _command in (serve, *COMMANDS, *TREES, backup):
     nstool.add_command(_command)
 
 

@@ -300,3 +300,8 @@ def test_an_extended_system(node: Node, capsys: pytest.CaptureFixture[str], monk
         assert listed(capsys, "-M", "system1") == "Name(Type)\nx(o)\n"
         monkeypatch.setenv("IS_SYSTEM", "system1")
         assert listed(capsys) == "Name(Type)\nx(o)\n"
+
+
+def test_help_says_what_is_documented(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    assert "Of the real command only -l, -R and the name are documented" in " ".join(capsys.readouterr().out.split())

@@ -120,3 +120,8 @@ def test_a_file_that_holds_no_host(capsys: pytest.CaptureFixture[str], home: Pat
 def test_a_folder_that_cannot_be_written(capsys: pytest.CaptureFixture[str], home: Path) -> None:
     (home / "etc" / "set_host").mkdir()
     assert "Is a directory" in refused(capsys, "-n", "vhost")
+
+
+def test_help_says_what_is_documented(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    assert "Of the real command only -n and -v are documented" in " ".join(capsys.readouterr().out.split())

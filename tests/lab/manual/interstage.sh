@@ -1,0 +1,59 @@
+# What the manual's procedures need beside our commands: two hosts, and the commands that start and stop Interstage.
+# Sourced by the scripts beside it; runs in a folder of its own, with our commands first on PATH.
+set -euo pipefail
+
+declare -A server=()
+
+# install HOST ADDRESS: a node's folder, and a working directory.
+install() {
+    mkdir -p "$1/node/etc" "$1/work"
+    printf 'IIOP_hostname = %s\nIIOP_port = 8002\n' "$2" > "$1/node/etc/config"
+    printf '%s vhost\n' "$2" > "$1/hosts"
+}
+
+# on HOST: let the commands that follow run there, in its working directory.
+on() {
+    host=$1
+    export OD_HOME=$root/$1/node IIOP_HOSTS=$root/$1/hosts
+    cd "$root/$1/work"
+}
+
+isstart() {
+    local address
+    address=$(sed -n 's/^IIOP_hostname = //p' "$OD_HOME/etc/config")
+    rm -f "$OD_HOME/ready"
+    nstool serve --folder "$OD_HOME/etc/CosNaming" --host "$address" --port 8002 --host-name "$(OD_set_env --show)" \
+        --profile interstage --ready-file "$OD_HOME/ready" 2>> "$OD_HOME/log" &
+    server[$host]=$!
+    until [ -s "$OD_HOME/ready" ]; do
+        kill -0 "${server[$host]}" || { cat "$OD_HOME/log" >&2; exit 1; }
+        sleep 0.05
+    done
+}
+
+# isstop -f
+isstop() {
+    kill "${server[$host]}"
+    wait "${server[$host]}"
+    unset "server[$host]"
+}
+
+# new_context NAME
+new_context() {
+    "$PYTHON" - "$1" "$(sed -n 's/^IIOP_hostname = //p' "$OD_HOME/etc/config")" <<'PYTHON'
+import sys
+from naming import NameService, parse_name
+with NameService(sys.argv[2] + ":8002") as names:
+    names.root.bind_new_context(parse_name(sys.argv[1]))
+PYTHON
+}
+
+stop_all() {
+    for pid in "${server[@]}"; do kill "$pid"; wait "$pid" || true; done
+}
+
+step() { echo "== $*"; }
+fail() { echo "$*" >&2; exit 1; }
+
+root=$PWD
+trap stop_all EXIT

@@ -19,7 +19,7 @@ from ior import IOR
 from ior.profiles import IIOPProfile
 from naming.bootstrap import INIT, InitialReferences
 from naming.changes import ROOT, ContextId, context_number
-from naming.client import NameService, root_reference
+from naming.client import NameService
 from naming.interfaces import BindingIterator, NamingContextExt
 from naming.types import Binding
 
@@ -46,8 +46,7 @@ class OwnContexts:
 
     def __init__(self, names: NameService) -> None:
         self._client = names.client
-        reached = IOR.from_iop(root_reference(names.address))
-        (self._profile,) = (profile for profile in reached.profiles if isinstance(profile, IIOPProfile))
+        self._profile = next(profile for profile in names.ior.profiles if isinstance(profile, IIOPProfile))
         self._addresses = {(self._profile.host, self._profile.port)}
         told = IOR.from_iop(self._stub(INIT, InitialReferences).get(ROOT))
         for profile in told.profiles:

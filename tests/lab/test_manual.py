@@ -36,7 +36,7 @@ def run(script: str, folder: Path) -> dict[str, list[str]]:
         program.write_text(f"#!{sys.executable}\nimport sys\nfrom {module} import {function}\nsys.exit({function}())\n")
         program.chmod(0o755)
     env = {name: value for name, value in os.environ.items() if not name.startswith(("OD_", "IS_", "IIOP_"))}
-    env |= {"PATH": f"{programs}{os.pathsep}{env['PATH']}", "MANUAL": str(SCRIPTS), "PYTHON": sys.executable}
+    env |= {"PATH": f"{programs}{os.pathsep}{env['PATH']}", "MANUAL": str(SCRIPTS)}
     done = subprocess.run(
         ["bash", SCRIPTS / script],
         cwd=folder,

@@ -177,8 +177,6 @@ def test_a_line_that_is_commented_out() -> None:
 
 
 @pytest.mark.parametrize(("main", "known"), [(main_get, "-g, -p and the name of the file are"), (main_set, "only -f is")])
-def test_help_says_what_is_documented(
-    capsys: pytest.CaptureFixture[str], main: Callable[[list[str]], int], known: str
-) -> None:
+def test_help_says_what_is_documented(capsys: pytest.CaptureFixture[str], main: Callable[[list[str]], int], known: str) -> None:
     assert main(["--help"]) == 0
     assert f"Of the real command {known} documented" in " ".join(capsys.readouterr().out.split())

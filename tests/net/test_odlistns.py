@@ -199,6 +199,7 @@ def test_a_context_that_was_destroyed(node: Node, capsys: pytest.CaptureFixture[
         assert out.splitlines() == ["Name(Type)", "gone(c)", "zoo(o)"]
         assert err.startswith("odlistns: gone: the context context.")
         assert err.endswith("is bound here, but was destroyed\n")
+        assert refused(capsys, 1, "gone").endswith("is bound here, but was destroyed")
 
 
 def test_names_of_any_language_and_those_that_would_mislead(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
@@ -208,6 +209,15 @@ def test_names_of_any_language_and_those_that_would_mislead(node: Node, capsys: 
         text = listed(capsys, "-l")
         assert {row.name for row in parse_bindings(text)} == {"\u53e3\u5ea7", r"a\/b\.c.k", "a\n(c)  b", " x", "."}
         assert listed(capsys).splitlines()[1:] == [".(o)", r"\x20x(o)", r"a\x0a(c)  b(o)", r"a\/b\.c.k(o)", "\u53e3\u5ea7(o)"]
+
+
+def test_a_name_that_the_server_cannot_send(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+    """References as the manual shows them tell no code sets."""
+    with node.server(), NameService(str(server_ior(node)), hosts={"vhost": "127.0.0.1"}) as names:
+        names.root.bind(N("\u53e3\u5ea7"), TDTEST)
+    with node.server(Profile.interstage):
+        assert refused(capsys, 2).startswith("the Naming Service of the node answers DATA_CONVERSION")
+    assert listed(capsys) == "Name(Type)\n\u53e3\u5ea7(o)\n"
 
 
 def server_ior(node: Node) -> IOR:

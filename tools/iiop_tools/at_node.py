@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from iiop.exceptions import FailoverExhausted, ReferenceFormatError, SystemException
+from iiop.exceptions import DeadlineExceeded, FailoverExhausted, ReferenceFormatError, SystemException, TransportError
 from iiop.net.address import read_hosts
 from iiop_tools import cli
 from naming.client import NameService
@@ -63,8 +63,11 @@ def answers() -> Iterator[None]:
         what = "is no context" if error.why is NotFoundReason.not_context else "is not there"
         cli.complain(f"{format_name(error.rest_of_name[:1])} {what}")
         cli.stop(cli.NO)
-    except (FailoverExhausted, SystemException) as error:
-        cli.complain(f"the Naming Service of the node does not answer: {error.__cause__ or error}")
+    except (TransportError, DeadlineExceeded, FailoverExhausted) as error:
+        cli.complain(f"the Naming Service of the node does not answer: {' '.join(str(error.__cause__ or error).split())}")
+        cli.stop(cli.WRONG_USE)
+    except SystemException as error:
+        cli.complain(f"the Naming Service of the node answers {error}")
         cli.stop(cli.WRONG_USE)
     except (NodeError, ReferenceFormatError, StoreError) as error:
         cli.complain(str(error))

@@ -133,7 +133,7 @@ def _sorted(contexts: OwnContexts, key: ContextId, name: Name) -> Iterator[tuple
     try:
         bindings = list(contexts.bindings(contexts.context(key)))
     except OBJECT_NOT_EXIST:
-        cli.complain(f"{show_name(format_name(name))}: the context {key} is bound here, but was destroyed")
+        _complain_of_destroyed(name, key)
         return
     bindings.sort(key=lambda binding: (binding.binding_name[0].id, binding.binding_name[0].kind))
     for binding in bindings:
@@ -147,7 +147,16 @@ def _context_named(contexts: OwnContexts, name: Name) -> ContextId:
         foreign = without_prefix(reference.type_id) in map(without_prefix, (NAMING_CONTEXT_ID, NAMING_CONTEXT_EXT_ID))
         cli.complain(f"{show_name(format_name(name))} is {'a context of another server' if foreign else 'no context'}")
         cli.stop(cli.NO)
+    try:
+        contexts.context(key).to_name("x")
+    except OBJECT_NOT_EXIST:
+        _complain_of_destroyed(name, key)
+        cli.stop(cli.NO)
     return key
+
+
+def _complain_of_destroyed(name: Name, key: ContextId) -> None:
+    cli.complain(f"{show_name(format_name(name))}: the context {key} is bound here, but was destroyed")
 
 
 def _row(found: _Found) -> ListedBinding:

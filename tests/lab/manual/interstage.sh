@@ -40,12 +40,7 @@ isstop() {
 
 # new_context NAME
 new_context() {
-    "$PYTHON" - "$1" "$(sed -n 's/^IIOP_hostname = //p' "$OD_HOME/etc/config")" <<'PYTHON'
-import sys
-from naming import NameService, parse_name
-with NameService(sys.argv[2] + ":8002") as names:
-    names.root.bind_new_context(parse_name(sys.argv[1]))
-PYTHON
+    nstool mkctx "$(sed -n 's/^IIOP_hostname = //p' "$OD_HOME/etc/config")" "$1"
 }
 
 stop_all() {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -21,9 +22,15 @@ COMMANDS = {
     "esgetchnlior": "iiop_tools.es_channels:main_get",
     "esetchnlior": "iiop_tools.es_channels:main_set",
 }
-PATIENCE = 100.0
+PATIENCE = 280.0
+"""Seconds for some thirty commands, each an interpreter that starts, on a machine that does other things too."""
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("lab"), pytest.mark.usefixtures("lab_addresses")]
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.xdist_group("lab"),
+    pytest.mark.usefixtures("lab_addresses"),
+    pytest.mark.timeout(300),
+]
 
 
 def run(script: str, folder: Path) -> dict[str, list[str]]:
@@ -37,18 +44,21 @@ def run(script: str, folder: Path) -> dict[str, list[str]]:
         program.chmod(0o755)
     env = {name: value for name, value in os.environ.items() if not name.startswith(("OD_", "IS_", "IIOP_"))}
     env |= {"PATH": f"{programs}{os.pathsep}{env['PATH']}", "MANUAL": str(SCRIPTS)}
-    done = subprocess.run(
-        ["bash", SCRIPTS / script],
-        cwd=folder,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    out, err = folder / "out", folder / "err"
+    with out.open("w") as stdout, err.open("w") as stderr:
+        command = ["bash", str(SCRIPTS / script)]
+        shell = subprocess.Popen(
+            command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True
+        )
+        try:
+            code = shell.wait(PATIENCE)
+        except BaseException:
+            os.killpg(shell.pid, signal.SIGKILL)  # and the servers that it has not stopped
+            shell.wait()
+            raise
+    assert code == 0, out.read_text() + err.read_text()
     steps: dict[str, list[str]] = {}
-    for line in done.stdout.splitlines():
+    for line in out.read_text().splitlines():
         if line.startswith("== "):
             steps[line.removeprefix("== ")] = below = []
         else:

@@ -125,6 +125,19 @@ def test_restore_reads_a_file_or_standard_input(
     assert f"{file}, line 3: it is not UTF-8" in capsys.readouterr().err
 
 
+def test_host_names_are_looked_up_in_a_file(other: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "hosts").write_text("127.0.0.1 vhost.invalid\n")
+    with NamingServer(advertised_host="vhost.invalid") as server:
+        tree = f"vhost.invalid:{server.port}"
+        options = ["--hosts", str(tmp_path / "hosts")]
+        assert main(["copy", *options, other.name, tree]) == 0
+        assert main(["compare", *options, tree, other.name]) == 0
+        monkeypatch.setenv("IIOP_HOSTS", str(tmp_path / "hosts"))
+        other.put(*TREE)
+        assert main(["copy", other.name, tree]) == 0
+        assert main(["compare", tree, other.name]) == 0
+
+
 def test_a_dry_run_tells_what_would_be_done(one: Place, other: Place, capsys: pytest.CaptureFixture[str]) -> None:
     one.put(*TREE)
     other.put(Entry((A,), reference("in the way")), Entry((X,), reference("only here")))

@@ -23,6 +23,7 @@ import click
 
 from iiop.exceptions import IIOPError, ReferenceFormatError
 from iiop.iop import IOR
+from iiop.net.address import read_hosts
 from iiop.net.loop import new_event_loop
 from iiop_tools import cli
 from ior import Address
@@ -48,9 +49,31 @@ TREES = f"A tree is a server ({FORMS}), a snapshot, `-` for one from standard in
 
 
 def _server(text: str) -> Server:
-    """Return the server that people name so."""
-    with open_service(text) as service:
-        return Server(service.ior)
+    """Return the server that people name so; host names are looked up as the option --hosts says."""
+    hosts = click.get_current_context().meta.get(_HOSTS)
+    with open_service(text, hosts=hosts) as service:
+        return Server(service.ior, hosts=hosts)
+
+
+_HOSTS = "iiop_tools.hosts"
+
+
+def _read_hosts(context: click.Context, parameter: click.Parameter, value: Path | None) -> None:
+    if value is not None:
+        context.meta[_HOSTS] = read_hosts(value)
+
+
+def _tree_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that all have that read trees."""
+    option = click.option(
+        "--hosts",
+        envvar="IIOP_HOSTS",
+        type=click.Path(dir_okay=False, path_type=Path),
+        callback=_read_hosts,
+        expose_value=False,
+        help="Asked for host names before the system; in the form of /etc/hosts. Or variable IIOP_HOSTS.",
+    )
+    return option(cli.debug_option(command))
 
 
 @contextlib.asynccontextmanager
@@ -131,7 +154,7 @@ def _counted(what: str) -> Iterator[Callable[[Tree], AsyncGenerator[Entry, None]
 @click.command(epilog=TREES)
 @click.argument("tree")
 @click.argument("file")
-@cli.debug_option
+@_tree_options
 def snapshot(tree: str, file: str) -> None:
     """Write the names of TREE to FILE (`-` for standard output), as text to be kept in git.
 
@@ -182,7 +205,7 @@ def _replacing(file: str) -> Iterator[TextIO]:
 
 def _complain(lines: list[str]) -> None:
     for line in lines:
-        cli.complain(line)
+        cli.complain(cli.printable(line))
 
 
 # --- copy and restore ------------------------------------------------------------------------------------------------
@@ -223,7 +246,7 @@ def _only(context: click.Context, parameter: click.Parameter, value: str | None)
 
 def _copy_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
-        cli.debug_option,
+        _tree_options,
         click.option("--only", callback=_only, metavar="PATTERN", help="Names to copy, as `Sales/*`; `*` matches `/` too."),
         click.option(
             "--rewrite",
@@ -279,7 +302,7 @@ def _copy(a: str, b: str, dry_run: bool, prune: bool, rewrite: _Rewrite, only: C
                     else:
                         done[step.verb] += 1
                         if dry_run:
-                            click.echo(str(step))
+                            cli.say(str(step))
             refusals.extend(f"{format_path(name)}: {count} names below it" for name, count in copying.below.items())
 
     try:
@@ -333,7 +356,7 @@ async def _compared(a: str, b: str, ignore: frozenset[str]) -> AsyncGenerator[Di
 @click.argument("b")
 @_ignore_option
 @click.option("--json", "as_json", is_flag=True, help="One object, for scripts.")
-@cli.debug_option
+@_tree_options
 def compare_(a: str, b: str, ignore: frozenset[str], as_json: bool) -> None:
     """Tell what differs between two trees: `+` only B has, `-` only A has, `~` both have and lead elsewhere.
 
@@ -348,11 +371,11 @@ def compare_(a: str, b: str, ignore: frozenset[str], as_json: bool) -> None:
             async for found in all_found:
                 if isinstance(found, Unread):
                     counts["unread"] += 1
-                    cli.complain(f"{found.side}: {format_path(found.name)}: {found.reason}")
+                    cli.complain(cli.printable(f"{found.side}: {format_path(found.name)}: {found.reason}"))
                     continue
                 counts[found.kind] += 1
                 if as_json:
-                    click.echo(separator + "\n" + json.dumps(_as_data(found), ensure_ascii=False), nl=False)
+                    click.echo(separator + "\n" + json.dumps(_as_data(found)), nl=False)
                     separator = ","
                 else:
                     _print(found)
@@ -377,7 +400,11 @@ def _print(found: Difference) -> None:
         what = "; ".join(_change_text(change) for change in found.changes)
     else:
         what = text_of(found.name, found.a if found.a is not None else found.b)
-    click.secho(f"{sign} {format_path(found.name)}: {what}", fg=colour)
+    line = f"{sign} {format_path(found.name)}: {what}"
+    if sys.stdout.isatty():
+        click.secho(cli.printable(line), fg=colour)
+    else:
+        cli.say(line)
 
 
 def _change_text(change: Change) -> str:
@@ -399,7 +426,7 @@ def _as_data(found: Difference) -> dict[str, Any]:
 @click.option("--count", type=click.IntRange(1), help="End after as many comparisons; else on Ctrl-C.")
 @click.option("--until-drift", is_flag=True, help="End with exit code 1 once they differ.")
 @click.option("--command", help="Run by the shell each time they begin to differ; NSTOOL_DRIFT holds the line told.")
-@cli.debug_option
+@_tree_options
 def watch(
     a: str, b: str, ignore: frozenset[str], interval: float, count: int | None, until_drift: bool, command: str | None
 ) -> None:
@@ -432,7 +459,7 @@ def watch(
             looked += 1
             if line != told:
                 told = line
-                click.echo(line)
+                cli.say(line)
                 sys.stdout.flush()
             if code == cli.NO and before != cli.NO and command:
                 await _shell(command, line)

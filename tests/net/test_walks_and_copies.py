@@ -20,8 +20,8 @@ from naming.copying import Copy, Refusal
 from naming.differences import Difference
 from naming.folder import folder_entries
 from naming.store import Durability, StoreError
-from naming.trees import DanglingContext, Entry, ForeignContext, Incomplete, LocalContext, Unreadable, stream
-from naming.types import NameComponent
+from naming.trees import DanglingContext, Entry, ForeignContext, Incomplete, LocalContext, Unreadable, order, stream
+from naming.types import Name, NameComponent
 from naming.walk import PAGE, UNREACHABLE, Server, walk
 from tests.trees import differences, everything, many, own, put, read, reference
 
@@ -273,6 +273,26 @@ def test_only_some_names_are_copied_and_contexts_on_the_way_are_made() -> None:
             copying = Copy(stream(wanted), server, prune=True, only=lambda name: name[-1] == X and name[0] == A)
             assert [str(step).partition(":")[0] async for step in copying.run()] == ["bind a/x"]
             assert await read(server) == [own(A), Entry((Y,), reference("kept")), Entry((A, X), reference("x"))]
+
+    asyncio.run(test())
+
+
+@pytest.mark.parametrize(
+    ("left", "pruned"),
+    [
+        (Entry((A, Y), reference("y")), [(A,), (A, X)]),
+        (Entry((B,), LocalContext((A,))), [(A,), (A, X)]),
+        (own(A, Y), [(A,), (A, X)]),
+    ],
+)
+def test_a_context_is_not_pruned_while_something_in_it_or_of_it_stays(left: Entry, pruned: list[Name]) -> None:
+    async def test() -> None:
+        async with NamingServer() as listening, Server(listening.ior.to_iop()) as server:
+            there = sorted([own(A), Entry((A, X), reference("x")), left], key=order)
+            await put(there, server)
+            copying = Copy(stream([]), server, prune=True, only=lambda name: name in pruned)
+            assert [str(step).partition(":")[0] async for step in copying.run()] == ["unbind a/x"]
+            assert await read(server) == [entry for entry in there if entry.name != (A, X)]
 
     asyncio.run(test())
 

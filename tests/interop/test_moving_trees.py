@@ -27,6 +27,8 @@ from tests.trees import differences, everything, many, put, read
 
 KINDS = ["ours", "omniNames", "snapshot"]
 PATIENCE = 60.0
+UNHURRIED = pytest.mark.timeout(600)
+"""Ten seconds of work, on a machine that may have much else to do."""
 
 
 @contextlib.contextmanager
@@ -80,6 +82,7 @@ def test_every_pair_is_copied_and_compared_both_ways(
             assert capsys.readouterr() == ("", "to be done: nothing\n")
 
 
+@UNHURRIED
 def test_ten_thousand_names_go_round(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with place("ours", tmp_path / "ours") as ours, place("omniNames", tmp_path / "omni") as omni:
         first, last = str(tmp_path / "first"), str(tmp_path / "last")
@@ -154,6 +157,7 @@ def finished_after(copier: Copier, source: str, destination: str, at: int) -> No
     assert entries_of(destination) == entries_of(source) == before
 
 
+@UNHURRIED
 @pytest.mark.parametrize("kind", ["ours", "omniNames"])
 def test_a_copier_killed_at_any_moment_is_finished_by_the_next(kind: str, tmp_path: Path, copier: Copier) -> None:
     chance = random.Random(1401)

@@ -1,7 +1,7 @@
 """Which answers of a Naming Service stand until something changes: clients ask for few names, and often.
 
 It must not know what a name stands for: the answers are its contexts', and every change of the model throws all of them away.
-Exceptions, and names that lead into other servers, are asked anew each time.
+Exceptions, object groups, and names that lead into other servers, are asked anew each time.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from iiop.giop.messages import Reply, ReplyStatus, Request
 from iiop.idl import ObjectAdapter, Servant
 from iiop.limits import DEFAULT_LIMITS, Limits
 from naming.changes import ContextId
+from naming.groups import Rotation
 from naming.model import NamingModel
 
 __all__ = ["NamingAdapter"]
@@ -34,10 +35,17 @@ class NamingAdapter(ObjectAdapter):
         super().__init__(locate_servant=locate_servant, limits=limits)
         self.standing = StandingAnswers()
         self._model: NamingModel | None = None
+        self._rotation = Rotation()
 
-    def serve(self, model: NamingModel | None) -> None:
-        """Say what the contexts that `locate_servant` finds are of; without, everything is asked anew."""
+    def serve(self, model: NamingModel | None, rotation: Rotation | None = None) -> None:
+        """Say what the contexts that `locate_servant` finds are of; without, everything is asked anew.
+
+        Args:
+            model: what they are of.
+            rotation: what chooses the members of its groups.
+        """
         self._model = model
+        self._rotation = rotation or Rotation()
         self.standing.clear()
         if model is not None:
             model.changed = self.standing.clear
@@ -47,11 +55,13 @@ class NamingAdapter(ObjectAdapter):
         self.standing.clear()
 
     def handle(self, request: Request) -> Reply | Awaitable[Reply]:
+        chosen = self._rotation.chosen
         reply = super().handle(request)
         if (
             request.operation in _ASKED_OFTEN
             and isinstance(reply, Reply)
             and reply.reply_status is ReplyStatus.NO_EXCEPTION
+            and self._rotation.chosen == chosen
             and self._is_context(request.target.value)
         ):
             with contextlib.suppress(EncodeError):  # the server says so when it sends it

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NewType, TypeAlias, overload
 
-from iiop.iop import IOR
+from iiop.iop import IOR, NIL
 from naming.types import Binding, BindingType, NameComponent
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "ContextId",
     "ForeignContext",
     "Listing",
+    "ObjectGroup",
     "context_number",
     "is_context",
 ]
@@ -44,8 +45,23 @@ class ForeignContext:
     reference: IOR
 
 
-Bound: TypeAlias = IOR | ContextId | ForeignContext
-"""What a name stands for: an object, a context of ours, a context of somebody else."""
+@dataclass(frozen=True, slots=True)
+class ObjectGroup:
+    """Hold a load-balance object group: clients that resolve its name get a member. A wire declaration.
+
+    Attributes:
+        group: what `OD_or_adm -g` calls it; ASCII.
+        members: in the order in which they were added.
+        default_object: for clients while there are no members; nil if there is none.
+    """
+
+    group: str
+    members: tuple[IOR, ...] = ()
+    default_object: IOR = NIL
+
+
+Bound: TypeAlias = IOR | ContextId | ForeignContext | ObjectGroup
+"""What a name stands for: an object, a context of ours, a context of somebody else, a group of objects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +113,7 @@ def context_number(context: ContextId) -> tuple[int, int]:
 
 
 def is_context(bound: Bound) -> bool:
-    """Tell whether names lead through what is bound: a context, ours or foreign, and not an object."""
+    """Tell whether names lead through what is bound: a context, ours or foreign, and no object or group of them."""
     return isinstance(bound, (str, ForeignContext))
 
 

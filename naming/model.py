@@ -37,6 +37,7 @@ from naming.changes import (
     ContextId,
     ForeignContext,
     Listing,
+    ObjectGroup,
     context_number,
     is_context,
 )
@@ -92,6 +93,11 @@ class Contexts(ABC):
     def latest(self) -> tuple[int, int]:
         """Return the greatest context number ever given, as `context_number` does."""
 
+    @property
+    def pending(self) -> tuple[Change, ...]:
+        """Return the changes that are not on disk yet, in order; a model has none."""
+        return ()
+
     @abstractmethod
     def apply(self, changes: Iterable[Change]) -> None:
         """Make planned changes visible.
@@ -107,14 +113,14 @@ class Contexts(ABC):
             NotFound, CannotProceed, InvalidName, OBJECT_NOT_EXIST: as the class says. A name that ends at a destroyed context
                 still gives its id.
         """
-        context = self._target(start, name)
+        context = self.target(start, name)
         bound = self.lookup(context, name[-1])
         if bound is None:
             raise NotFound(NotFoundReason.missing_node, name[-1:])
         return bound
 
-    def plan_bind(self, start: ContextId, name: Name, reference: IOR) -> tuple[Change, ...]:
-        """Plan a binding to an object; names do not lead through it, even if it is a context.
+    def plan_bind(self, start: ContextId, name: Name, reference: IOR | ObjectGroup) -> tuple[Change, ...]:
+        """Plan a binding to an object or a group; names do not lead through it, even if it is a context.
 
         Raises:
             AlreadyBound: something is bound to the name.
@@ -135,6 +141,8 @@ class Contexts(ABC):
 
     def plan_rebind(self, start: ContextId, name: Name, reference: IOR) -> tuple[Change, ...]:
         """Plan a binding to an object, whether or not there was one.
+
+        A group is one to its clients, and so is replaced, whole.
 
         Raises:
             NotFound: `not_object` if a context is bound to the name (not in profile omninames), and as the class says.
@@ -159,10 +167,33 @@ class Contexts(ABC):
         Raises:
             NotFound, CannotProceed, InvalidName, OBJECT_NOT_EXIST: as the class says.
         """
-        context = self._target(start, name)
+        context = self.target(start, name)
         if self.lookup(context, name[-1]) is None:
             raise NotFound(NotFoundReason.missing_node, name[-1:])
         return (BindingRemoved(context, name[-1]),)
+
+    def plan_delete(self, start: ContextId, name: Name, *, context: bool) -> tuple[Change, ...]:
+        """Plan the end of a binding, and of the context of ours that is bound there.
+
+        Args:
+            start: where the name begins.
+            name: what is to go.
+            context: whether it is a context; objects and groups are only unbound, and so are contexts of other servers, and names
+                of contexts that were destroyed.
+
+        Raises:
+            NotFound: `not_context` or `not_object` if it is the other, and as the class says.
+            NotEmpty: the context has bindings.
+            NO_PERMISSION: it is the root.
+            CannotProceed, InvalidName, OBJECT_NOT_EXIST: as the class says.
+        """
+        removed = self.plan_unbind(start, name)
+        bound = self.resolve(start, name)
+        if is_context(bound) is not context:
+            raise NotFound(NotFoundReason.not_context if context else NotFoundReason.not_object, name[-1:])
+        if isinstance(bound, str) and self.exists(bound):
+            return (*self.plan_destroy(bound), *removed)
+        return removed
 
     def plan_new_context(self, start: ContextId, seconds: int) -> tuple[ContextCreated]:
         """Plan a context that is bound nowhere.
@@ -219,8 +250,12 @@ class Contexts(ABC):
         if self.profile is not Profile.omninames and isinstance(context, ForeignContext) and context.reference.is_nil:
             raise BAD_PARAM(0, CompletionStatus.COMPLETED_NO)
 
-    def _target(self, start: ContextId, name: Name) -> ContextId:
-        """Return the context in which the last component of a name is to be looked up."""
+    def target(self, start: ContextId, name: Name) -> ContextId:
+        """Return the context in which the last component of a name is to be looked up.
+
+        Raises:
+            NotFound, CannotProceed, InvalidName, OBJECT_NOT_EXIST: as the class says.
+        """
         self._check_exists(start)
         if not name:
             raise InvalidName()
@@ -239,13 +274,13 @@ class Contexts(ABC):
         return context
 
     def _plan_new(self, start: ContextId, name: Name, bound: Bound) -> tuple[BindingSet]:
-        context = self._target(start, name)
+        context = self.target(start, name)
         if self.lookup(context, name[-1]) is not None:
             raise AlreadyBound()
         return (BindingSet(context, name[-1], bound),)
 
     def _plan_again(self, start: ContextId, name: Name, bound: Bound, other_type: NotFoundReason) -> tuple[Change, ...]:
-        context = self._target(start, name)
+        context = self.target(start, name)
         old = self.lookup(context, name[-1])
         change = BindingSet(context, name[-1], bound)
         if old is None:
@@ -351,6 +386,10 @@ class Draft(Contexts):
     def changes(self) -> tuple[Change, ...]:
         """Return everything applied to this draft, in order."""
         return tuple(self._changes)
+
+    @property
+    def pending(self) -> tuple[Change, ...]:
+        return (*self.base.pending, *self._changes)
 
     @property
     def latest(self) -> tuple[int, int]:

@@ -15,8 +15,9 @@ from iiop.idl import Operation, Servant
 from iiop.iop import IOR, NIL
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.profile import endpoints
-from naming.changes import Bound, ContextId, ForeignContext
+from naming.changes import ContextId, ForeignContext, ObjectGroup
 from naming.commits import Commits
+from naming.groups import DEFAULT_SELECTION, Rotation, SelectionRule
 from naming.interfaces import BindingIterator, NamingContextExt
 from naming.iterators import BindingIterators
 from naming.model import DEFAULT_PROFILE, NamingModel, Profile
@@ -46,6 +47,7 @@ class NamingServants:
         proceed: carries a call on in the context of another server, where a CannotProceed says; gets the rest of its arguments.
         profile: the answers in which Naming Services differ.
         limits: bounds the iterators, and the changes that wait for the disk.
+        selection: which member of an object group the next client gets.
 
     Raises:
         StoreError: the store cannot be read.
@@ -62,7 +64,9 @@ class NamingServants:
         proceed: Proceed,
         profile: Profile = DEFAULT_PROFILE,
         limits: Limits = DEFAULT_LIMITS,
+        selection: SelectionRule = DEFAULT_SELECTION,
     ) -> None:
+        self.rotation = Rotation(selection)
         self.model = NamingModel(store.load(), profile=profile)
         self.iterators = BindingIterators(limits, profile=profile, first=seconds() << 20)
         self.commits = Commits(store, self.model, limits)
@@ -84,8 +88,20 @@ class NamingServants:
         context = self._context(object_key)
         return None if context is None else ContextServant(self, context)
 
-    def reference(self, bound: Bound) -> IOR:
-        """Return what a client gets for something bound."""
+    def resolve(self, start: ContextId, name: Name) -> IOR:
+        """Return what a client gets for a name: of an object group, a member.
+
+        Raises:
+            NotFound: a group has nothing to give; and as `NamingModel.resolve`.
+            CannotProceed, InvalidName, OBJECT_NOT_EXIST: as `NamingModel.resolve`.
+        """
+        bound = self.model.resolve(start, name)
+        if isinstance(bound, ObjectGroup):
+            return self.rotation.choose(self.model.target(start, name), name[-1], bound)
+        return self.reference(bound)
+
+    def reference(self, bound: IOR | ContextId | ForeignContext) -> IOR:
+        """Return what a client gets for an object or a context."""
         if isinstance(bound, str):
             return self._make_reference(NamingContextExt.repository_id, bound.encode())
         return bound.reference if isinstance(bound, ForeignContext) else bound
@@ -156,7 +172,7 @@ class ContextServant(Servant):
 
     def resolve(self, n: Name) -> IOR | Awaitable[IOR]:
         try:
-            return self._service.reference(self._model.resolve(self._context, n))
+            return self._service.resolve(self._context, n)
         except CannotProceed as stopped:
             return self._service.proceed(stopped, _RESOLVE, ())
 

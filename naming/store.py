@@ -3,6 +3,8 @@
 Knows changes (`naming.changes`) and SQLite; not what they mean to a client, and no sockets. A reference is kept as the
 encapsulation that its stringified form shows in hex.
 
+A store of an older version becomes one of this when it is opened, unless it may only be read.
+
 Invariants: `write` returns once its changes are as safe as `Durability` says, all or none of them; a file that is not a
 sound store of a known version is refused and left as it is; one folder serves one process; no `sqlite3.Error` leaves this
 module. Copying the folder of a stopped Naming Service copies it whole, context ids included: that is how Interstage's own
@@ -22,7 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeAlias
 
-from iiop.cdr import decapsulate, encapsulate
+from iiop.cdr import codec, decapsulate, encapsulate
 from iiop.exceptions.errors import CodecError, IIOPError
 from iiop.iop import IOR_CODEC
 from iiop.limits import Limits
@@ -36,6 +38,7 @@ from naming.changes import (
     ContextDestroyed,
     ContextId,
     ForeignContext,
+    ObjectGroup,
     context_number,
 )
 from naming.types import NameComponent
@@ -50,7 +53,17 @@ FILE_NAME = "naming.sqlite3"
 _APPLICATION_ID = 0x69696F70
 """Marks the file as ours: `iiop` in ASCII, at offset 68 of its header."""
 
-_VERSION = 1
+_VERSION = 2
+_BINDINGS_TABLE = """
+CREATE TABLE bindings (
+    position INTEGER PRIMARY KEY,
+    context INTEGER NOT NULL REFERENCES contexts (number),
+    id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    type TEXT NOT NULL CHECK (type IN ('object', 'context', 'foreign', 'group')),
+    target BLOB NOT NULL,
+    UNIQUE (context, id, kind)
+)"""
 _SCHEMA = f"""
 PRAGMA application_id = {_APPLICATION_ID};
 PRAGMA user_version = {_VERSION};
@@ -58,18 +71,19 @@ CREATE TABLE contexts (
     number INTEGER PRIMARY KEY,
     context TEXT NOT NULL UNIQUE
 );
-CREATE TABLE bindings (
-    position INTEGER PRIMARY KEY,
-    context INTEGER NOT NULL REFERENCES contexts (number),
-    id TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    type TEXT NOT NULL CHECK (type IN ('object', 'context', 'foreign')),
-    target BLOB NOT NULL,
-    UNIQUE (context, id, kind)
-);
+{_BINDINGS_TABLE};
 CREATE TABLE latest_destroyed (context TEXT NOT NULL);
 INSERT INTO contexts (context) VALUES ('{ROOT}');
 """
+
+_FROM_VERSION_1 = f"""
+ALTER TABLE bindings RENAME TO bindings_1;
+{_BINDINGS_TABLE};
+INSERT INTO bindings SELECT * FROM bindings_1;
+DROP TABLE bindings_1;
+PRAGMA user_version = {_VERSION};
+"""
+"""Version 1 knew no groups, and its table refuses them."""
 
 _STATEMENTS: dict[type[Change], str] = {
     BindingSet: """
@@ -87,6 +101,8 @@ _BINDINGS = """
 SELECT contexts.context, id, kind, type, target
 FROM bindings LEFT JOIN contexts ON bindings.context = contexts.number ORDER BY position
 """
+
+_GROUP = codec(ObjectGroup)
 
 Prepared: TypeAlias = tuple[Change, tuple[str | bytes, ...]]
 """A change, and the values of the statement that makes it."""
@@ -159,7 +175,7 @@ class Store:
                     address = _reading(path)
             connection = sqlite3.connect(address, uri=True, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
             try:
-                _prepare(connection, durability)
+                _prepare(connection, durability, writable=address == path.as_uri())
             except BaseException:
                 connection.close()
                 raise
@@ -291,6 +307,8 @@ def _encode(bound: Bound) -> tuple[str, bytes]:
         return "context", bound.encode("ascii")
     if isinstance(bound, ForeignContext):
         return "foreign", encapsulate(IOR_CODEC, bound.reference)
+    if isinstance(bound, ObjectGroup):
+        return "group", encapsulate(_GROUP, bound)
     return "object", encapsulate(IOR_CODEC, bound)
 
 
@@ -307,6 +325,9 @@ def _decode(type_: str, target: object) -> Bound:
         if not _is_id(context):
             raise TypeError(f"{context!r} is no id of a context")
         return context
+    if type_ == "group":
+        group: ObjectGroup = decapsulate(_GROUP, target, limits=_LIMITS)
+        return group
     reference = decapsulate(IOR_CODEC, target, limits=_LIMITS)
     return ForeignContext(reference) if type_ == "foreign" else reference
 
@@ -398,14 +419,15 @@ def _check_unused(path: Path) -> None:
                 raise  # else there is no index of the log, as in every store that nobody uses
 
 
-def _prepare(connection: sqlite3.Connection, durability: Durability = Durability.disk) -> None:
-    """Take the folder for this process, and make the tables if there are none."""
+def _prepare(connection: sqlite3.Connection, durability: Durability = Durability.disk, *, writable: bool = True) -> None:
+    """Take the folder for this process, make the tables if there are none, and bring those of an older version up to date."""
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
     connection.execute(f"PRAGMA synchronous = {durability.value}")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("BEGIN EXCLUSIVE")
-    if connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
-        for statement in _SCHEMA.split(";"):
+    new = connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+    if new or (writable and _pragma(connection, "user_version") < _VERSION):
+        for statement in (_SCHEMA if new else _FROM_VERSION_1).split(";"):
             connection.execute(statement)
     connection.execute("COMMIT")
     connection.execute("PRAGMA journal_mode = WAL")

@@ -14,9 +14,11 @@ from iiop.profile import Version
 from ior import IORBuilder
 from naming import parse_name
 from naming.answers import NamingAdapter
-from naming.changes import ROOT
+from naming.changes import ROOT, ObjectGroup
 from naming.interfaces import NamingContextExt
 from naming.model import NamingModel
+from naming.servant import NamingServants
+from naming.store import Store
 from naming.types import Name
 
 A, B = (IORBuilder("IDL:T:1.0").iiop("h", 1, key=key).code_sets().build().to_iop() for key in (b"a", b"b"))
@@ -93,6 +95,14 @@ def status(octets: bytes) -> ReplyStatus:
     return reply.reply_status
 
 
+def reference(octets: bytes) -> IOR:
+    reply = decode(octets)
+    assert isinstance(reply, Reply)
+    (reference,) = reply.body.decode(RESOLVE.results)
+    assert isinstance(reference, IOR)
+    return reference
+
+
 @pytest.fixture
 def server(adapter: NamingAdapter) -> Server:
     return Server(adapter)
@@ -119,6 +129,24 @@ def test_a_change_makes_it_ask_again(server: Server, model: NamingModel) -> None
     assert server.ask() != first
     model.apply(model.plan_unbind(ROOT, parse_name("a")))
     assert status(server.ask()) is ReplyStatus.USER_EXCEPTION
+
+
+def test_members_of_groups_are_not_kept(model: NamingModel) -> None:
+    naming = NamingServants(
+        Store.memory(),
+        make_reference=lambda type_id, key: A,
+        is_ours=lambda host, port: False,
+        seconds=lambda: 0,
+        now=lambda: 0.0,
+        proceed=None,  # type: ignore[arg-type]
+    )
+    naming.model.apply(model.plan_bind(ROOT, parse_name("a group"), ObjectGroup("", (A, B))))
+    naming.model.apply(model.plan_bind(ROOT, parse_name("an object"), A))
+    adapter = NamingAdapter(locate_servant=naming.servant)
+    adapter.serve(naming.model, naming.rotation)
+    server = Server(adapter)
+    given = [reference(server.ask(name)) for name in ("a group", "an object", "a group", "a group", "an object", "a group")]
+    assert given == [A, A, B, A, A, B]
 
 
 def test_exceptions_are_not_kept(server: Server, counting: Counting) -> None:

@@ -9,10 +9,9 @@ Source: no specification; the wire form was compared with omniORB's bootstrap ag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 from iiop.idl import Interface, Servant, operation
 from iiop.iop import IOR, NIL
+from naming.services import InitialServices
 
 __all__ = ["INIT", "InitialReferences", "InitialReferencesServant"]
 
@@ -35,20 +34,16 @@ class InitialReferences(Interface):
 
 
 class InitialReferencesServant(Servant):
-    """Answer with references made when they are asked for.
-
-    Args:
-        references: what makes the reference, by id.
-    """
+    """Answer with the initial services of a server."""
 
     interface = InitialReferences
 
-    def __init__(self, references: Mapping[str, Callable[[], IOR]]) -> None:
-        self._references = references
+    def __init__(self, services: InitialServices) -> None:
+        self._services = services
 
     def get(self, id: str) -> IOR:
-        make = self._references.get(id)
-        return NIL if make is None else make()
+        reference = self._services.reference(id)
+        return NIL if reference is None else reference
 
     def list(self) -> tuple[str, ...]:
-        return tuple(self._references)
+        return self._services.ids

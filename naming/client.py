@@ -23,7 +23,7 @@ from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts
 from iiop.net.client import Client, Reference
 from iiop.profile import Version, endpoints
-from ior import IOR, Address, Corbaloc, parse_object_url
+from ior import IOR, Address, Corbaloc, IIOPProfile, parse_object_url
 from ior.builder import DEFAULT_PORT
 from naming.changes import ROOT
 from naming.interfaces import NamingContextExt
@@ -80,6 +80,20 @@ class NameService:
     def root(self) -> NamingContextExt:
         """Return a stub of the root context, for every operation of CosNaming."""
         return self.client.stub(self.ior, NamingContextExt, policy=self.policy)
+
+    def companion(self, object_key: bytes, interface: type[S]) -> S:
+        """Return a stub of another object of the same server.
+
+        Args:
+            object_key: what the server knows it by.
+            interface: of the object.
+
+        Raises:
+            DecodeError: the reference of the root context is broken.
+        """
+        profiles = (profile for profile in IOR.from_iop(self.ior).profiles if isinstance(profile, IIOPProfile))
+        reference = IOR(interface.repository_id, tuple([profile.replace(object_key=object_key) for profile in profiles]))
+        return self.client.stub(reference, interface, policy=self.policy)
 
     def resolve(self, name: str | Name) -> IOR:
         """Return the reference that a name, stringified or not, is bound to.

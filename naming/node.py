@@ -1,9 +1,14 @@
 """A node's folder: what Interstage keeps below the CORBA service's directory.
 
-    <home>/etc/config        name = value, a # at the beginning of a line makes it a comment
-    <home>/etc/CosNaming/    the bindings
-    <home>/etc/set_host      the host that OD_set_env put into references, in a line; where it is kept is ours
-    <home>/etc/initial_hosts whom clients ask (`naming.initial_hosts`)
+    <home>/etc/config              name = value, a # at the beginning of a line makes it a comment
+    <home>/etc/CosNaming/          the bindings; copied from node to node
+    <home>/etc/set_host            the host that OD_set_env put into references, in a line
+    <home>/etc/initial_hosts       whom clients ask (`naming.initial_hosts`)
+    <home>/etc/initial_services    the services registered by `OD_or_adm -i`; they carry the host's own references
+    <home>/var/                    who serves the node, and where: `naming.claim`
+    <home>/system/<name>/          the same again for each extended system, unless OD_SYSTEMS names another folder than `system`
+
+Where the set host, the services, `var` and extended systems are kept is ours.
 
 Source: Tuning Guide A.1 "config"; High Availability System Guide B1WS-1092-03ENZ0, 3.2.2.2.
 """
@@ -19,6 +24,7 @@ from pathlib import Path
 from iiop.exceptions import IIOPError, ReferenceFormatError
 from ior import Address
 from ior.builder import DEFAULT_PORT
+from naming.groups import DEFAULT_SELECTION, SelectionRule
 from naming.initial_hosts import InitialHost
 
 __all__ = ["Node", "NodeError"]
@@ -71,6 +77,11 @@ class Node:
     def naming_folder(self) -> Path:
         """Return where bindings are kept."""
         return self.home / "etc" / "CosNaming"
+
+    @property
+    def services_file(self) -> Path:
+        """Return where registered initial services are kept."""
+        return self.home / "etc" / "initial_services"
 
     def config(self) -> dict[str, str]:
         """Return the parameters of `etc/config`; none if there is no such file.
@@ -132,9 +143,21 @@ class Node:
         Raises:
             NodeError: it is no port.
         """
-        text = self.config().get("IIOP_port", str(DEFAULT_PORT))
+        return self._port("IIOP_port", DEFAULT_PORT)
+
+    @property
+    def ssl_port(self) -> int | None:
+        """Return `IIOP_ssl_port`, a parameter of ours: the port that `OD_or_adm -s` puts into references; None if it is not set.
+
+        Raises:
+            NodeError: it is no port.
+        """
+        return self._port("IIOP_ssl_port", None) if "IIOP_ssl_port" in self.config() else None
+
+    def _port(self, parameter: str, default: int | None) -> int:
+        text = self.config().get(parameter, str(default))
         if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
-            raise NodeError(f"{self.home / 'etc' / 'config'}: IIOP_port = {text}: a port is 1 to 65535")
+            raise NodeError(f"{self.home / 'etc' / 'config'}: {parameter} = {text}: a port is 1 to 65535")
         return int(text)
 
     @property
@@ -154,3 +177,17 @@ class Node:
         """Return where `initial_hosts` is, or is to be; `inithost`, as it is called on Windows, if only that is there."""
         unix, windows = self.home / "etc" / "initial_hosts", self.home / "etc" / "inithost"
         return windows if windows.exists() and not unix.exists() else unix
+
+    @property
+    def selection(self) -> SelectionRule:
+        """Return `object_group_selection`, a parameter of ours: which member of an object group the next client gets.
+
+        Raises:
+            NodeError: it is no rule.
+        """
+        text = self.config().get("object_group_selection", DEFAULT_SELECTION.value)
+        try:
+            return SelectionRule(text)
+        except ValueError:
+            rules = ", ".join(rule.value for rule in SelectionRule)
+            raise NodeError(f"{self.home / 'etc' / 'config'}: object_group_selection = {text}: the rules are {rules}") from None

@@ -11,22 +11,32 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from pathlib import Path
 
 from iiop import iop
 from iiop.giop.messages import GIOP_1_0, GIOP_1_2
-from iiop.idl import Servant, without_prefix
+from iiop.idl import ForwardRequest, Servant, without_prefix
 from iiop.iop import COMPONENTS, ComponentId, TaggedComponent
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.server import IIOPServer, Serving
 from iiop.profile import CODE_SETS_OF_SERVERS, CodeSetComponentInfo, ProfileBody, encode_profile
 from ior import IOR
+from naming.administration import (
+    LOAD_BALANCING_OPTION,
+    NODE_ADMINISTRATION,
+    LoadBalancingOption,
+    LoadBalancingServant,
+    NodeAdministrationServant,
+)
 from naming.answers import NamingAdapter
 from naming.bootstrap import INIT, InitialReferencesServant
 from naming.changes import ROOT
 from naming.federation import Federation
+from naming.groups import DEFAULT_SELECTION, SelectionRule
 from naming.interfaces import NamingContextExt
 from naming.model import DEFAULT_PROFILE, Profile
 from naming.servant import NamingServants
+from naming.services import InitialServices
 from naming.store import Durability, Store
 
 __all__ = ["NamingServer"]
@@ -45,6 +55,8 @@ class NamingServer(Serving):
         profile: the answers in which Naming Services differ.
         limits: what peers may make the server hold.
         code_sets: those that the server has, and that references of contexts state.
+        selection: which member of an object group the next client gets.
+        services_file: keeps the initial services that are registered; None keeps them in memory.
 
     Attributes:
         adapter: activate more servants here.
@@ -62,6 +74,8 @@ class NamingServer(Serving):
         profile: Profile = DEFAULT_PROFILE,
         limits: Limits = DEFAULT_LIMITS,
         code_sets: CodeSetComponentInfo = CODE_SETS_OF_SERVERS,
+        selection: SelectionRule = DEFAULT_SELECTION,
+        services_file: Path | None = None,
     ) -> None:
         self._folder = folder
         self._durability = durability
@@ -70,9 +84,12 @@ class NamingServer(Serving):
         self._profile = profile
         self._version = GIOP_1_0 if profile is Profile.interstage else GIOP_1_2
         self._limits = limits
+        self._selection = selection
         self._code_sets = TaggedComponent(ComponentId.TAG_CODE_SETS, COMPONENTS.encode(ComponentId.TAG_CODE_SETS, code_sets))
         self.adapter = NamingAdapter(locate_servant=self._locate, limits=limits)
-        self.adapter.activate(INIT, InitialReferencesServant({"NameService": self._root}))
+        own = {ROOT: self._root, LOAD_BALANCING_OPTION.decode(): self._load_balancing_option}
+        self._services = InitialServices(own, services_file)
+        self.adapter.activate(INIT, InitialReferencesServant(self._services))
         self._server = IIOPServer(
             lambda: self.adapter, host=host, port=port, limits=limits, code_sets=code_sets, standing=self.adapter.standing
         )
@@ -89,6 +106,12 @@ class NamingServer(Serving):
     def port(self) -> int:
         """Return the port listened on."""
         return self._server.port
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Return the address and the port at which this machine reaches the server; it has started."""
+        host, port = self._server.address
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port
 
     @property
     def ior(self) -> IOR:
@@ -110,8 +133,10 @@ class NamingServer(Serving):
 
         Raises:
             StoreError: the folder cannot be used.
+            NodeError: the file of initial services cannot be read.
             OSError: the address cannot be listened on.
         """
+        self._services.load()
         self._federation = Federation(self._profile, self._limits)
         store = Store.memory() if self._folder is None else Store.open(self._folder, self._durability)
         try:
@@ -124,8 +149,11 @@ class NamingServer(Serving):
                 proceed=self._federation.proceed,
                 profile=self._profile,
                 limits=self._limits,
+                selection=self._selection,
             )
-            self.adapter.serve(self._servants.model)
+            self.adapter.serve(self._servants.model, self._servants.rotation)
+            self.adapter.activate(NODE_ADMINISTRATION, NodeAdministrationServant(self._servants, self._services))
+            self.adapter.activate(LOAD_BALANCING_OPTION, LoadBalancingServant(self._servants))
             await self._server.start()
             self._expire()
         except BaseException:
@@ -156,7 +184,14 @@ class NamingServer(Serving):
         self._expiring = asyncio.get_running_loop().call_later(again, self._expire)
 
     def _locate(self, object_key: bytes) -> Servant | None:
-        return None if self._servants is None else self._servants.servant(object_key)
+        if self._servants is None:
+            return None
+        servant = self._servants.servant(object_key)
+        if servant is None and object_key.isascii():
+            service = self._services.reference(object_key.decode("ascii"))
+            if service is not None and not service.is_nil:
+                raise ForwardRequest(service)
+        return servant
 
     def _port_told(self) -> int:
         return self._server.port if self._advertised_port is None else self._advertised_port
@@ -170,6 +205,9 @@ class NamingServer(Serving):
 
     def _root(self) -> iop.IOR:
         return self._make_reference(NamingContextExt.repository_id, ROOT.encode())
+
+    def _load_balancing_option(self) -> iop.IOR:
+        return self._make_reference(LoadBalancingOption.repository_id, LOAD_BALANCING_OPTION)
 
     def _is_ours(self, host: str, port: int) -> bool:
         return (host, port) in ((self._advertised_host, self._port_told()), (self._server.host, self._server.port))

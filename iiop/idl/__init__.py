@@ -1,6 +1,6 @@
 """IDL interfaces as typed Python: operations declared once, called through stubs, served by servants."""
 
 from iiop.idl.interface import Interface, Invoker, Operation, operation, without_prefix
-from iiop.idl.servant import ObjectAdapter, Servant
+from iiop.idl.servant import ForwardRequest, ObjectAdapter, Servant
 
-__all__ = ["Interface", "Invoker", "ObjectAdapter", "Operation", "Servant", "operation", "without_prefix"]
+__all__ = ["ForwardRequest", "Interface", "Invoker", "ObjectAdapter", "Operation", "Servant", "operation", "without_prefix"]

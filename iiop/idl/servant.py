@@ -42,11 +42,11 @@ from iiop.giop.messages import (
     exception_body,
 )
 from iiop.idl.interface import Interface, Operation, without_prefix
-from iiop.iop import IOR, NIL, ProfileId, TaggedProfile
+from iiop.iop import IOR, IOR_CODEC, NIL, ProfileId, TaggedProfile
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.profile import decode_profile
 
-__all__ = ["ObjectAdapter", "Servant", "object_key_of"]
+__all__ = ["ForwardRequest", "ObjectAdapter", "Servant", "object_key_of"]
 
 log = logging.getLogger("iiop.servant")
 
@@ -105,11 +105,20 @@ def object_key_of(target: TargetAddress) -> bytes:
     raise OBJECT_NOT_EXIST(OMG_UNKNOWN_OBJECT, _NO)
 
 
+class ForwardRequest(Exception):
+    """Say, out of `locate_servant`, that an object is elsewhere; as PortableServer::ForwardRequest."""
+
+    def __init__(self, forward_reference: IOR) -> None:
+        super().__init__(forward_reference)
+        self.forward_reference = forward_reference
+
+
 class ObjectAdapter:
     """Map object keys to servants, and requests to replies.
 
     Attributes:
         locate_servant: asked for keys that are not in the map; returns a servant or None. A Naming Service finds its contexts so.
+            It may raise ForwardRequest: then the client is told to go there.
     """
 
     def __init__(
@@ -136,13 +145,14 @@ class ObjectAdapter:
 
         Raises:
             OBJECT_NOT_EXIST: nobody does.
+            ForwardRequest: the object is elsewhere.
             UNKNOWN: `locate_servant` failed.
         """
         servant = self._servants.get(object_key)
         if servant is None and self.locate_servant is not None:
             try:
                 servant = self.locate_servant(object_key)
-            except SystemException:
+            except (SystemException, ForwardRequest):
                 raise
             except Exception as error:
                 log.exception("looking for the servant of key %r failed", object_key[:64])
@@ -162,6 +172,8 @@ class ObjectAdapter:
             self.servant(object_key_of(request.target))
         except OBJECT_NOT_EXIST:
             status = LocateStatus.UNKNOWN_OBJECT
+        except ForwardRequest as elsewhere:
+            status, body = LocateStatus.OBJECT_FORWARD, Body.of(IOR_CODEC, elsewhere.forward_reference)
         except SystemException as exception:
             if request.version >= GIOP_1_2:
                 status, body = LocateStatus.LOC_SYSTEM_EXCEPTION, exception_body(exception)
@@ -175,7 +187,10 @@ class ObjectAdapter:
         """
         if request.body.speech.char == NO_CODE_SET:
             raise CODESET_INCOMPATIBLE(OMG_CONTEXT_NOT_SUPPORTED, _NO)
-        servant = self.servant(object_key_of(request.target))
+        try:
+            servant = self.servant(object_key_of(request.target))
+        except ForwardRequest as elsewhere:
+            return _reply(request, ReplyStatus.LOCATION_FORWARD, Body.of(IOR_CODEC, elsewhere.forward_reference))
         operation = servant.interface.operations().get(request.operation)
         if operation is None:
             raise BAD_OPERATION(OMG_UNKNOWN_OPERATION, _NO)

@@ -299,6 +299,9 @@ class IIOPServer:
         limits: what peers may make us hold.
         code_sets: see `Connection`; references of what is served here are to state them.
         standing: answers of the adapter's that may be given again without asking it.
+
+    Attributes:
+        address: what is listened on, numeric once the server has started; the first, where a name has several.
     """
 
     def __init__(
@@ -314,6 +317,7 @@ class IIOPServer:
         self.new_adapter = new_adapter
         self.host = host
         self.port = port
+        self.address: tuple[str, int] = (host, port)
         self.limits = limits
         self.code_sets = code_sets
         self.standing = standing
@@ -331,7 +335,8 @@ class IIOPServer:
         self._stopping = None
         loop = asyncio.get_running_loop()
         self._listening = await loop.create_server(lambda: _ServerProtocol(self), self.host, self.port, backlog=1024)
-        self.port = self._listening.sockets[0].getsockname()[1]
+        self.address = self._listening.sockets[0].getsockname()[:2]
+        self.port = self.address[1]
 
     async def stop(self) -> None:
         """Stop listening, let requests under way end, say CloseConnection on every connection, and close.

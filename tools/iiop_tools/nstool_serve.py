@@ -11,9 +11,10 @@ import os
 import signal
 import socket
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import click
+from click.core import ParameterSource
 
 from iiop.exceptions import ReferenceFormatError
 from iiop.limits import DEFAULT_LIMITS, Limits
@@ -23,6 +24,8 @@ from iiop_tools.daemon import LEVELS, LOG_FORMATS, allow_descriptors, log_level_
 from ior import Address
 from ior.builder import DEFAULT_PORT
 from naming.model import DEFAULT_PROFILE, Profile
+from naming.node import Node, NodeError
+from naming.node_server import NodeServer
 from naming.server import NamingServer
 from naming.store import Durability, StoreError
 
@@ -66,9 +69,9 @@ def _host_name(context: click.Context, parameter: click.Parameter, value: str | 
     return value
 
 
-def _host(context: click.Context, parameter: click.Parameter, value: str) -> str:
+def _host(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     """Refuse to listen on no address, which the system takes for all."""
-    if not value:
+    if value == "":
         raise click.BadParameter("an address is missing")
     return value
 
@@ -90,11 +93,27 @@ class _Path(click.Path):
 
 
 @click.command(short_help="Serve CosNaming until SIGTERM or Ctrl-C.")
-@click.option("--host", default="127.0.0.1", callback=_host, show_default=True, help="Address to listen on.")
-@click.option("--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes a free one.")
-@click.option("--host-name", callback=_host_name, help="Host name or address in references of contexts, if not that of --host.")
+@click.option("--host", callback=_host, help="Address to listen on; 127.0.0.1 if left out, or the node's IIOP_hostname.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help=f"Port, 0 takes a free one; {DEFAULT_PORT} if left out, or the node's IIOP_port.",
+)
+@click.option(
+    "--host-name",
+    callback=_host_name,
+    help="Host name or address in references of contexts; else that of --host, or of the node.",
+)
 @click.option("--host-port", type=click.IntRange(1, 65535), help="Port in references of contexts, if not the one listened on.")
 @click.option("--folder", type=_Path(file_okay=False, path_type=Path), help="Where bindings are kept; else in memory.")
+@click.option(
+    "--node",
+    "home",
+    envvar="OD_HOME",
+    show_envvar=True,
+    type=_Path(file_okay=False, exists=True, path_type=Path),
+    help="Serve this node: its bindings and initial services, where its etc/config says, and to OD_or_adm and its like.",
+)
 @click.option(
     "--durability",
     type=click.Choice([durability.name for durability in Durability]),
@@ -131,11 +150,12 @@ class _Path(click.Path):
 @click.option("--ready-file", type=_Path(dir_okay=False, path_type=Path), help="Gets corbaloc and IOR once the server answers.")
 @cli.debug_option
 def serve(
-    host: str,
-    port: int,
+    host: str | None,
+    port: int | None,
     host_name: str | None,
     host_port: int | None,
     folder: Path | None,
+    home: Path | None,
     durability: str,
     profile: str,
     limits: Limits,
@@ -148,7 +168,8 @@ def serve(
 
     systemd is told when it is ready (Type=notify).
     """
-    if host_name is None and _is_every_address(host):
+    home = _node_meant(folder, home)
+    if host_name is None and home is None and host is not None and _is_every_address(host):
         raise click.UsageError(f"--host {host} listens on every address; say by --host-name which of them references carry")
     handler = logging.StreamHandler()
     handler.setFormatter(LOG_FORMATS[log_format])
@@ -156,20 +177,22 @@ def serve(
     wanted = limits.connections + OWN_DESCRIPTORS
     if (allowed := allow_descriptors(wanted)) < wanted:
         log.warning("only %d files may be open (ulimit -Hn): too few for connections=%d", allowed, limits.connections)
-    server = NamingServer(
-        folder,
-        durability=Durability[durability],
-        host=host,
-        port=port,
-        advertised_host=host_name,
-        advertised_port=host_port,
-        profile=Profile[profile],
-        limits=limits,
-    )
+    common: _Common = {
+        "advertised_host": host_name,
+        "advertised_port": host_port,
+        "durability": Durability[durability],
+        "profile": Profile[profile],
+        "limits": limits,
+    }
     try:
+        server: NamingServer
+        if home is None:
+            server = NamingServer(folder, host=host or "127.0.0.1", port=DEFAULT_PORT if port is None else port, **common)
+        else:
+            server = NodeServer(Node(home), host=host, port=port, **common)
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(serve_until_told(server, ready_file, log_level_file))
-    except StoreError as error:
+    except (StoreError, NodeError) as error:
         cli.complain(str(error))
         cli.stop(cli.WRONG_USE)
     except (OSError, UnicodeError) as error:  # the latter for a host name that cannot be one
@@ -179,8 +202,27 @@ def serve(
             raise  # the ready file
         else:
             reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error
-        cli.complain(f"cannot listen on {host}:{port}: {reason}")
+        cli.complain(f"cannot listen on {server.host}:{server.port}: {reason}")
         cli.stop(cli.WRONG_USE)
+
+
+class _Common(TypedDict):
+    """Hold what every kind of server is told."""
+
+    advertised_host: str | None
+    advertised_port: int | None
+    durability: Durability
+    profile: Profile
+    limits: Limits
+
+
+def _node_meant(folder: Path | None, home: Path | None) -> Path | None:
+    """Return the node to serve, if any: OD_HOME does not count where --folder is given."""
+    if folder is None or home is None:
+        return home
+    if click.get_current_context().get_parameter_source("home") is ParameterSource.ENVIRONMENT:
+        return None
+    raise click.UsageError("give --node or --folder: a node's bindings are in its etc/CosNaming")
 
 
 def _first_level(level: str, path: Path | None) -> str:

@@ -27,8 +27,9 @@ from iiop.failover import FailoverPolicy
 from iiop.net.loop import new_event_loop
 from iiop_lab.demo.sample import IMPLEMENTATION_ID, Journal, SampleServant, TdTest
 from iiop_lab.virtual_host import Target, VirtualHost
-from naming import NameService, NamingServer
-from naming.node import Node
+from naming import NameService
+from naming.node import Node, NodeError
+from naming.node_server import NodeServer
 from naming.registration import object_key
 from naming.store import StoreError
 
@@ -65,7 +66,7 @@ def _serve(serving: Callable[[], Coroutine[Any, Any, None]], address: str, port:
             runner.run(serving())
     except OSError as error:
         say({"failed": f"cannot serve on {address}:{port}: {os.strerror(error.errno) if error.errno else error}"})
-    except StoreError as error:
+    except (StoreError, NodeError) as error:
         say({"failed": str(error)})
 
 
@@ -75,7 +76,7 @@ def host(name: str, address: str, port: int, home: str, journals: str) -> None:
 
     async def serving() -> None:
         with Journal(Path(journals), name) as journal:
-            server = NamingServer(node.naming_folder, host=address, port=port, advertised_host=node.host_name)
+            server = NodeServer(node, host=address, port=port)
             server.activate(object_key(TdTest.repository_id, IMPLEMENTATION_ID), SampleServant(name, journal))
             async with server:
                 say({"ready": server.corbaloc})

@@ -158,7 +158,7 @@ class _Play:
 
     def _register(self) -> None:
         for host in ("host1", "host2"):
-            env = {"OD_HOME": str(self.folder / host), "IIOP_HOSTS": str(self.hosts_file)}
+            env = {"OD_HOME": str(self.folder / host)}
             made_of = [script("OD_or_adm"), "-c", TdTest.repository_id, "-a", IMPLEMENTATION_ID]
             run([*made_of, "-n", BY_CALL, "-h", self.names["vhost"], "-p", str(PORT)], env)
             run([*made_of, "-n", BY_REFERENCE], env)

@@ -1,21 +1,35 @@
-"""OD_or_adm against the Naming Service of a node that runs."""
+"""OD_or_adm on a node: the same whether a server runs on it or not, and with any number of commands at once."""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from iiop.profile import Version
+from iiop.iop import NIL
+from iiop.profile import Version, endpoints
 from iiop_tools.od_or_adm import main
+from ior import IOR
 from naming import NameService, NamingServer
+from naming.claim import announced
+from naming.interfaces import NamingContextExt
+from naming.listings import parse_initial_services
 from naming.names import parse_name
-from naming.types import NotFound
+from naming.node import Node
+from naming.node_server import AdministeredNode, NodeServer, administer
+from naming.types import BindingType, NotFound
+from tests.peers import free_port, peer_program
 
 INTERFACE = "IDL:TDsample/tdtest:1.0"
 NAME = "TDsample::tdtest"
 DOCUMENTED = ["-c", INTERFACE, "-a", "FUJITSU-Interstage-TDLC", "-n", NAME, "-h", "vhost", "-p", "8002"]
+PATIENCE = 60.0
 
 
 @pytest.fixture
@@ -23,16 +37,27 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "node"
     (folder / "etc").mkdir(parents=True)
     monkeypatch.setenv("OD_HOME", str(folder))
-    monkeypatch.delenv("IIOP_HOSTS", raising=False)
+    for variable in ("IS_SYSTEM", "OD_SYSTEMS"):
+        monkeypatch.delenv(variable, raising=False)
+    (folder / "etc" / "config").write_text(f"IIOP_hostname = 127.0.0.1\nIIOP_port = {free_port()}\n")
     return folder
 
 
-@pytest.fixture
-def names(home: Path) -> Iterator[NameService]:
-    """The node, running; as its clients see it."""
-    with NamingServer(home / "etc" / "CosNaming") as server, NameService(f"127.0.0.1:{server.port}") as names:
-        (home / "etc" / "config").write_text(f"IIOP_hostname = 127.0.0.1\nIIOP_port = {server.port}\n")
-        yield names
+@pytest.fixture(params=["running", "stopped"])
+def node(request: pytest.FixtureRequest, home: Path) -> Iterator[Node]:
+    node = Node(home)
+    if request.param == "running":
+        with NodeServer(node):
+            yield node
+            assert announced(node) is not None
+    else:
+        yield node
+        assert announced(node) is None
+
+
+def resolve(node: Node, name: str) -> object:
+    with administer(node) as reached:
+        return reached.names.resolve(name)
 
 
 def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
@@ -43,74 +68,306 @@ def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
     return err.removeprefix("OD_or_adm: ").rstrip("\n")
 
 
-def test_the_example_of_the_manual(names: NameService, capsys: pytest.CaptureFixture[str]) -> None:
+# --- objects ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_example_of_the_manual(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(DOCUMENTED) == 0
     assert capsys.readouterr() == ("", "")
-    reference = names.resolve(NAME)
+    with administer(node) as reached:
+        reference = reached.names.resolve(NAME)
     assert reference.type_id == INTERFACE
     (endpoint,) = reference.endpoints()
     assert (endpoint.host, endpoint.port, endpoint.version) == ("vhost", 8002, Version(1, 0))  # (vhost:8002:1.0:)
     assert endpoint.object_key == b"FUJITSU-Interstage-TDLC|IDL:TDsample/tdtest:1.0"
 
 
-def test_without_a_host_it_is_that_of_the_node(names: NameService) -> None:
+def test_without_a_host_it_is_that_of_the_node(node: Node) -> None:
     assert main(["-c", INTERFACE, "-n", NAME]) == 0
-    (endpoint,) = names.resolve(NAME).endpoints()
-    assert f"{endpoint.host}:{endpoint.port}" == names.address
+    with administer(node) as reached:
+        (endpoint,) = reached.names.resolve(NAME).endpoints()
+    assert (endpoint.host, endpoint.port) == ("127.0.0.1", node.port)
 
 
-def test_bound_already(names: NameService, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bound_already(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(DOCUMENTED) == 0
-    before = names.resolve(NAME)
+    before = resolve(node, NAME)
     why = refused(capsys, "-c", "IDL:other:1.0", "-n", NAME)
-    assert why == f"{NAME} is bound already; delete it first: OD_or_adm -d -n {NAME}"
-    assert names.resolve(NAME) == before
+    assert why == f"{NAME} is there already; delete it first: OD_or_adm -d -n {NAME}"
+    assert resolve(node, NAME) == before
 
 
-def test_deleted_and_made_again(names: NameService, capsys: pytest.CaptureFixture[str]) -> None:
+def test_deleted_and_made_again(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(DOCUMENTED) == 0
     assert main(["-d", "-n", NAME]) == 0
     with pytest.raises(NotFound):
-        names.resolve(NAME)
+        resolve(node, NAME)
     assert main(DOCUMENTED) == 0
     assert capsys.readouterr() == ("", "")
 
 
-def test_deletion_of_what_is_not_bound(names: NameService, capsys: pytest.CaptureFixture[str]) -> None:
+def test_deletion_of_what_is_not_bound(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
     assert refused(capsys, "-d", "-n", NAME) == f"{NAME}: {NAME} is not there"
     assert refused(capsys, "-d", "-n", r"a\.b.kind/c") == r"a\.b.kind/c: a\.b.kind is not there"
 
 
-def test_a_context_that_is_not_there(names: NameService, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_context_that_is_not_there(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
     assert refused(capsys, "-c", INTERFACE, "-n", "shop/till") == "shop/till: shop is not there"
 
 
-def test_in_a_context(names: NameService, capsys: pytest.CaptureFixture[str]) -> None:
-    names.root.bind_new_context(parse_name("shop.context"))
-    assert main(["-c", INTERFACE, "-n", "shop.context/till"]) == 0
-    assert names.resolve("shop.context/till").type_id == INTERFACE
-    assert refused(capsys, "-d", "-n", "shop.context/scale") == "shop.context/scale: scale is not there"
-    assert main(["-d", "-n", "shop.context/till"]) == 0
+def test_in_a_context_of_another_language(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-z", "店.context"]) == 0
+    assert main(["-c", INTERFACE, "-n", "店.context/レジ"]) == 0
+    assert refused(capsys, "-d", "-n", "店.context/scale") == "店.context/scale: scale is not there"
+    assert main(["-d", "-n", "店.context/レジ"]) == 0
+    assert main(["-d", "-z", "店.context"]) == 0
 
 
-def test_below_what_is_no_context(names: NameService, capsys: pytest.CaptureFixture[str]) -> None:
+def test_below_what_is_no_context(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(DOCUMENTED) == 0
-    assert refused(capsys, "-c", INTERFACE, "-n", f"{NAME}/x") == f"{NAME}/x: {NAME} is no context"
+    assert refused(capsys, "-c", INTERFACE, "-n", f"{NAME}/x") == f"{NAME}/x: {NAME} is no naming context"
 
 
-def test_the_host_of_the_node_is_looked_up_in_iiop_hosts(
-    names: NameService, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    port = names.address.rpartition(":")[2]
-    (home / "etc" / "config").write_text(f"IIOP_hostname = Host1.example\nIIOP_port = {port}\n")
-    (tmp_path / "hosts").write_text("# loopback\n127.0.0.1 somebody host1.example  # in lower case\n")
-    monkeypatch.setenv("IIOP_HOSTS", str(tmp_path / "hosts"))
-    assert main(["-c", INTERFACE, "-n", NAME]) == 0
-    assert names.resolve(NAME).endpoints()[0].host == "Host1.example"
+def test_what_one_command_does_a_server_knows_and_the_other_way_round(home: Path) -> None:
+    node = Node(home)
+    assert main(DOCUMENTED) == 0
+    with NodeServer(node) as server, NameService(server.corbaloc) as names:
+        assert names.resolve(NAME).type_id == INTERFACE
+        assert main(["-z", "shop"]) == 0
+    assert main(["-c", INTERFACE, "-n", "shop/till"]) == 0
+    with NodeServer(node) as server, NameService(server.corbaloc) as names:
+        assert names.resolve("shop/till").type_id == INTERFACE
+        assert main(["-d", "-n", "shop/till"]) == 0
 
 
-def test_bindings_outlive_the_node(home: Path) -> None:
-    for argv in (DOCUMENTED, ["-d", "-n", NAME]):
-        with NamingServer(home / "etc" / "CosNaming") as server:
-            (home / "etc" / "config").write_text(f"IIOP_hostname = 127.0.0.1\nIIOP_port = {server.port}\n")
-            assert main(argv) == 0
+def test_references_of_a_stopped_node_are_those_of_the_running_one(home: Path) -> None:
+    with administer(Node(home)) as reached:
+        made = reached.names.root.bind_new_context(parse_name("shop"))
+    with NodeServer(Node(home)), administer(Node(home)) as reached:
+        assert reached.names.root.resolve(parse_name("shop")) == made
+
+
+# --- contexts ---------------------------------------------------------------------------------------------------------
+
+
+def test_contexts(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-z", "shop"]) == 0
+    assert main(["-z", "shop/floor"]) == 0
+    assert refused(capsys, "-z", "shop") == "shop is there already; delete it first: OD_or_adm -d -z shop"
+    assert refused(capsys, "-d", "-n", "shop") == "shop: shop is a naming context: delete it with -d -z"
+    assert refused(capsys, "-d", "-z", "shop") == "shop is not empty: delete what is in it first"
+    assert main(["-d", "-z", "shop/floor"]) == 0
+    assert main(["-d", "-z", "shop"]) == 0
+    assert refused(capsys, "-d", "-z", "shop") == "shop: shop is not there"
+    assert main(DOCUMENTED) == 0
+    assert refused(capsys, "-d", "-z", NAME) == f"{NAME}: {NAME} is no naming context: delete it with -d -n"
+    with administer(node) as reached:
+        assert reached.administration.orphans() == ()
+
+
+def test_a_context_of_another_server(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+    with NamingServer() as other, NameService(other.corbaloc) as elsewhere:
+        assert main(["-z", "other", "-u", other.corbaloc]) == 0
+        assert main(["-z", "again", "-u", str(other.ior)]) == 0
+        assert main(["-c", INTERFACE, "-n", "other/x"]) == 0
+        assert elsewhere.resolve("x").type_id == INTERFACE
+        assert resolve(node, "again/x") == elsewhere.resolve("x")
+        assert refused(capsys, "-d", "-n", "other/x") == "other/x: x is in another server: delete it there"
+        assert main(["-d", "-z", "other"]) == 0
+        assert elsewhere.resolve("x").type_id == INTERFACE
+
+
+# --- initial services -------------------------------------------------------------------------------------------------
+
+
+def listed(capsys: pytest.CaptureFixture[str], *argv: str, code: int = 0) -> str:
+    capsys.readouterr()
+    assert main(["-l", *argv]) == code
+    return capsys.readouterr().out
+
+
+def test_initial_services_of_a_new_node(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = parse_initial_services(listed(capsys))
+    assert [(row.name, row.repository_id) for row in rows] == [
+        ("NameService", "IDL:CosNaming/NamingContextExt:1.0"),
+        ("FJ_LoadBalancingOption", "IDL:iiopkit/naming/LoadBalancingOption:1.0"),
+    ]
+    assert {(row.address.host, row.address.port) for row in rows if row.address} == {("127.0.0.1", node.port)}
+
+
+def test_services_are_registered_and_deleted(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-c", INTERFACE, "-h", "vhost", "-p", "8003", "-i", "Trading"]) == 0
+    assert listed(capsys).endswith("Trading                       IDL:TDsample/tdtest:1.0        (vhost:8003:1.0:)\n")
+    why = refused(capsys, "-c", INTERFACE, "-i", "Trading")
+    assert why == "Trading is there already; delete it first: OD_or_adm -d -i Trading"
+    assert refused(capsys, "-c", INTERFACE, "-i", "NameService").startswith("NameService is there already")
+    assert refused(capsys, "-c", INTERFACE, "-i", "two words") == "'two words' cannot be a name here"
+    assert refused(capsys, "-c", INTERFACE, "-i", "x" * 256).endswith("cannot be a name here")
+    assert main(["-d", "-i", "Trading"]) == 0
+    assert "Trading" not in listed(capsys)
+    for service in ("Trading", "NameService"):
+        assert refused(capsys, "-d", "-i", service) == f"{service} is not registered as an initial service"
+
+
+def test_services_outlive_the_server_and_are_not_copied_with_the_bindings(home: Path) -> None:
+    node = Node(home)
+    with NodeServer(node):
+        assert main(["-c", INTERFACE, "-i", "Trading"]) == 0
+    with NodeServer(node), administer(node) as reached:
+        assert "Trading" in [service.id for service in reached.administration.services()]
+    assert [path.name for path in (home / "etc").iterdir() if path.name != "CosNaming"] == ["config", "initial_services"]
+    assert (home / "etc" / "initial_services").read_text().startswith("Trading  IOR:")
+
+
+def test_the_check_of_the_manual(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """4.5.6.3: the services are at the host that was set."""
+    assert main(["-c", INTERFACE, "-i", "Mine"]) == 0
+    assert main(["-l", "--check"]) == 0
+    (home / "etc" / "config").write_text("IIOP_hostname = vhost\n")
+    capsys.readouterr()
+    assert main(["-l", "--check"]) == 1
+    out, err = capsys.readouterr()
+    assert [row.name for row in parse_initial_services(out)] == ["NameService", "FJ_LoadBalancingOption", "Mine"]
+    assert err == "OD_or_adm: Mine is at 127.0.0.1, not at the node's host vhost\n"
+    rows = json.loads(listed(capsys, "--check", "--json", code=1))
+    assert rows["host"] == "vhost"
+    assert [(row["name"], row["host"], row["at_the_nodes_host"]) for row in rows["services"]] == [
+        ("NameService", "vhost", True),
+        ("FJ_LoadBalancingOption", "vhost", True),
+        ("Mine", "127.0.0.1", False),
+    ]
+    assert main(["-l"]) == 0
+
+
+def test_a_nil_service_is_listed_as_the_manual_has_it(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "etc" / "initial_services").write_text(f"# by hand\n\nNothing\t{IOR.from_iop(NIL)}\n")
+    with administer(Node(home)) as reached:
+        (_, _, nothing) = reached.administration.services()
+    assert (nothing.id, nothing.reference) == ("Nothing", NIL)
+    assert listed(capsys, "--check").endswith("\nnill_oref\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("x\n", "line 1: not of the form ID IOR:..."), ("\nx IOR:0g\n", "line 2: "), ("\u00e9 IOR:00\n", "'ascii' codec can't")],
+)
+def test_mistakes_in_the_file_of_services(home: Path, capsys: pytest.CaptureFixture[str], text: str, why: str) -> None:
+    (home / "etc" / "initial_services").write_text(text, encoding="utf-8")
+    assert main(["-l"]) == 2
+    err = capsys.readouterr().err
+    assert why in err
+    assert str(home / "etc" / "initial_services") in err
+
+
+# --- object groups ----------------------------------------------------------------------------------------------------
+
+
+def test_groups(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-g", "Sales", "-n", "empty"]) == 0
+    assert main(["-c", INTERFACE, "-h", "host0", "-p", "1", "-L", "SJIS", "-g", "Sales", "-n", "tills"]) == 0
+    assert refused(capsys, "-g", "Sales", "-n", "tills").startswith("tills is there already")
+    with administer(node) as reached:
+        with pytest.raises(NotFound):
+            reached.names.resolve("empty")
+        default_object = reached.names.resolve("tills")
+        assert default_object.endpoints()[0].host == "host0"
+        group = reached.load_balancing.group(parse_name("tills"))
+        assert (group.group, group.members, group.default_object) == ("Sales", (), default_object.to_iop())
+        bindings, _ = reached.names.root.list(10)
+        assert {binding.binding_type for binding in bindings} == {BindingType.nobject}
+    assert main(["-d", "-n", "tills"]) == 0
+    assert main(["-d", "-n", "empty"]) == 0
+    assert refused(capsys, "-d", "-n", "tills") == "tills: tills is not there"
+
+
+# --- many at once -----------------------------------------------------------------------------------------------------
+
+PROCESSES = 8
+EACH = """
+import sys
+from iiop_tools.od_or_adm import main
+from ior import IOR
+number = sys.argv[1]
+for turn in "ab":
+    code = main(["-c", "IDL:x:1.0", "-n", f"object{number}{turn}"]) or main(["-c", "IDL:x:1.0", "-i", f"service{number}{turn}"])
+    if code:
+        sys.exit(code)
+"""
+
+
+@pytest.fixture(params=["a server runs", "none runs", "a server starts and stops"])
+def whoever(request: pytest.FixtureRequest, home: Path) -> Iterator[str]:
+    if request.param == "a server runs":
+        with NodeServer(Node(home)):
+            yield request.param
+    else:
+        yield request.param
+
+
+def test_eight_commands_at_once(home: Path, whoever: str) -> None:
+    started = [
+        subprocess.Popen([sys.executable, "-c", EACH, str(number)], stderr=subprocess.PIPE, text=True)
+        for number in range(PROCESSES)
+    ]
+    if whoever == "a server starts and stops":
+        with NodeServer(Node(home)), administer(Node(home)) as reached:
+            reached.names.root.list(0)
+    ended = [process.communicate(timeout=PATIENCE)[1] for process in started]
+    assert [process.returncode for process in started] == [0] * PROCESSES or whoever == "a server starts and stops", ended
+    with administer(Node(home)) as reached:
+        bound = {binding.binding_name[0].id for binding in reached.names.root.list(1000)[0]}
+        services = {service.id for service in reached.administration.services()}
+    for number, process in enumerate(started):
+        if process.returncode == 0:
+            assert {f"object{number}{turn}" for turn in "ab"} <= bound
+            assert {f"service{number}{turn}" for turn in "ab"} <= services
+
+
+# --- who has the folder -----------------------------------------------------------------------------------------------
+
+
+def test_a_node_is_served_once(home: Path) -> None:
+    with NodeServer(Node(home)) as server:
+        done = subprocess.run(
+            [peer_program("nstool"), "serve", "--node", home, "--port", "0"],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+        assert done.returncode == 2
+        assert done.stderr == f"nstool: {home} is served already, at 127.0.0.1:{server.port}\n"
+
+
+def test_a_killed_server_leaves_nothing_that_misleads(home: Path) -> None:
+    ready = home.parent / "ready"
+    command = [peer_program("nstool"), "serve", "--port", "0", "--ready-file", ready]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OD_HOME": str(home)}) as server:
+        assert server.stderr is not None
+        assert "ready: corbaloc" in server.stderr.readline()
+        assert announced(Node(home)) == ready.read_text().split("@")[1].split("/")[0]
+        assert main(DOCUMENTED) == 0
+        server.kill()
+    assert (home / "var" / "naming.address").read_text() != ""
+    assert announced(Node(home)) is None
+    assert main(["-d", "-n", NAME]) == 0
+
+
+def test_a_folder_that_a_server_of_another_kind_has(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with NamingServer(home / "etc" / "CosNaming"):
+        assert main(DOCUMENTED) == 2
+    assert "in use by another process" in capsys.readouterr().err
+    assert main(DOCUMENTED) == 0
+
+
+@contextmanager
+def reached_twice(home: Path) -> Iterator[tuple[AdministeredNode, AdministeredNode]]:
+    with administer(Node(home)) as one, administer(Node(home)) as other:
+        yield one, other
+
+
+def test_a_server_is_reached_by_many(home: Path) -> None:
+    with NodeServer(Node(home)), reached_twice(home) as (one, other):
+        context = one.names.root.bind_new_context(parse_name("shop"))
+        key = next(iter(endpoints(context))).object_key
+        other.names.companion(key, NamingContextExt).bind(parse_name("till"), NIL)
+        assert one.names.resolve("shop/till").is_nil

@@ -12,6 +12,7 @@ import click
 from iiop_tools import cli
 from iiop_tools.nstool_backup import backup
 from iiop_tools.nstool_names import COMMANDS, EXIT_CODES
+from iiop_tools.nstool_orphans import orphans
 from iiop_tools.nstool_serve import serve
 from iiop_tools.nstool_trees import COMMANDS as TREES
 from naming.places import FORMS
@@ -37,7 +38,7 @@ def nstool() -> None:
     """Run a CORBA Naming Service; look at, and change, what is bound in any."""
 
 
-for _command in (serve, *COMMANDS, *TREES, backup):
+for _command in (serve, *COMMANDS, orphans, *TREES, backup):
     nstool.add_command(_command)
 
 

@@ -4,7 +4,8 @@
     FJ_LoadBalancingOption    load-balance object groups; the id is Interstage's, the interface ours, as its own is not public
 
 Both are objects under these keys, and the interfaces have repository ids of our own, so that nobody takes them for anything else.
-Changes are on disk when they are answered. It must not know sockets, nor how commands read their arguments.
+Changes are on disk when they are answered. Who reaches the server may ask them, as all of CosNaming. It must not know sockets,
+nor how commands read their arguments.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from iiop.profile import ProfileBody, encode_profile
 from iiop_tools.nstool import main
 from ior import IOR, IORBuilder, parse_object_url
 from naming import NameService
+from naming.bootstrap import INIT, InitialReferences
 from naming.changes import ROOT, BindingSet
 from naming.interfaces import NamingContext
 from naming.names import parse_name
@@ -125,6 +126,39 @@ def test_nothing_where_something_is_needed(
     assert main(["serve", "--port", "0", option, ""]) == 2
     assert "is missing" in capsys.readouterr().err.splitlines()[-1]
     assert not list(tmp_path.iterdir())
+
+
+def test_a_node_is_served_as_its_config_says(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "config").write_text(f"IIOP_hostname = localhost\nIIOP_port = {port}\n")
+    (tmp_path / "etc" / "initial_services").write_text(f"Mine {IORBuilder('IDL:T:1.0').iiop('h', key=b'k').build()}\n")
+    with PeerProcess([peers.peer_program("nstool"), "serve", "--node", tmp_path], tmp_path / "log") as process:
+        process.wait_line(f"ready: corbaloc:iiop:1.2@localhost:{port}/NameService")
+        with NameService(f"127.0.0.1:{port}") as names:
+            names.root.bind_new_context(parse_name("c"))
+            initial = names.companion(INIT, InitialReferences)
+            assert initial.get("Mine").type_id == "IDL:T:1.0"
+    assert {path.name for path in (tmp_path / "etc").iterdir()} == {"CosNaming", "config", "initial_services"}
+
+
+def test_a_node_that_cannot_be_served(tmp_path: Path) -> None:
+    assert refused("--node", tmp_path / "absent") == f"{tmp_path}/absent/var/naming.claim: No such file or directory"
+    assert refused("--node", tmp_path, "--folder", tmp_path).startswith("give --node or --folder")
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "config").write_text("IIOP_port = none\n")
+    done = subprocess.run([peers.peer_program("nstool"), "serve", "--node", tmp_path], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (2, f"nstool: {tmp_path}/etc/config: IIOP_port = none: a port is 1 to 65535\n")
+    (tmp_path / "etc" / "config").write_text("")
+    (tmp_path / "etc" / "initial_services").write_text("Mine\n")
+    assert "initial_services, line 1: not of the form" in refused("--node", tmp_path)
+
+
+def test_od_home_does_not_count_where_a_folder_is_named(tmp_path: Path) -> None:
+    process, _ = start(tmp_path, env={"OD_HOME": str(tmp_path / "absent")})
+    with process:
+        assert (tmp_path / "store").is_dir()
 
 
 def test_host_and_port_in_references(tmp_path: Path) -> None:

@@ -178,6 +178,24 @@ def test_a_store_of_version_1_takes_groups(tmp_path: Path) -> None:
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
+def test_a_store_of_version_1_whose_last_changes_are_in_its_log(tmp_path: Path) -> None:
+    shutil.copyfile(VERSION_1, tmp_path / FILE_NAME)
+    killed = tmp_path / "killed"
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
+        with connection:
+            connection.execute("DELETE FROM bindings WHERE id = 'up'")
+        killed.mkdir()
+        for path in tmp_path.glob(f"{FILE_NAME}*"):
+            if not path.name.endswith("-shm"):
+                shutil.copyfile(path, killed / path.name)
+    assert (killed / f"{FILE_NAME}-wal").stat().st_size > 0
+    with Store.open(killed) as store:
+        assert NameComponent("up") not in NamingModel(store.load()).bindings(ROOT)
+        store.write((BindingSet(ROOT, PLACE, GROUP),))
+    with Store.open(killed) as store:
+        assert NamingModel(store.load()).resolve(ROOT, N("g")) == GROUP
+
+
 def test_a_store_of_version_1_that_may_only_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copyfile(VERSION_1, tmp_path / FILE_NAME)
     octets = (tmp_path / FILE_NAME).read_bytes()

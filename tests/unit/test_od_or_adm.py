@@ -323,6 +323,8 @@ def test_proxies_are_alternate_addresses(tmp_path: Path, capsys: pytest.CaptureF
     (tmp_path / "proxies").write_text("proxy1 8003 more\n")
     assert "line 1" in refused(capsys, [*DOCUMENTED, "-n", "x", "-x", str(tmp_path / "proxies")], 2)
     assert "No such file" in refused(capsys, [*DOCUMENTED, "-n", "x", "-x", str(tmp_path / "absent")], 2)
+    (tmp_path / "proxies").write_text("# nobody yet\n")
+    assert "no host and port in it" in refused(capsys, [*DOCUMENTED, "-n", "x", "-x", str(tmp_path / "proxies")], 2)
 
 
 def test_what_is_left_out_is_the_nodes(tmp_path: Path, home: Path) -> None:

@@ -111,7 +111,7 @@ class _Path(click.Path):
     "home",
     envvar="OD_HOME",
     show_envvar=True,
-    type=_Path(file_okay=False, exists=True, path_type=Path),
+    type=_Path(file_okay=False, path_type=Path),
     help="Serve this node: its bindings and initial services, where its etc/config says, and to OD_or_adm and its like.",
 )
 @click.option(

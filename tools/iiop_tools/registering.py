@@ -12,7 +12,7 @@ import click
 
 from iiop.exceptions import FailoverExhausted, ReferenceFormatError
 from iiop_tools import cli
-from naming.initial_hosts import InitialHosts
+from naming.initial_hosts import InitialHost, InitialHosts
 from naming.names import format_name, parse_name
 from naming.node import Node, NodeError
 from naming.registration import LOCALES, MAX_ID, Registration
@@ -90,7 +90,7 @@ class Made:
             VERSIONS[self.version] if self.version else None,
             self.locale,
             (node.ssl_port or port) if ssl else None,
-            InitialHosts.read(proxy_file).hosts if proxy_file is not None else (),
+            _proxies(proxy_file) if proxy_file is not None else (),
             reference_data or "",
         )
 
@@ -104,6 +104,13 @@ class Made:
             raise click.UsageError("-h and -p go together")
         if self.locale is not None and self.version is not None:
             raise click.UsageError("-L and -v exclude each other")
+
+
+def _proxies(path: Path) -> tuple[InitialHost, ...]:
+    proxies = InitialHosts.read(path).hosts
+    if not proxies:
+        raise ReferenceFormatError(f"{path}: no host and port in it")
+    return proxies
 
 
 def reference_options(command: _F) -> _F:

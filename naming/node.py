@@ -65,6 +65,12 @@ class Node:
         system = os.environ.get("IS_SYSTEM", "") if system is None else system
         return cls(Path(home))._system(system) if system else cls(Path(home))
 
+    @classmethod
+    def of_bindings(cls, folder: Path) -> Node | None:
+        """Return the node whose bindings are kept in a folder, by the folder's name; None if it is that of no node."""
+        node = cls(folder.resolve().parent.parent)
+        return node if node.naming_folder == folder.resolve() else None
+
     def _system(self, name: str) -> Node:
         if not _SYSTEM.fullmatch(name):
             raise NodeError(f"{name!r} is no name of a system: letters, digits, '_' and '-'")

@@ -90,17 +90,17 @@ class NodeServer(NamingServer):
         Raises:
             NodeError: another process has the folder.
             StoreError: the store cannot be used.
-            OSError: the address cannot be listened on.
+            OSError: the address cannot be listened on, or not be announced.
         """
         claim = self._claim or await self._take()
         try:
             await super().start()
             if self._announces:
-                self._claim = claim
-                claim.announce(_written(self.address))
+                await self._announce(claim)
         except BaseException:
             claim.release()
             raise
+        self._claim = claim
 
     async def stop(self) -> None:
         """Stop as `NamingServer` does, and let go of the folder.
@@ -116,6 +116,13 @@ class NodeServer(NamingServer):
         finally:
             if claim is not None:
                 claim.release()
+
+    async def _announce(self, claim: Claim) -> None:
+        try:
+            claim.announce(_written(self.address))
+        except OSError:
+            await super().stop()
+            raise
 
     async def _take(self) -> Claim:
         for _ in _until(time.monotonic() + PATIENCE):

@@ -99,6 +99,15 @@ def test_a_server_that_cannot_listen_lets_go(node: Node) -> None:
         pass
 
 
+def test_a_server_that_cannot_say_where_it_is_ends(node: Node) -> None:
+    (node.home / "var" / "naming.address.new").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError), NodeServer(node):
+        pass
+    (node.home / "var" / "naming.address.new").rmdir()
+    with NodeServer(node) as server:
+        assert announced(node) == f"127.0.0.1:{server.port}"
+
+
 def test_a_server_waits_for_a_command(node: Node) -> None:
     server = NodeServer(node)
     with ThreadPoolExecutor(1) as other:

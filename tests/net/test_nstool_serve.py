@@ -23,8 +23,11 @@ from ior import IOR, IORBuilder, parse_object_url
 from naming import NameService
 from naming.bootstrap import INIT, InitialReferences
 from naming.changes import ROOT, BindingSet
+from naming.claim import announced
 from naming.interfaces import NamingContext
 from naming.names import parse_name
+from naming.node import Node
+from naming.store import Durability
 from naming.store import FILE_NAME, Durability, Store
 from naming.types import CannotProceed, NameComponent
 from tests import peers
@@ -153,6 +156,14 @@ def test_a_node_that_cannot_be_served(tmp_path: Path) -> None:
     (tmp_path / "etc" / "config").write_text("")
     (tmp_path / "etc" / "initial_services").write_text("Mine\n")
     assert "initial_services, line 1: not of the form" in refused("--node", tmp_path)
+
+
+def test_commands_find_the_server_of_a_nodes_bindings(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "config").write_text("IIOP_hostname = vhost\n")
+    with PeerProcess(command("--folder", tmp_path / "etc" / "CosNaming"), tmp_path / "log") as process:
+        address = process.wait_line(r"ready: corbaloc:iiop:1\.2@(127\.0\.0\.1:\d+)/NameService")[1]
+        assert announced(Node(tmp_path)) == address
 
 
 def test_od_home_does_not_count_where_a_folder_is_named(tmp_path: Path) -> None:

@@ -186,10 +186,16 @@ def serve(
     }
     try:
         server: NamingServer
-        if home is None:
-            server = NamingServer(folder, host=host or "127.0.0.1", port=DEFAULT_PORT if port is None else port, **common)
-        else:
+        if home is not None:
             server = NodeServer(Node(home), host=host, port=port, **common)
+        else:
+            host, port = host or "127.0.0.1", DEFAULT_PORT if port is None else port
+            node = None if folder is None else Node.of_bindings(folder)
+            if node is None:
+                server = NamingServer(folder, host=host, port=port, **common)
+            else:
+                common["advertised_host"] = host_name or host
+                server = NodeServer(node, host=host, port=port, **common)
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(serve_until_told(server, ready_file, log_level_file))
     except (StoreError, NodeError) as error:

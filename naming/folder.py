@@ -14,11 +14,12 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-from naming.changes import ROOT, ContextId
+from iiop.iop import IOR
+from naming.changes import ROOT, ContextId, ObjectGroup
 from naming.model import NamingModel
 from naming.node import Node
 from naming.store import FILE_NAME, Store, StoreError
-from naming.trees import ROOT_NAME, Bound, DanglingContext, Entry, LocalContext
+from naming.trees import ROOT_NAME, Bound, DanglingContext, Entry, LocalContext, Unreadable
 from naming.types import Name
 
 __all__ = ["folder_entries", "load_folder"]
@@ -50,7 +51,9 @@ def folder_entries(folder: Path) -> Iterator[Entry]:
         for component in sorted(bindings, key=lambda part: (part.id, part.kind)):
             name, bound = (*first_names[context], component), bindings[component]
             found: Bound
-            if not isinstance(bound, str):
+            if isinstance(bound, ObjectGroup):
+                found = _in_place_of(bound)
+            elif not isinstance(bound, str):
                 found = bound
             elif not model.exists(bound):
                 found = DanglingContext()
@@ -60,6 +63,13 @@ def folder_entries(folder: Path) -> Iterator[Entry]:
                     waiting.append(bound)
                 found = LocalContext(first_names[bound])
             yield Entry(name, found)
+
+
+def _in_place_of(group: ObjectGroup) -> IOR | Unreadable:
+    """Return what a client may get of a group: CosNaming tells no more, and trees are compared with those of servers."""
+    if not group.members and group.default_object.is_nil:
+        return Unreadable("an object group that has nothing to give")
+    return group.members[0] if group.members else group.default_object
 
 
 def load_folder(folder: Path) -> NamingModel:

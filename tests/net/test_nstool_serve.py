@@ -27,7 +27,6 @@ from naming.claim import announced
 from naming.interfaces import NamingContext
 from naming.names import parse_name
 from naming.node import Node
-from naming.store import Durability
 from naming.store import FILE_NAME, Durability, Store
 from naming.types import CannotProceed, NameComponent
 from tests import peers

@@ -14,10 +14,12 @@ from iiop.iop import IOR, NIL
 from ior import IORBuilder
 from naming import groups
 from naming.changes import ROOT, BindingSet, Change, ObjectGroup
+from naming.folder import folder_entries
 from naming.groups import PLACES, Rotation, SelectionRule
 from naming.model import Draft, NamingModel, Profile
 from naming.names import parse_name as N  # noqa: N812
 from naming.store import FILE_NAME, Store
+from naming.trees import Unreadable
 from naming.types import AlreadyBound, BindingType, InvalidName, NameComponent, NotFound, NotFoundReason
 
 A, B, C = (IORBuilder("IDL:T:1.0").iiop(host, 1, key=b"k").build().to_iop() for host in "abc")
@@ -215,3 +217,12 @@ def test_a_damaged_group_is_found_while_loading(tmp_path: Path) -> None:
         connection.execute("UPDATE bindings SET target = substr(target, 1, length(target) - 1)")
     with Store.open(tmp_path) as store, pytest.raises(Exception, match="damaged"):
         list(store.load())
+
+
+def test_a_folder_read_as_a_tree_shows_what_a_client_gets(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        names = {"members": GROUP, "default": ObjectGroup("", (), C), "nothing": ObjectGroup("")}
+        store.write(BindingSet(ROOT, NameComponent(name), group) for name, group in names.items())
+    found = {entry.name[0].id: entry.bound for entry in folder_entries(tmp_path)}
+    assert (found["members"], found["default"]) == (A, C)
+    assert found["nothing"] == Unreadable("an object group that has nothing to give")

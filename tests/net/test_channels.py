@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from iiop.exceptions import ReferenceFormatError
 from iiop_tools.es_channels import main_get, main_set
 from ior import IOR, IORBuilder
-from naming import NameService, NamingServer, parse_name
+from naming import NameService, parse_name
 from naming.channels import Channel, format_channels, parse_channels
 from naming.names import format_name
+from naming.node import Node
+from naming.node_server import NodeServer
 from naming.types import NameComponent
 from tests.peers import free_port
 
@@ -44,13 +46,13 @@ def homes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
 
 
 def bind(home: Path, references: dict[str, IOR]) -> None:
-    with NamingServer(home / "etc" / "CosNaming") as server, NameService(server.corbaloc) as names:
+    with NodeServer(Node(home)) as server, NameService(server.corbaloc) as names:
         for name, each in references.items():
             names.root.rebind(N(name), each)
 
 
 def bound(home: Path) -> dict[str, IOR]:
-    with NamingServer(home / "etc" / "CosNaming") as server, NameService(server.corbaloc) as names:
+    with NodeServer(Node(home)) as server, NameService(server.corbaloc) as names:
         found = [format_name(binding.binding_name) for binding in names.root.list(100)[0]]
         return {name: names.resolve(name) for name in found}
 
@@ -72,15 +74,13 @@ def test_from_one_node_to_the_other(
 
 def test_a_server_that_runs(homes: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert main_get(["-g", "G", "-p", str(tmp_path)]) == 0
-    with NamingServer() as server, NameService(server.corbaloc) as names:
-        (homes[1] / "etc" / "config").write_text(f"IIOP_hostname = 127.0.0.1\nIIOP_port = {server.port}\n")
+    with NodeServer(Node(homes[1])) as server, NameService(server.corbaloc) as names:
         monkeypatch.setenv("OD_HOME", str(homes[1]))
         assert main_set(["-f", str(tmp_path / "G.ior")]) == 0
         assert names.resolve("G::two") == TWO
         (tmp_path / "G.ior").unlink()
         assert main_get(["-g", "G", "-p", str(tmp_path)]) == 0
     assert (tmp_path / "G.ior").read_text().splitlines()[1:] == [f"G::one {ONE}", f"G::two {TWO}"]
-    assert not (homes[1] / "etc" / "CosNaming").exists()
 
 
 def test_what_is_bound_to_something_else_stays(
@@ -146,7 +146,6 @@ def test_files_that_are_none_bind_nothing(
     file.write_bytes(content)
     assert main_set(["-f", str(file)]) == 2
     assert capsys.readouterr().err.startswith(f"esetchnlior: {file}: {why}")
-    assert not (homes[1] / "etc" / "CosNaming").exists()
 
 
 def test_wrong_use_of_esetchnlior(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,8 @@ from naming.bootstrap import INIT, InitialReferences
 from naming.interfaces import NamingContextExt
 from naming.listings import parse_bindings
 from naming.model import Profile
+from naming.node import Node as Folder
+from naming.node_server import NodeServer
 from tests.peers import free_port
 
 N = parse_name
@@ -34,7 +36,7 @@ class Node:
         (home / "etc" / "set_host").write_text("vhost\n")
 
     def server(self, profile: Profile = Profile.omg) -> NamingServer:
-        return NamingServer(self.folder, port=self.port, advertised_host="vhost", advertised_port=self.port, profile=profile)
+        return NodeServer(Folder(self.home), profile=profile)
 
     def names(self) -> NameService:
         """The Naming Service where it is reached; its contexts are at the address that their references tell."""

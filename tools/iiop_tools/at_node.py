@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 from iiop.exceptions import DeadlineExceeded, FailoverExhausted, ReferenceFormatError, SystemException, TransportError
-from iiop.net.address import read_hosts
 from iiop_tools import cli
 from naming.client import NameService
 from naming.names import format_name, parse_name
 from naming.node import Node, NodeError
-from naming.server import NamingServer
+from naming.node_server import administer
 from naming.store import StoreError
 from naming.types import Name, NotFound, NotFoundReason
 
@@ -36,22 +33,10 @@ def naming_service(node: Node) -> Iterator[NameService]:
     """Reach the Naming Service of a node: the one that runs, or else one made for the while, of its folder.
 
     Raises:
-        NodeError, ReferenceFormatError, OSError: the node's settings cannot be used.
-        StoreError: no Naming Service answers where the node's should, and its folder cannot be used.
+        NodeError, StoreError: as `naming.node_server.administer`.
     """
-    hosts = os.environ.get("IIOP_HOSTS")
-    listening = node.config().get("IIOP_hostname") or "127.0.0.1"
-    with NameService(f"{listening}:{node.port}", hosts=read_hosts(Path(hosts)) if hosts else None) as names:
-        try:
-            names.root.to_name("x")
-        except FailoverExhausted:
-            pass
-        else:
-            yield names
-            return
-    alone = NamingServer(node.naming_folder, advertised_host=node.host_name, advertised_port=node.port)
-    with alone, NameService(f"{alone.host}:{alone.port}") as names:
-        yield names
+    with administer(node) as reached:
+        yield reached.names
 
 
 @contextlib.contextmanager

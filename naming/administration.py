@@ -21,7 +21,7 @@ from naming.changes import ROOT, ContextId, ObjectGroup
 from naming.orphans import orphans, plan_destroy_orphan
 from naming.servant import NamingServants
 from naming.services import InitialServices
-from naming.types import AlreadyBound, CannotProceed, InvalidName, Name, NotEmpty, NotFound
+from naming.types import AlreadyBound, CannotProceed, InvalidName, Name, NameComponent, NotEmpty, NotFound
 
 __all__ = [
     "LOAD_BALANCING_OPTION",
@@ -104,6 +104,10 @@ class LoadBalancingOption(Interface):
     def group(self, n: Name) -> ObjectGroup:  # type: ignore[empty-body]
         """Return a group; anything else is NotFound, `not_object`."""
 
+    @operation(idempotent=True)
+    def groups(self, context: str) -> tuple[NameComponent, ...]:  # type: ignore[empty-body]
+        """Return the names of the groups that are bound in a context, by its id."""
+
     @operation(raises=(*_LOOKUP, AlreadyBound))
     def add_member(self, n: Name, member: IOR) -> None:
         """Add a member; AlreadyBound if it is one already."""
@@ -162,6 +166,10 @@ class LoadBalancingServant(Servant):
 
     def group(self, n: Name) -> ObjectGroup:
         return groups.find(self._naming.model, ROOT, n)
+
+    def groups(self, context: str) -> tuple[NameComponent, ...]:
+        bindings = self._naming.model.bindings(ContextId(context))
+        return tuple([component for component, bound in bindings.items() if isinstance(bound, ObjectGroup)])
 
     async def add_member(self, n: Name, member: IOR) -> None:
         await self._naming.change(lambda contexts: groups.plan_add(contexts, ROOT, n, member))

@@ -16,17 +16,19 @@ Source: High Availability System Guide B1WS-1092-03ENZ0, 3.2.2.2 (bindings) and 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from iiop.exceptions import IIOPError
 from iiop.idl import without_prefix
 from iiop.iop import IOR
+from iiop.iop import NIL as NIL_REFERENCE
 from iiop.profile import Version, endpoints
 from ior.text import escape_key
 from naming.types import NAMING_CONTEXT_EXT_ID, NAMING_CONTEXT_ID, BindingType
 
 __all__ = [
+    "GROUP",
     "Difference",
     "ListedAddress",
     "ListedBinding",
@@ -42,11 +44,13 @@ __all__ = [
     "parse_initial_services",
     "read_name",
     "show_name",
+    "type_letter",
 ]
 
 PAGE_WIDTH = 88
 """Columns of the rows in the manual, which go on in the first column of the next line."""
 
+GROUP = "g"
 NIL = "nill_oref"
 _HEADINGS = ("Name(Type)  Object information(detail)", "            Default object information(detail)")
 _NAME_COLUMNS, _ID_COLUMNS, _BINDING_COLUMNS = 29, 30, 11
@@ -150,7 +154,7 @@ class ListedBinding:
 
     Attributes:
         name: stringified.
-        type: `c` for a context; `o` for an object is ours.
+        type: `c` for a context; `o` for an object and `g` for a group are ours.
         information: about what is bound.
         default: about the default object of a load-balance group, in a line of its own.
     """
@@ -163,7 +167,13 @@ class ListedBinding:
     @classmethod
     def of(cls, name: str, binding_type: BindingType, reference: IOR) -> ListedBinding:
         """Return the row of a binding."""
-        return cls(name, _letter(binding_type), ListedInformation.of(reference, binding_type))
+        return cls(name, type_letter(binding_type), ListedInformation.of(reference, binding_type))
+
+    @classmethod
+    def of_group(cls, name: str, members: Sequence[IOR], default_object: IOR) -> ListedBinding:
+        """Return the row of a load-balance object group: what is shown of it is its first member."""
+        default = None if default_object.is_nil else ListedInformation.of(default_object)
+        return cls(name, GROUP, ListedInformation.of(members[0] if members else NIL_REFERENCE), default)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,9 +218,9 @@ def parse_initial_services(text: str) -> tuple[ListedService, ...]:
     return tuple(rows)
 
 
-def format_names(bindings: Iterable[tuple[str, BindingType]]) -> str:
-    """Write what `odlistns` prints without `-l`, which no manual shows: stringified names and types."""
-    return "".join([f"{line}\n" for line in ["Name(Type)", *[_name_and_type(name, _letter(kind)) for name, kind in bindings]]])
+def format_names(bindings: Iterable[tuple[str, str]]) -> str:
+    """Write what `odlistns` prints without `-l`, which no manual shows: stringified names, and letters for their types."""
+    return "".join([f"{line}\n" for line in ["Name(Type)", *[_name_and_type(name, letter) for name, letter in bindings]]])
 
 
 def format_bindings(rows: Iterable[ListedBinding], width: int | None = PAGE_WIDTH, *, headings: bool = True) -> str:
@@ -348,7 +358,8 @@ def _unwrapped(text: str) -> list[tuple[str, int]]:
     return rows
 
 
-def _letter(binding_type: BindingType) -> str:
+def type_letter(binding_type: BindingType) -> str:
+    """Return the letter that stands for the type of a binding that is no group."""
     return "c" if binding_type is BindingType.ncontext else "o"
 
 

@@ -367,6 +367,8 @@ def _is_there(path: Path) -> bool:
         return True
     if _has_octets(_log_of(path)):
         raise _damaged(path, f"{_log_of(path).name} is there, but the file it belongs to is not, or is empty")
+    if path.exists():
+        log.warning("%s is empty, and so begins a new store, with nothing bound", path)
     return False
 
 

@@ -83,7 +83,9 @@ def test_the_ready_file(tmp_path: Path) -> None:
             assert names.root.list(10)[0] == ()
         with NameService(ior, hosts={"localhost": "127.0.0.1"}) as names:
             assert names.root.list(10)[0] == ()
-    assert [path.name for path in tmp_path.glob("ready*")] == ["ready"]
+        assert [path.name for path in tmp_path.glob("ready*")] == ["ready"]
+        assert end(process, signal.SIGTERM) == 0
+    assert not ready.exists()
 
 
 def test_a_ready_file_that_cannot_be_written(tmp_path: Path) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
+from iiop.iop import NIL
 from iiop_tools.odlistns import main
 from ior import IOR, IORBuilder
 from naming import NameService, NamingServer, parse_name
@@ -16,7 +18,7 @@ from naming.interfaces import NamingContextExt
 from naming.listings import parse_bindings
 from naming.model import Profile
 from naming.node import Node as Folder
-from naming.node_server import NodeServer
+from naming.node_server import NodeServer, administer
 from tests.peers import free_port
 
 N = parse_name
@@ -317,3 +319,28 @@ def test_an_extended_system(node: Node, capsys: pytest.CaptureFixture[str], monk
 def test_help_says_what_is_documented(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     assert "Of the real command only -l, -R and the name are documented" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])
+def test_a_group_is_shown_with_its_default_object(node: Node, capsys: pytest.CaptureFixture[str], running: bool) -> None:
+    """Listing it takes nobody's turn."""
+    members = [IORBuilder("IDL:M:1.0").iiop(host, 1, key=b"m", version=(1, 0)).build() for host in ("one", "two")]
+    with administer(Folder(node.home)) as reached:
+        reached.names.root.bind(N("o"), TDTEST)
+        reached.load_balancing.create_group(N("g"), "Group", TDTEST)
+        reached.load_balancing.create_group(N("nobody"), "Group", NIL)
+        for member in members:
+            reached.load_balancing.add_member(N("g"), member)
+    with node.server() if running else nullcontext(), node.names() as names:
+        assert listed(capsys) == "Name(Type)\ng(g)\nnobody(g)\no(o)\n"
+        assert listed(capsys, "-l", "--width", "0").splitlines()[2:] == [
+            "g(g)        IDL:M:1.0, (one:1:1.0:), m",
+            "            IDL:TDsample/tdtest:1.0, (vhost:8002:1.0:), FUJITSU-Interstage-TDLC%7cx",
+            "nobody(g)   nill_oref",
+            "o(o)        IDL:TDsample/tdtest:1.0, (vhost:8002:1.0:), FUJITSU-Interstage-TDLC%7cx",
+        ]
+        group, nobody, _ = json.loads(listed(capsys, "--json"))
+        assert (group["type"], group["members"]) == ("group", [str(member) for member in members])
+        assert (group["default_object"], nobody["members"]) == (str(TDTEST), [])
+        if running:
+            assert names.resolve("g") == members[0]

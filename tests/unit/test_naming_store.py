@@ -387,10 +387,12 @@ def test_a_store_whose_making_was_interrupted_is_made_anew(tmp_path: Path, pages
     assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
 
 
-def test_an_empty_file_is_a_new_store(tmp_path: Path) -> None:
+def test_an_empty_file_is_a_new_store(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever makes a store is killed so, but it may have been cut short, too."""
     (tmp_path / FILE_NAME).touch()
     with Store.open(tmp_path) as store:
         assert list(store.load()) == []
+    assert caplog.messages == [f"{tmp_path / FILE_NAME} is empty, and so begins a new store, with nothing bound"]
 
 
 def test_a_folder_that_cannot_be_one(tmp_path: Path) -> None:

@@ -18,10 +18,11 @@ __all__ = ["backup"]
 @click.argument("target", type=click.Path(path_type=Path))
 @cli.debug_option
 def backup(folder: Path, target: Path) -> None:
-    """Copy FOLDER, a Naming Service's or a whole node's, to TARGET, even while a server runs on it.
+    """Copy FOLDER to TARGET, even while a server runs on it.
 
-    TARGET, which must not be there, becomes what cp -r -p would copy of a server that is stopped: a folder to serve, or to put in
-    place of another node's etc/CosNaming. Every change that was answered before is in it.
+    FOLDER is that of a Naming Service or of a whole node. TARGET, which must not be there, becomes what cp -r -p would copy
+    of a server that is stopped: a folder to serve, or to put in place of another node's etc/CosNaming. Every change that was
+    answered before is in it.
     """
     try:
         bindings = back_up(folder if (folder / FILE_NAME).exists() else folder / "etc" / "CosNaming", target)

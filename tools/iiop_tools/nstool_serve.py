@@ -246,7 +246,7 @@ async def serve_until_told(server: NamingServer, ready_file: Path | None, log_le
 
     Args:
         server: not started yet.
-        ready_file: gets the corbaloc and the IOR, a line each, once requests are answered.
+        ready_file: gets the corbaloc and the IOR, a line each, once requests are answered; removed in the end.
         log_level_file: read again on SIGHUP.
 
     Raises:
@@ -267,6 +267,8 @@ async def serve_until_told(server: NamingServer, ready_file: Path | None, log_le
         _notify("READY=1")
         await told.wait()
         log.info("stopping")
+        if ready_file is not None:
+            ready_file.unlink(missing_ok=True)
         _notify("STOPPING=1")
 
 

@@ -156,10 +156,10 @@ def _counted(what: str) -> Iterator[Callable[[Tree], AsyncGenerator[Entry, None]
 @click.argument("file")
 @_tree_options
 def snapshot(tree: str, file: str) -> None:
-    """Write the names of TREE to FILE (`-` for standard output), as text to be kept in git.
+    """Write the names of TREE to FILE.
 
-    The same tree gives the same text; docs/snapshot.md describes it. Exit code 1: not everything could be read, and the text says
-    what; 2: nothing was written.
+    It is text to be kept in git, and FILE may be `-`. The same tree gives the same text; docs/snapshot.md describes it. Exit
+    code 1: not everything could be read, and the text says what; 2: nothing was written.
     """
     with _counted("reading") as counted:
         unread = _run(_write(tree, file, counted))
@@ -280,7 +280,10 @@ def copy(a: str, b: str, dry_run: bool, prune: bool, rewrite: _Rewrite, only: Ca
 @click.argument("server")
 @_copy_options
 def restore(file: str, server: str, dry_run: bool, prune: bool, rewrite: _Rewrite, only: Callable[[Name], bool]) -> None:
-    """Bind in SERVER what a snapshot holds; as `nstool copy`, which takes snapshots too."""
+    """Bind in SERVER what a snapshot holds.
+
+    It does what `nstool copy` does, which takes snapshots too.
+    """
     if file != "-" and not _is_snapshot(file):
         with open(file, "rb"):
             cli.complain(f"{file}: this is no snapshot: one begins with {FIRST_LINE.rstrip()!r}")
@@ -358,10 +361,11 @@ async def _compared(a: str, b: str, ignore: frozenset[str]) -> AsyncGenerator[Di
 @click.option("--json", "as_json", is_flag=True, help="One object, for scripts.")
 @_tree_options
 def compare_(a: str, b: str, ignore: frozenset[str], as_json: bool) -> None:
-    """Tell what differs between two trees: `+` only B has, `-` only A has, `~` both have and lead elsewhere.
+    """Tell what differs between two trees.
 
-    Contexts are compared by what is bound in them, and by whether the same names lead to the same one. Exit code 0: they are the
-    same; 1: they differ; 2: not everything could be read.
+    Marks: `+` only B has it, `-` only A has it, `~` both have it, and lead elsewhere. Contexts are compared by what is bound in
+    them, and by whether the same names lead to the same one. Exit code 0: they are the same; 1: they differ; 2: not everything
+    could be read.
     """
     counts: Counter[str] = Counter()
 
@@ -430,9 +434,9 @@ def _as_data(found: Difference) -> dict[str, Any]:
 def watch(
     a: str, b: str, ignore: frozenset[str], interval: float, count: int | None, until_drift: bool, command: str | None
 ) -> None:
-    """Compare two trees from time to time, and tell when they begin or cease to differ.
+    """Tell when two trees begin or cease to differ.
 
-    Exit code: that of the last comparison, as of `nstool compare`.
+    They are compared from time to time. Exit code: that of the last comparison, as of `nstool compare`.
     """
     told = ""
     code = cli.DONE

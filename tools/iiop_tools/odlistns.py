@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -13,10 +14,12 @@ from iiop import iop
 from iiop.exceptions import OBJECT_NOT_EXIST
 from iiop.idl import without_prefix
 from iiop_tools import cli
-from iiop_tools.at_node import answers, naming_service, node_name
+from iiop_tools.at_node import answers, node_name
 from ior import IOR
-from naming.changes import ROOT, ContextId
+from naming.administration import LoadBalancingOption
+from naming.changes import ROOT, ContextId, ObjectGroup
 from naming.listings import (
+    GROUP,
     PAGE_WIDTH,
     ListedBinding,
     ListedInformation,
@@ -26,22 +29,29 @@ from naming.listings import (
     format_names,
     parse_bindings,
     show_name,
+    type_letter,
 )
 from naming.names import format_name
 from naming.node import Node
+from naming.node_server import administer
 from naming.own_contexts import OwnContexts
-from naming.types import NAMING_CONTEXT_EXT_ID, NAMING_CONTEXT_ID, BindingType, Name, NotFound
+from naming.types import NAMING_CONTEXT_EXT_ID, NAMING_CONTEXT_ID, BindingType, Name, NameComponent, NotFound
 
 __all__ = ["main"]
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """Hold a binding; the reference is None where nobody needed it."""
+    """Hold a binding; the reference is None where nobody needed it, and that of a group always."""
 
     name: Name
     binding_type: BindingType
     reference: iop.IOR | None
+    group: ObjectGroup | None = None
+
+    @property
+    def letter(self) -> str:
+        return type_letter(self.binding_type) if self.group is None else GROUP
 
 
 @click.command(
@@ -82,7 +92,8 @@ def odlistns(
     It asks the server that runs, or reads the folder if none does. Names are shown whole, so that they can be given to OD_or_adm
     -d -n, sorted by their components, each context before what is in it; so servers with the same bindings give the same text.
     Of a context that is bound more than once, the content is shown at the first name; that of contexts of other servers is not.
-    c stands for a context, o for an object; `nill_oref` for a nil reference, () for one without an IIOP address.
+    c stands for a context, o for an object, g for an object group, of which the first member is shown, and the default object in
+    a line of its own; `nill_oref` for a nil reference, () for one without an IIOP address.
     """
     if not long and (width is not None or compare is not None):
         raise click.UsageError("--width and --compare go with -l")
@@ -90,8 +101,8 @@ def odlistns(
         raise click.UsageError("--json goes without --width and --compare")
     with answers():
         start = () if name is None else node_name(name)
-        with naming_service(Node.from_environment(system)) as names:
-            found = _listed(OwnContexts(names), start, recursive, long or as_json)
+        with administer(Node.from_environment(system)) as node:
+            found = _listed(OwnContexts(node.names), node.load_balancing, start, recursive, long or as_json)
             if as_json:
                 click.echo(json.dumps([_as_json(each) for each in found], indent=2, ensure_ascii=False))
             elif compare is not None:
@@ -99,14 +110,15 @@ def odlistns(
             elif long:
                 click.echo(format_bindings(map(_row, found), PAGE_WIDTH if width is None else width or None), nl=False)
             else:
-                click.echo(format_names((format_name(each.name), each.binding_type) for each in found), nl=False)
+                click.echo(format_names((format_name(each.name), each.letter) for each in found), nl=False)
 
 
-def _listed(contexts: OwnContexts, start: Name, recursive: bool, long: bool) -> Iterator[_Found]:
+def _listed(contexts: OwnContexts, balancing: LoadBalancingOption, start: Name, recursive: bool, long: bool) -> Iterator[_Found]:
     """Yield what is bound in a context, and where asked for in those below it, each of them once."""
     key = ROOT if not start else _context_named(contexts, start)
     seen = {key}
     levels = [_sorted(contexts, key, start)]
+    groups = {key: _groups(balancing, key)}
     while levels:
         binding = next(levels[-1], None)
         if binding is None:
@@ -115,6 +127,10 @@ def _listed(contexts: OwnContexts, start: Name, recursive: bool, long: bool) -> 
         name, context, binding_type = binding
         is_context = binding_type is BindingType.ncontext
         reference = None
+        if name[-1] in groups[context]:
+            with suppress(NotFound):  # unbound since it was listed
+                yield _Found(name, binding_type, None, balancing.group(name))
+            continue
         if long or (recursive and is_context):
             try:
                 reference = contexts.context(context).resolve(name[-1:])
@@ -125,6 +141,7 @@ def _listed(contexts: OwnContexts, start: Name, recursive: bool, long: bool) -> 
             below = contexts.key(reference)
             if below is not None and below not in seen:
                 seen.add(below)
+                groups[below] = _groups(balancing, below)
                 levels.append(_sorted(contexts, below, name))
 
 
@@ -138,6 +155,14 @@ def _sorted(contexts: OwnContexts, key: ContextId, name: Name) -> Iterator[tuple
     bindings.sort(key=lambda binding: (binding.binding_name[0].id, binding.binding_name[0].kind))
     for binding in bindings:
         yield (*name, *binding.binding_name), key, binding.binding_type
+
+
+def _groups(balancing: LoadBalancingOption, key: ContextId) -> frozenset[NameComponent]:
+    """Return which names in a context are those of groups; none if it was destroyed."""
+    try:
+        return frozenset(balancing.groups(key))
+    except OBJECT_NOT_EXIST:
+        return frozenset()
 
 
 def _context_named(contexts: OwnContexts, name: Name) -> ContextId:
@@ -160,11 +185,21 @@ def _complain_of_destroyed(name: Name, key: ContextId) -> None:
 
 
 def _row(found: _Found) -> ListedBinding:
+    if found.group is not None:
+        return ListedBinding.of_group(format_name(found.name), found.group.members, found.group.default_object)
     assert found.reference is not None
     return ListedBinding.of(format_name(found.name), found.binding_type, found.reference)
 
 
 def _as_json(found: _Found) -> dict[str, object]:
+    if found.group is not None:
+        return {
+            "name": format_name(found.name),
+            "type": "group",
+            "group": found.group.group,
+            "members": [str(IOR.from_iop(member)) for member in found.group.members],
+            "default_object": str(IOR.from_iop(found.group.default_object)),
+        }
     assert found.reference is not None
     information = ListedInformation.of(found.reference, found.binding_type)
     address = information.address

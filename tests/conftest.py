@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,11 @@ settings.register_profile(
     "iiopkit_ci", deadline=None, suppress_health_check=_unhurried, derandomize=True, print_blob=True, database=None
 )
 settings.load_profile("iiopkit_ci" if os.environ.get("CI") else "iiopkit_dev")
+
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # a job in the background of a shell, which the commands under test would inherit
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _sockets() -> set[str]:

@@ -24,6 +24,7 @@ __all__ = [
     "Adapted",
     "Array",
     "Boolean",
+    "Bound",
     "Buffer",
     "ByteOrder",
     "CDRType",
@@ -36,6 +37,7 @@ __all__ = [
     "Float",
     "Latin1String",
     "Long",
+    "Length",
     "LongLong",
     "Octet",
     "OctetArray",
@@ -236,6 +238,40 @@ class Array(CDRType):
     @property
     def min_size(self) -> int:
         return self.element.min_size * self.length
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Bound the sequence that is annotated with it: `Annotated[tuple[Point, ...], Bound(5)]`.
+
+    Attributes:
+        most: elements at the most.
+    """
+
+    most: int
+
+    def of(self, declared: CDRType) -> CDRType:
+        """Return a sequence with this bound; raises TypeError where it is none."""
+        if not isinstance(declared, Sequence):
+            raise TypeError(f"{declared} is no sequence to bound")
+        return dataclasses.replace(declared, bound=self.most)
+
+
+@dataclass(frozen=True)
+class Length:
+    """Make the sequence that is annotated with it an array: `Annotated[tuple[Point, ...], Length(3)]`.
+
+    Attributes:
+        length: elements.
+    """
+
+    length: int
+
+    def of(self, declared: CDRType) -> CDRType:
+        """Return an array of the elements of a sequence; raises TypeError where it is none."""
+        if not isinstance(declared, Sequence):
+            raise TypeError(f"{declared} is no sequence to make an array of")
+        return Array(declared.element, self.length)
 
 
 @dataclass(frozen=True)
@@ -480,7 +516,10 @@ def cdr_type(annotation: Any) -> CDRType:
         declared = [extra for extra in annotation.__metadata__ if isinstance(extra, CDRType)]
         if declared:
             return declared[-1]
-        return cdr_type(annotation.__origin__)
+        made = cdr_type(annotation.__origin__)
+        for extra in annotation.__metadata__:
+            made = extra.of(made) if isinstance(extra, Bound | Length) else made
+        return made
     if origin is tuple:
         parts = typing.get_args(annotation)
         if len(parts) == 2 and parts[1] is Ellipsis:

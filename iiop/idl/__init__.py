@@ -1,6 +1,32 @@
-"""IDL interfaces as typed Python: operations declared once, called through stubs, served by servants."""
+"""IDL interfaces as typed Python: operations declared once, called through stubs, served by servants; IDL compiled to that."""
 
-from iiop.idl.interface import Interface, Invoker, Operation, operation, without_prefix
+from iiop.idl.compiler import IDLError, load
+from iiop.idl.interface import (
+    AbstractReference,
+    Answer,
+    AsyncInterface,
+    Interface,
+    Invoker,
+    Operation,
+    asynchronous,
+    operation,
+    without_prefix,
+)
 from iiop.idl.servant import ForwardRequest, ObjectAdapter, Servant
 
-__all__ = ["ForwardRequest", "Interface", "Invoker", "ObjectAdapter", "Operation", "Servant", "operation", "without_prefix"]
+__all__ = [
+    "AbstractReference",
+    "Answer",
+    "AsyncInterface",
+    "ForwardRequest",
+    "IDLError",
+    "Interface",
+    "Invoker",
+    "ObjectAdapter",
+    "Operation",
+    "Servant",
+    "asynchronous",
+    "load",
+    "operation",
+    "without_prefix",
+]

@@ -9,8 +9,8 @@ the wire, so that the type checker, the codecs and the reader see one text:
         @operation(raises=(Overdrawn,))
         def withdraw(self, amount: Annotated[int, Long]) -> Annotated[int, Long]: ...
 
-`Account(invoker)` is a stub: calling `withdraw` hands the operation and its arguments to the invoker. It must not know how a
-request travels, nor whether it is repeated.
+`Account(invoker)` is a stub: calling `withdraw` hands the operation and its arguments to the invoker. Where that answers later,
+the stub is an `AsyncInterface` of the same operations. It must not know how a request travels, nor whether it is repeated.
 """
 
 from __future__ import annotations
@@ -18,20 +18,37 @@ from __future__ import annotations
 import functools
 import inspect
 import typing
-from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Annotated, Any, ClassVar, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar
 
-from iiop.cdr import Codec, Latin1String, arguments, codec
+from iiop.cdr import Codec, Latin1String, Value, abstract_interface, arguments, cdr_type, codec
 from iiop.cdr.speech import Speech
 from iiop.exceptions import BAD_OPERATION, CompletionStatus, DecodeError, UnknownUserException, UserException, refusal
 from iiop.giop.messages import SYSTEM_EXCEPTION, Body, Reply, ReplyStatus
 from iiop.iop import IOR
 from iiop.limits import DEFAULT_LIMITS, Limits
 
-__all__ = ["Interface", "Invoker", "Operation", "operation", "without_prefix"]
+__all__ = [
+    "AbstractReference",
+    "Answer",
+    "AsyncInterface",
+    "Interface",
+    "Invoker",
+    "Operation",
+    "asynchronous",
+    "operation",
+    "without_prefix",
+]
 
 _REPOSITORY_ID = codec(Latin1String)
 F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Answer: TypeAlias = R | Awaitable[R]
+"""What a method of a servant returns: the result, or an awaitable of it."""
+AbstractReference: TypeAlias = Annotated[IOR | Value | None, abstract_interface(cdr_type(IOR))]
+"""An argument or member whose type is an abstract interface: an object reference, or a value."""
 
 
 def without_prefix(repository_id: str) -> str:
@@ -274,3 +291,25 @@ class Interface:
 
 _OTHER_SPELLINGS = {"_not_existent": "_non_existent", "_get_component": "_component"}
 """Names of operations in requests of others: ORBs of GIOP 1.0 and 1.1 (CORBA 3.3 part 2, clause 9.4.2.1), JacORB."""
+
+
+def asynchronous(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, R]]:
+    """Declare that calls of an operation, a method of an `Interface`, are awaited."""
+    return typing.cast("Callable[Concatenate[Any, P], Coroutine[Any, Any, R]]", method)
+
+
+class AsyncInterface:
+    """Stand above the stubs whose calls are awaited.
+
+        class AsyncAccount(AsyncInterface):
+            withdraw = asynchronous(Account.withdraw)
+
+    Args:
+        invoker: its `invoke` is a coroutine function.
+    """
+
+    def __init__(self, invoker: Invoker) -> None:
+        self._invoker = invoker
+
+    _is_a = asynchronous(Interface._is_a)
+    _non_existent = asynchronous(Interface._non_existent)

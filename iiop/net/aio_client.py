@@ -9,13 +9,14 @@ import asyncio
 import functools
 import random
 from collections import Counter, deque
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 from iiop.cdr.code_sets import Negotiated, negotiate
 from iiop.exceptions import CompletionStatus, ConnectionLost, DeadlineExceeded, EncodeError, IIOPError, refusal
 from iiop.failover import DEFAULT_POLICY, FailoverPolicy, GiveUp, Invocation, Reacquire, Succeed, TryEndpoint, Wait
 from iiop.giop.messages import Body, Reply, ReplyStatus, TargetAddress
-from iiop.idl import Operation
+from iiop.idl import AsyncInterface, Operation
 from iiop.iop import IOR
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts
@@ -24,6 +25,8 @@ from iiop.net.client import FORWARDS, forward_target, giop_version, request_to, 
 from iiop.profile import Endpoint, Version, code_sets_of_clients, endpoints
 
 __all__ = ["AsyncClient"]
+
+A = TypeVar("A", bound=AsyncInterface)
 
 _Line = tuple[str, int, Version, Negotiated | None]
 """Host, port, version of GIOP and code sets, which some ORBs settle by the first request of a connection."""
@@ -69,6 +72,15 @@ class AsyncClient:
         self._closed = True
         while self._idle:
             self._close_unless_busy(self._idle.pop()[1])
+
+    def stub(self, reference: IOR, interface: type[A]) -> A:
+        """Return a stub for a reference that stays what it is: nothing is re-acquired.
+
+        Args:
+            reference: of the object.
+            interface: of the object, as `Bank.AccountAsync`.
+        """
+        return interface(_Bound(self, reference))
 
     async def invoke(self, reference: IOR, operation: Operation, arguments: tuple[Any, ...]) -> Any:
         """Call an operation as the policy allows; a caller that is cancelled gives the request up.
@@ -188,3 +200,15 @@ class AsyncClient:
     def _close_unless_busy(self, connection: AsyncConnection) -> None:
         if connection not in self._calls:
             connection.close()
+
+
+class _Bound:
+    """Call the object of a reference; the invoker behind a stub."""
+
+    def __init__(self, client: AsyncClient, reference: IOR) -> None:
+        self._client = client
+        self._reference = reference
+
+    def invoke(self, operation: Operation, arguments: tuple[Any, ...]) -> Coroutine[Any, Any, Any]:
+        """Return what `AsyncClient.invoke` does."""
+        return self._client.invoke(self._reference, operation, arguments)

@@ -1,0 +1,556 @@
+"""IDL made into Python: what it declares, how it is named, and what is refused where."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import subprocess
+import sys
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from iiop.cdr import Binary128, ByteOrder, Value, codec
+from iiop.cdr.any import Any as CORBAAny
+from iiop.cdr.typecode import TCKind, TypeCode
+from iiop.exceptions import UserException
+from iiop.idl import AsyncInterface, IDLError, Interface, Servant, load
+from iiop.idl.compiler import NoCompilerError, compile_idl, write_packages
+from iiop.iop import NIL
+from iiop_tools.iiop_idl import main
+
+Compile = Callable[..., ModuleType]
+
+
+@pytest.fixture
+def idl(tmp_path: Path) -> Compile:
+    """Give what loads IDL text; further files, which it may include, by keyword."""
+
+    def compiled(text: str, **files: str) -> ModuleType:
+        for name, content in files.items():
+            (tmp_path / f"{name}.idl").write_text(content)
+        path = tmp_path / "given.idl"
+        path.write_text(text)
+        return load(path, include=[tmp_path])
+
+    return compiled
+
+
+def octets(cls: Any, value: Any) -> str:
+    encoded = codec(cls).encode(value)
+    assert codec(cls).decode(encoded) == value
+    return encoded.hex()
+
+
+BANK = """
+// Money, and
+// who has it.
+module Bank {
+  typedef long Amount;  // in cents
+  enum State { open, closed };
+  // One line of an account.
+  struct Entry {
+    string text;   // what for
+    Amount cents;
+  };
+  typedef sequence<Entry> Entries;
+  exception Overdrawn { Amount missing; };
+  const Amount LIMIT = 1000;
+  interface Account {
+    /* Why an account
+     * is closed. */
+    exception Closed { State why; };
+    const string CURRENCY = "EUR";
+    readonly attribute Amount balance;
+    attribute string owner;
+    /** Take money out. */
+    Amount withdraw(in Amount cents, inout string why, out Entries lines) raises (Overdrawn, Closed);
+    oneway void notify(in string text);
+    Account other(in Account like);
+  };
+  interface Savings : Account { double rate(); };
+};
+"""
+
+
+def test_a_module(idl: Compile) -> None:
+    bank = idl(BANK).Bank
+    assert bank.__doc__.splitlines()[:2] == ["Money, and", "who has it."]
+    assert octets(bank.Entry, bank.Entry("rent", 7)) == "0000000572656e740000000000000007"
+    assert inspect.cleandoc(bank.Entry.__doc__) == "One line of an account.\n\nAttributes:\n    text: what for"
+    assert bank.LIMIT == 1000
+    assert [state.name for state in bank.State] == ["open", "closed"]
+    assert issubclass(bank.Account, Interface)
+    assert bank.Account.repository_id == "IDL:Bank/Account:1.0"
+    assert bank.Account.CURRENCY == "EUR"
+    assert issubclass(bank.Account.Closed, UserException)
+    assert bank.Account.Closed.repository_id == "IDL:Bank/Account/Closed:1.0"
+    assert inspect.cleandoc(bank.Account.Closed.__doc__) == "Why an account\nis closed."
+    assert str(bank.Overdrawn(5)) == "Overdrawn: missing=5"
+    assert bank.Savings.repository_ids() == ("IDL:Bank/Savings:1.0", "IDL:Bank/Account:1.0", "IDL:omg.org/CORBA/Object:1.0")
+
+
+def test_operations(idl: Compile) -> None:
+    bank = idl(BANK).Bank
+    operations = bank.Savings.operations()
+    withdraw = operations["withdraw"]
+    assert list(withdraw.signature.parameters) == ["cents", "why"]
+    assert withdraw.returns == 3
+    assert list(withdraw.raises) == ["IDL:Bank/Overdrawn:1.0", "IDL:Bank/Account/Closed:1.0"]
+    assert withdraw.arguments.encode((5, "x")).hex() == "00000005000000027800"
+    assert withdraw.results.decode(withdraw.results.encode((1, "a", (bank.Entry("b", 2),)))) == (1, "a", (bank.Entry("b", 2),))
+    assert bank.Account.withdraw.__doc__ == "Take money out."
+    assert bank.Account._get_balance.__doc__ == "Return attribute balance."
+    assert {"_get_balance", "_get_owner", "_set_owner"} <= operations.keys()
+    assert "_set_balance" not in operations
+    assert operations["notify"].oneway
+    assert not withdraw.oneway
+    assert operations["other"].results.decode(operations["other"].results.encode((NIL,))) == (NIL,)
+
+
+def test_classes_beside_an_interface(idl: Compile) -> None:
+    bank = idl(BANK).Bank
+    assert issubclass(bank.SavingsAsync, bank.AccountAsync)
+    assert issubclass(bank.AccountAsync, AsyncInterface)
+    assert issubclass(bank.SavingsServant, bank.AccountServant)
+    assert bank.SavingsServant.interface is bank.Savings
+    assert issubclass(bank.AccountServant, Servant)
+    with pytest.raises(TypeError, match="abstract"):
+        bank.SavingsServant()
+
+
+def test_loading_again_gives_the_same_classes(idl: Compile) -> None:
+    assert idl(BANK).Bank.Account is idl(BANK).Bank.Account
+    assert idl(BANK.replace("1000", "1001")).Bank.LIMIT == 1001
+
+
+def test_what_is_in_no_module(idl: Compile, tmp_path: Path) -> None:
+    root = idl('#include "other.idl"\nstruct Here { There it; };', other="struct There { octet a; };")
+    assert octets(root.Here, root.Here(root.There(5))) == "05"
+    assert root.Here.__module__.endswith(".given_idl")
+    assert root.There.__module__.endswith(".other_idl")
+
+
+def test_names_that_python_has(idl: Compile) -> None:
+    """Keywords, and names that classes here use, get an underscore; on the wire they have none."""
+    m = idl("""
+    module class {
+      struct None { long from; long self; };
+      enum E { name, mro, real, if };
+      exception X { string args; };
+      interface I { void operations(in long self, in long import); long print(); attribute long lambda; void interface_(); };
+    };
+    """)
+    module = m._class
+    assert module._None(1, 2)._from == 1
+    assert [member.name for member in module.E] == ["_name", "_mro", "_real", "_if"]
+    assert module.X("a")._args == "a"
+    assert list(module.I.operations()["operations"].signature.parameters) == ["_self", "_import"]
+    assert module.I.operations()["operations"].method == "_operations"
+    assert module.I.operations()["_get_lambda"].method == "_get_lambda"
+
+
+def test_names_that_generated_code_imports(idl: Compile) -> None:
+    """Types called as ours are, members called as types are."""
+    m = idl("""
+    module M {
+      struct ULong { long int; string str; };
+      struct Value { sequence<octet> bytes; M::ULong ULong; boolean bool; unsigned long number; };
+      interface IOR { M::Value Value(in M::ULong what, in unsigned long operation, in IOR more, in ValueBase any_); };
+    };
+    """).M
+    number = m.ULong(5, "x")
+    assert octets(m.Value, m.Value(b"ab", number, True, 7)) == "0000000261620000000000050000000278000100" + "00000007"
+    assert m.IOR.operations()["Value"].arguments.encode((number, 6, NIL, None)).hex()[:32] == "00000005000000027800000000000006"
+
+
+UNIONS = """
+module U {
+  enum Colour { red, green, blue };
+  union Number switch (short) { case -1: long whole; case 0: case 1: string text; default: double real; };
+  union Some switch (boolean) { case TRUE: long there; };
+  union Both switch (boolean) { case TRUE: long a; case FALSE: string b; };
+  union Tinted switch (Colour) { case red: octet r; case blue: sequence<Colour> many; };
+  union Lettered switch (char) { case 'a': case '\\'': long number; };
+  union Otherwise switch (long) { default: string text; };
+  union Chain;
+  typedef sequence<Chain, 1> Chains;
+  union Chain switch (boolean) { case TRUE: Chains next; case FALSE: long last; };
+  union Inner switch (long) { case 1: struct Here { long a; } it; };
+};
+"""
+
+
+def test_unions(idl: Compile) -> None:
+    u = idl(UNIONS).U
+    assert octets(u.Number, u.Number(1, "a")) == "0001000000000002" + "6100"
+    assert octets(u.Number, u.Number(7, 0.5)) == "0007000000000000" + "3fe0000000000000"
+    assert octets(u.Some, u.Some(True, 5)) == "0100000000000005"
+    assert octets(u.Some, u.Some(False, None)) == "00"
+    assert octets(u.Both, u.Both(False, "b")) == "00000000000000026200"
+    assert octets(u.Tinted, u.Tinted(u.Colour.blue, (u.Colour.red,))) == "000000020000000100000000"
+    assert octets(u.Tinted, u.Tinted(u.Colour.green, None)) == "00000001"
+    assert octets(u.Lettered, u.Lettered("'", 5)) == "2700000000000005"
+    assert octets(u.Otherwise, u.Otherwise(77, "x")) == "0000004d000000027800"
+    assert octets(u.Chain, u.Chain(True, (u.Chain(False, 5),))) == "01000000000000010000000000000005"
+    assert octets(u.Inner, u.Inner(1, u.Inner.Here(2))) == "0000000100000002"
+    assert "text: 0, 1" in u.Number.__doc__
+
+
+TYPES = """
+module T {
+  typedef octet Byte;
+  typedef Byte Digest[3];
+  typedef long Row[2];
+  typedef Row Grid[2];
+  typedef long Plane[2][3];
+  struct Node;
+  typedef sequence<Node> Nodes;
+  struct Node { string name; Nodes children; };
+  struct All {
+    string<3> short_;  wstring wide;  wstring<3> short_wide;  wchar letter;  char c;
+    fixed<5, 2> price;  long double exact;
+    sequence<Byte> octets;  sequence<octet, 2> few_octets;  sequence<sequence<short, 2> > nested;
+    Digest three;  Grid square;  Plane flat;  unsigned long long large;
+    any thing;  CORBA::TypeCode code;  Object target;  Node tree;
+  };
+  const long long BIG = -9223372036854775807;
+  const wstring WIDE = L"x\\u20ac";
+  const string TEXT = "quote \\" back \\\\ line\\n";
+  const char LETTER = '\\'';
+  const fixed PRICE = 1.50d;
+  const boolean YES = TRUE;
+  const double HALF = 0.5;
+  enum Colour { red, green };
+  const Colour BEST = green;
+};
+"""
+
+
+def test_types(idl: Compile) -> None:
+    t = idl(TYPES).T
+    value = t.All(
+        "abc", "wide", "é", "x", "c", Decimal("1.50"), Binary128(0.5),
+        b"ab", b"c", ((1, 2), ()), b"abc", ((1, 2), (3, 4)), ((1, 2, 3), (4, 5, 6)), 2**64 - 1,
+        CORBAAny(TypeCode(TCKind.tk_long), 5), TypeCode(TCKind.tk_string), NIL, t.Node("a", (t.Node("b", ()),)),
+    )  # fmt: skip
+    for order in ByteOrder:
+        assert codec(t.All).decode(codec(t.All).encode(value, order), order) == value
+    for member, wrong in (
+        ("short_", "abcd"),
+        ("few_octets", b"abc"),
+        ("nested", ((1, 2, 3),)),
+        ("three", b"ab"),
+        ("square", ((1, 2),)),
+    ):
+        with pytest.raises(ValueError, match=member):
+            codec(t.All).encode(dataclasses.replace(value, **{member: wrong}))
+    assert t.BIG == -(2**63) + 1
+    assert t.WIDE == "x€"
+    assert t.TEXT == 'quote " back \\ line\n'
+    assert ("'", Decimal("1.50"), True, 0.5) == (t.LETTER, t.PRICE, t.YES, t.HALF)
+    assert t.BEST is t.Colour.green
+
+
+VALUES = """
+module V {
+  abstract interface Describable { string describe(); };
+  valuetype Node { public long number; private Node next; };
+  abstract valuetype Shape { long area(); };
+  valuetype Circle : Shape supports Describable { public float radius; factory make(in float radius); };
+  valuetype Base { public octet kind; typedef sequence<Base> Bases; public Bases others; };
+  valuetype Cut : truncatable Base { public Node link; };
+  custom valuetype Secret { public long hidden; };
+  valuetype Name string;
+  valuetype Numbers sequence<long>;
+  struct Holder { Describable one; ValueBase any_; Name label; };
+  interface Taker { Node take(in Node n, in Holder h); };
+};
+"""
+
+
+def test_value_types(idl: Compile) -> None:
+    v = idl(VALUES).V
+    ring = v.Node(1, None)
+    ring.next = v.Node(2, ring)
+    read = codec(v.Node).decode(codec(v.Node).encode(ring))
+    assert read == ring
+    assert read.next.next is read
+    assert issubclass(v.Circle, v.Shape)
+    assert issubclass(v.Cut, v.Base)
+    cut = v.Cut(1, (v.Base(2, ()), None), None)
+    assert codec(v.Base).decode(codec(v.Base).encode(cut)) == cut
+    assert v.Cut.__cdr_type__.repository_ids == ("IDL:V/Cut:1.0", "IDL:V/Base:1.0")
+    assert v.Secret.__cdr_type__.custom
+    assert v.Shape.__cdr_type__.abstract
+    holder = v.Holder(NIL, v.Circle(0.5), v.Name("x"))
+    assert codec(v.Holder).decode(codec(v.Holder).encode(holder)) == holder
+    assert codec(v.Holder).decode(codec(v.Holder).encode(v.Holder(v.Circle(0.5), None, None))).one == v.Circle(0.5)
+    assert codec(v.Numbers).decode(codec(v.Numbers).encode(v.Numbers((1, 2)))).value == (1, 2)
+    assert issubclass(v.Name, Value)
+
+
+def test_pragmas(idl: Compile) -> None:
+    m = idl(
+        """
+    #pragma prefix "example.com"
+    module M {
+      interface A { exception E { }; };
+      interface B { };
+      #pragma version B 2.3
+      interface C { };
+      #pragma ID C "LOCAL:here"
+      typeid_
+    };
+    """.replace("typeid_", "")
+    ).M
+    ids = m.A.repository_id, m.A.E.repository_id, m.B.repository_id, m.C.repository_id
+    assert ids == ("IDL:example.com/M/A:1.0", "IDL:example.com/M/A/E:1.0", "IDL:example.com/M/B:2.3", "LOCAL:here")
+
+
+def test_inheritance_that_python_would_not_order(idl: Compile) -> None:
+    m = idl("""
+    module M {
+      interface A { void do_a(); };
+      interface B : A { void do_b(); };
+      interface C { void do_c(); };
+      interface D : A, B { };
+      interface E : B, C { };
+      interface F : C, B { };
+      interface G : E, F { };
+    };
+    """).M
+    assert {"do_a", "do_b", "do_c"} < m.G.operations().keys()
+    assert {"do_a", "do_b"} < m.D.operations().keys()
+    assert issubclass(m.GServant, m.AServant)
+
+
+def test_modules_that_go_back_and_forth(idl: Compile) -> None:
+    m = idl("""
+    module A { struct X { long a; }; module Sub { typedef sequence<X> Xs; }; typedef Sub::Xs Many; };
+    module B { typedef sequence<A::X> Xs; interface I { void f(in A::Many m); }; };
+    module A { struct Z { B::Xs xs; }; };
+    """)
+    assert octets(m.A.Z, m.A.Z((m.A.X(5),))) == "0000000100000005"
+    assert m.A.Sub.Xs == tuple[m.A.X, ...] == m.A.Many
+
+
+def test_modules_that_need_each_other(idl: Compile) -> None:
+    with pytest.raises(IDLError, match=r"B::\w+ needs A\.\w+, which needs|A::\w+ needs B\.\w+, which needs"):
+        idl("""
+        module A { interface X { }; };
+        module B { interface Y : A::X { }; };
+        module A { interface Z : B::Y { }; };
+        """)
+
+
+def test_what_is_never_on_the_wire(idl: Compile) -> None:
+    m = idl("""
+    module M {
+      native Cookie;
+      local interface L { const long C = 5; Cookie get(); };
+      typedef sequence<L> Ls;
+      struct S { Ls all; };
+      struct T { long a; };
+    };
+    """).M
+    assert m.L.C == 5
+    assert not hasattr(m, "S")
+    assert octets(m.T, m.T(1)) == "00000001"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("module M {\n struct S { long a };\n};", r"given\.idl:2: Syntax error"),
+        ("module M {\n typedef Nobody T; };", r"given\.idl:2: Error in look-up of 'Nobody'"),
+        (
+            "native N;\ninterface I {\n  void f(in N it); };",
+            r"given\.idl:3: I needs N \(a native type\), which is never on the wire",
+        ),
+        ('interface I {\n void f() context("a"); };', r"given\.idl:2: operation I::f has a context clause"),
+        ("valuetype V;\nstruct S {\n V it; };", r"given\.idl:3: V is declared, and not defined"),
+        ('#include "nowhere.idl"', r"nowhere\.idl: No such file"),
+        ("interface A { };\ninterface B : A {\n attribute Missing it; };", r"given\.idl:3: .*Missing"),
+    ],
+)
+def test_refusals_name_place_and_construct(idl: Compile, text: str, told: str) -> None:
+    with pytest.raises(IDLError, match=told):
+        idl(text)
+
+
+def test_two_files_of_one_module(tmp_path: Path) -> None:
+    (tmp_path / "common.idl").write_text("module M { struct X { long a; }; };")
+    (tmp_path / "one.idl").write_text('#include "common.idl"\nmodule M { struct One { X it; }; };')
+    (tmp_path / "two.idl").write_text('#include "common.idl"\nmodule M { struct Two { X it; }; };')
+    (tmp_path / "again.idl").write_text("module M { struct X { long b; }; };")
+    m = load(tmp_path / "one.idl", tmp_path / "two.idl").M
+    assert octets(m.Two, m.Two(m.X(1))) == "00000001"
+    assert hasattr(m, "One")
+    with pytest.raises(IDLError, match=r"again\.idl:1: M::X is declared at .*common\.idl:1, too"):
+        load(tmp_path / "one.idl", tmp_path / "again.idl")
+
+
+def test_nothing_is_overwritten_that_is_of_other_files(tmp_path: Path) -> None:
+    (tmp_path / "one.idl").write_text("module M { struct One { long a; }; };")
+    (tmp_path / "two.idl").write_text("module M { struct Two { long a; }; };")
+    one, two = compile_idl([tmp_path / "one.idl"]), compile_idl([tmp_path / "two.idl"])
+    both = compile_idl([tmp_path / "one.idl", tmp_path / "two.idl"])
+    written = write_packages(one, tmp_path / "stubs")
+    assert [path.relative_to(tmp_path).as_posix() for path in written] == ["stubs/__init__.py", "stubs/M/__init__.py"]
+    with pytest.raises(IDLError, match=r"was made of one\.idl: compile these files together"):
+        write_packages(two, tmp_path / "stubs")
+    write_packages(both, tmp_path / "stubs")
+    with pytest.raises(IDLError, match="two"):
+        write_packages(one, tmp_path / "stubs")
+    (tmp_path / "mine" / "M").mkdir(parents=True)
+    (tmp_path / "mine" / "M" / "__init__.py").write_text("mine = 1\n")
+    with pytest.raises(IDLError, match="something else"):
+        write_packages(one, tmp_path / "mine")
+
+
+def test_comments_cannot_leave_their_docstring(idl: Compile) -> None:
+    m = idl('// """ + undefined + """ \\ "\nmodule M {\n /* ends with " */\n struct S { long a; }; };').M
+    assert m.__doc__.startswith('""" + undefined + """ \\ "')
+    assert m.S.__doc__ == 'ends with "'
+
+
+SCALE = [BANK, UNIONS, TYPES, VALUES]
+
+
+def test_generated_code_passes_mypy_strict(tmp_path: Path) -> None:
+    for number, text in enumerate(SCALE):
+        (tmp_path / f"f{number}.idl").write_text(text)
+    write_packages(compile_idl([tmp_path / f"f{number}.idl" for number in range(len(SCALE))]), tmp_path / "stubs")
+    (tmp_path / "use.py").write_text(USE)
+    assert "error:" not in _mypy(tmp_path, "use.py")
+    (tmp_path / "misuse.py").write_text(MISUSE)
+    wrong = [line.split(":")[1] for line in _mypy(tmp_path, "misuse.py").splitlines() if "error:" in line]
+    assert wrong == [str(number) for number, line in enumerate(MISUSE.splitlines(), 1) if "# wrong" in line]
+
+
+def _mypy(folder: Path, file: str) -> str:
+    root = Path(__file__).parents[2]
+    (folder / "mypy.ini").write_text(
+        f"[mypy]\nstrict = true\nmypy_path = {root}\ncache_dir = {folder / 'cache'}\n"
+        "[mypy-iiop.*,ior.*]\nfollow_imports = silent\n"
+        "[mypy-construct.*]\nignore_missing_imports = true\n"
+    )
+    command = [sys.executable, "-m", "mypy", "--config-file", "mypy.ini", "-p", "stubs", "-m", file.removesuffix(".py")]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False).stdout
+
+
+USE = """
+from __future__ import annotations
+
+import asyncio
+
+from iiop.iop import IOR
+from iiop.net.aio_client import AsyncClient
+from iiop.net.client import Client
+from stubs import Bank, U, V
+
+
+class Kept(Bank.AccountServant):
+    def _get_balance(self) -> int:
+        return 5
+
+    async def _get_owner(self) -> str:
+        return "me"
+
+    def _set_owner(self, value: str) -> None: ...
+
+    def withdraw(self, cents: int, why: str) -> tuple[int, str, tuple[Bank.Entry, ...]]:
+        raise Bank.Account.Closed(Bank.State.closed)
+
+    def notify(self, text: str) -> None: ...
+
+    async def other(self, like: IOR) -> IOR:
+        return like
+
+
+def blocking(client: Client, reference: IOR) -> int:
+    account = client.stub(reference, Bank.Account)
+    left, why, lines = account.withdraw(Bank.LIMIT, "rent")
+    return left + lines[0].cents + len(why)
+
+
+async def awaited(client: AsyncClient, reference: IOR) -> int:
+    account = client.stub(reference, Bank.SavingsAsync)
+    task = asyncio.create_task(account.withdraw(5, why="rent"))
+    rate: float = await account.rate()
+    return (await task)[0] + int(rate)
+
+
+some: U.Some = U.Some(True, 5)
+node: V.Node = V.Node(1, V.Node(2, None))
+"""
+
+MISUSE = """
+from iiop.net.client import Client
+from iiop.iop import IOR
+from stubs import Bank
+
+
+class Kept(Bank.AccountServant):
+    def _get_balance(self) -> str:  # wrong
+        return ""
+
+
+def blocking(client: Client, reference: IOR) -> str:
+    client.stub(reference, Bank.AccountAsync)  # wrong
+    account = client.stub(reference, Bank.Account)
+    account.withdraw("five", "rent")  # wrong
+    return account._get_balance()  # wrong
+"""
+
+
+def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "Bank.idl").write_text(BANK)
+    assert main([str(tmp_path / "Bank.idl"), "-o", str(tmp_path / "stubs")]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        str(tmp_path / "stubs" / "__init__.py"),
+        str(tmp_path / "stubs/Bank/__init__.py"),
+    ]
+    code = "import sys; sys.modules['_omniidl'] = None; from stubs.Bank import Account; print(Account.CURRENCY)"
+    env = {"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}"}
+    assert subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout == "EUR\n"
+
+
+def test_command_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bad.idl").write_text("module M {\n struct S { long a;")
+    assert main([str(tmp_path / "bad.idl"), "-o", str(tmp_path / "stubs")]) == 1
+    assert "bad.idl:3: Syntax error" in capsys.readouterr().err
+    assert not (tmp_path / "stubs").exists()
+    assert main([str(tmp_path / "absent.idl"), "-o", str(tmp_path / "stubs")]) == 2
+    assert "absent.idl" in capsys.readouterr().err
+    assert main([]) == 2
+    (tmp_path / "hidden").mkdir()
+    (tmp_path / "hidden" / "_omniidl.py").write_text("raise ImportError('No module named _omniidl')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "hidden"))
+    capsys.readouterr()
+    assert main([str(tmp_path / "bad.idl"), "-o", str(tmp_path / "stubs")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "pip install 'iiopkit[idl]'" in line
+    with pytest.raises(NoCompilerError):
+        load(tmp_path / "bad.idl")
+
+
+def test_file_names_that_a_shell_would_take_apart(tmp_path: Path) -> None:
+    folder = tmp_path / "a $(touch x)"
+    folder.mkdir()
+    (folder / "-x.idl").write_text('#include "inc.idl"\nstruct A { B it; };')
+    (folder / "inc.idl").write_text("struct B { long a; };")
+    root = load(folder / "-x.idl")
+    assert octets(root.A, root.A(root.B(1))) == "00000001"
+    with pytest.raises(IDLError, match="quotes"):
+        load(_written(tmp_path / 'with"quotes.idl', "struct A { long a; };"))
+
+
+def _written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path

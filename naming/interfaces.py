@@ -93,8 +93,8 @@ class NamingContextExt(NamingContext):
     def to_url(self, addr: str, sn: str) -> str:  # type: ignore[empty-body]
         """Return a corbaname URL of an address and a name written as text."""
 
-    @operation(raises=_LOOKUP, idempotent=True)
-    def resolve_str(self, sn: str) -> IOR:  # type: ignore[empty-body]
+    @operation(raises=_BIND, idempotent=True)
+    def resolve_str(self, n: str) -> IOR:  # type: ignore[empty-body]
         """Return what a name written as text is bound to."""
 
 

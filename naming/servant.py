@@ -214,8 +214,8 @@ class ContextServant(Servant):
     def to_url(self, addr: str, sn: str) -> str:
         return to_url(addr, sn)
 
-    def resolve_str(self, sn: str) -> IOR | Awaitable[IOR]:
-        return self.resolve(self.to_name(sn))
+    def resolve_str(self, n: str) -> IOR | Awaitable[IOR]:
+        return self.resolve(self.to_name(n))
 
 
 class IteratorServant(Servant):

@@ -1,7 +1,7 @@
 """IDL files in, packages of Python out, written to a folder or loaded.
 
 omniidl (extra `idl`) runs in a process of its own (`iiop.idl.backend.__main__` says why), so that `load` may be called again and
-again, and leaves nothing behind here. What was made needs no omniidl.
+again, and leaves nothing behind here. What was made needs no omniidl. What omniidl warns of is logged.
 """
 
 from __future__ import annotations
@@ -9,18 +9,20 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import logging
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from importlib.abc import InspectLoader, MetaPathFinder
 from importlib.machinery import ModuleSpec
-from importlib.util import spec_from_loader
 from pathlib import Path
 from types import ModuleType
+from typing import Any, cast
 
 from iiop.exceptions import IIOPError
 
 __all__ = ["IDLError", "NoCompilerError", "compile_idl", "load", "write_packages"]
+
+log = logging.getLogger("iiop.idl")
 
 _NO_OMNIIDL = 3
 _MADE_OF = "Made by iiop-idl of "
@@ -67,6 +69,8 @@ def compile_idl(files: Iterable[str | os.PathLike[str]], include: Iterable[str |
     answer = json.loads(ended.stdout or "{}")
     if ended.returncode or "packages" not in answer:
         raise IDLError("\n".join([*answer.get("refused", ()), *filter(None, [ended.stderr.strip()])]))
+    for warning in ended.stderr.splitlines():
+        log.warning("%s", warning)
     packages: dict[str, str] = answer["packages"]
     return packages
 
@@ -99,20 +103,23 @@ def _made_of(text: str) -> set[str] | None:
     return None if line is None else set(line.removeprefix(_MADE_OF).removesuffix(".").split(", "))
 
 
-class _Loaded(MetaPathFinder, InspectLoader):
-    """Find packages that were compiled in this process."""
+class _Loaded:
+    """Find and load packages that were compiled in this process; not of `importlib.abc`, which takes long to import."""
 
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        return spec_from_loader(fullname, self, is_package=True) if fullname in self.texts else None
+        return ModuleSpec(fullname, cast("Any", self), is_package=True) if fullname in self.texts else None
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Leave making the module to Python."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        exec(compile(self.texts[module.__name__], f"<{module.__name__}>", "exec"), vars(module))
 
     def get_source(self, fullname: str) -> str:
         return self.texts[fullname]
-
-    def is_package(self, fullname: str) -> bool:
-        return True
 
 
 _loaded = _Loaded()

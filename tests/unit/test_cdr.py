@@ -20,6 +20,7 @@ import pytest
 from iiop.cdr import (
     Array,
     Boolean,
+    Bound,
     ByteOrder,
     CDRType,
     Char,
@@ -29,6 +30,7 @@ from iiop.cdr import (
     Enum,
     Field,
     Float,
+    Length,
     Long,
     LongLong,
     Octet,
@@ -770,3 +772,14 @@ def test_what_is_no_text_is_not_searched() -> None:
 
     with pytest.raises(EncodeError, match="string must be str, not Endless"):
         codec(str).encode(Endless())
+
+
+def test_bounds_and_lengths_in_annotations() -> None:
+    """What `Sequence(X, n)` and `Array(X, n)` say, without saying X again."""
+    bounded = Annotated[tuple[Annotated[int, Short], ...], Bound(2)]
+    assert cdr_type(bounded) == Sequence(Short, 2)
+    assert cdr_type(Annotated[tuple[bounded, ...], Length(3)]) == Array(Sequence(Short, 2), 3)
+    with pytest.raises(TypeError, match="no sequence"):
+        cdr_type(Annotated[str, Bound(2)])
+    with pytest.raises(TypeError, match="no sequence"):
+        cdr_type(Annotated[bool, Length(2)])

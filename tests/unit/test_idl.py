@@ -142,7 +142,7 @@ def test_names_that_python_has(idl: Compile) -> None:
       struct None { long from; long self; };
       enum E { name, mro, real, if };
       exception X { string args; };
-      interface I { void operations(in long self, in long import); long print(); attribute long lambda; void interface_(); };
+      interface I { void operations(in long self, in long import); long print(); attribute long lambda; void repository_id(); };
     };
     """)
     module = m._class
@@ -151,6 +151,7 @@ def test_names_that_python_has(idl: Compile) -> None:
     assert module.X("a")._args == "a"
     assert list(module.I.operations()["operations"].signature.parameters) == ["_self", "_import"]
     assert module.I.operations()["operations"].method == "_operations"
+    assert module.I.operations()["repository_id"].method == "repository_id_"
     assert module.I.operations()["_get_lambda"].method == "_get_lambda"
 
 
@@ -411,6 +412,11 @@ def test_nothing_is_overwritten_that_is_of_other_files(tmp_path: Path) -> None:
     (tmp_path / "mine" / "M" / "__init__.py").write_text("mine = 1\n")
     with pytest.raises(IDLError, match="something else"):
         write_packages(one, tmp_path / "mine")
+
+
+def test_warnings_are_logged(idl: Compile, caplog: pytest.LogCaptureFixture) -> None:
+    assert idl("const long double HALF = 0.5;").HALF == 0.5
+    assert "given.idl:1: Warning: long double constant truncated" in caplog.text
 
 
 def test_comments_cannot_leave_their_docstring(idl: Compile) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import subprocess
-import sys
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -19,9 +17,10 @@ from iiop.cdr.any import Any as CORBAAny
 from iiop.cdr.typecode import TCKind, TypeCode
 from iiop.exceptions import UserException
 from iiop.idl import AsyncInterface, IDLError, Interface, Servant, load
-from iiop.idl.compiler import NoCompilerError, compile_idl, write_packages
+from iiop.idl.compiler import compile_idl, write_packages
 from iiop.iop import NIL
-from iiop_tools.iiop_idl import main
+from tests.idl_texts import BANK, EVERYTHING, TYPES, UNIONS, VALUES
+from tests.interop.test_idl_of_omniorb import use_all
 
 Compile = Callable[..., ModuleType]
 
@@ -44,37 +43,6 @@ def octets(cls: Any, value: Any) -> str:
     encoded = codec(cls).encode(value)
     assert codec(cls).decode(encoded) == value
     return encoded.hex()
-
-
-BANK = """
-// Money, and
-// who has it.
-module Bank {
-  typedef long Amount;  // in cents
-  enum State { open, closed };
-  // One line of an account.
-  struct Entry {
-    string text;   // what for
-    Amount cents;
-  };
-  typedef sequence<Entry> Entries;
-  exception Overdrawn { Amount missing; };
-  const Amount LIMIT = 1000;
-  interface Account {
-    /* Why an account
-     * is closed. */
-    exception Closed { State why; };
-    const string CURRENCY = "EUR";
-    readonly attribute Amount balance;
-    attribute string owner;
-    /** Take money out. */
-    Amount withdraw(in Amount cents, inout string why, out Entries lines) raises (Overdrawn, Closed);
-    oneway void notify(in string text);
-    Account other(in Account like);
-  };
-  interface Savings : Account { double rate(); };
-};
-"""
 
 
 def test_a_module(idl: Compile) -> None:
@@ -169,23 +137,6 @@ def test_names_that_generated_code_imports(idl: Compile) -> None:
     assert m.IOR.operations()["Value"].arguments.encode((number, 6, NIL, None)).hex()[:32] == "00000005000000027800000000000006"
 
 
-UNIONS = """
-module U {
-  enum Colour { red, green, blue };
-  union Number switch (short) { case -1: long whole; case 0: case 1: string text; default: double real; };
-  union Some switch (boolean) { case TRUE: long there; };
-  union Both switch (boolean) { case TRUE: long a; case FALSE: string b; };
-  union Tinted switch (Colour) { case red: octet r; case blue: sequence<Colour> many; };
-  union Lettered switch (char) { case 'a': case '\\'': long number; };
-  union Otherwise switch (long) { default: string text; };
-  union Chain;
-  typedef sequence<Chain, 1> Chains;
-  union Chain switch (boolean) { case TRUE: Chains next; case FALSE: long last; };
-  union Inner switch (long) { case 1: struct Here { long a; } it; };
-};
-"""
-
-
 def test_unions(idl: Compile) -> None:
     u = idl(UNIONS).U
     assert octets(u.Number, u.Number(1, "a")) == "0001000000000002" + "6100"
@@ -200,36 +151,6 @@ def test_unions(idl: Compile) -> None:
     assert octets(u.Chain, u.Chain(True, (u.Chain(False, 5),))) == "01000000000000010000000000000005"
     assert octets(u.Inner, u.Inner(1, u.Inner.Here(2))) == "0000000100000002"
     assert "text: 0, 1" in u.Number.__doc__
-
-
-TYPES = """
-module T {
-  typedef octet Byte;
-  typedef Byte Digest[3];
-  typedef long Row[2];
-  typedef Row Grid[2];
-  typedef long Plane[2][3];
-  struct Node;
-  typedef sequence<Node> Nodes;
-  struct Node { string name; Nodes children; };
-  struct All {
-    string<3> short_;  wstring wide;  wstring<3> short_wide;  wchar letter;  char c;
-    fixed<5, 2> price;  long double exact;
-    sequence<Byte> octets;  sequence<octet, 2> few_octets;  sequence<sequence<short, 2> > nested;
-    Digest three;  Grid square;  Plane flat;  unsigned long long large;
-    any thing;  CORBA::TypeCode code;  Object target;  Node tree;
-  };
-  const long long BIG = -9223372036854775807;
-  const wstring WIDE = L"x\\u20ac";
-  const string TEXT = "quote \\" back \\\\ line\\n";
-  const char LETTER = '\\'';
-  const fixed PRICE = 1.50d;
-  const boolean YES = TRUE;
-  const double HALF = 0.5;
-  enum Colour { red, green };
-  const Colour BEST = green;
-};
-"""
 
 
 def test_types(idl: Compile) -> None:
@@ -255,23 +176,6 @@ def test_types(idl: Compile) -> None:
     assert t.TEXT == 'quote " back \\ line\n'
     assert ("'", Decimal("1.50"), True, 0.5) == (t.LETTER, t.PRICE, t.YES, t.HALF)
     assert t.BEST is t.Colour.green
-
-
-VALUES = """
-module V {
-  abstract interface Describable { string describe(); };
-  valuetype Node { public long number; private Node next; };
-  abstract valuetype Shape { long area(); };
-  valuetype Circle : Shape supports Describable { public float radius; factory make(in float radius); };
-  valuetype Base { public octet kind; typedef sequence<Base> Bases; public Bases others; };
-  valuetype Cut : truncatable Base { public Node link; };
-  custom valuetype Secret { public long hidden; };
-  valuetype Name string;
-  valuetype Numbers sequence<long>;
-  struct Holder { Describable one; ValueBase any_; Name label; };
-  interface Taker { Node take(in Node n, in Holder h); };
-};
-"""
 
 
 def test_value_types(idl: Compile) -> None:
@@ -425,127 +329,6 @@ def test_comments_cannot_leave_their_docstring(idl: Compile) -> None:
     assert m.S.__doc__ == 'ends with "'
 
 
-SCALE = [BANK, UNIONS, TYPES, VALUES]
-
-
-def test_generated_code_passes_mypy_strict(tmp_path: Path) -> None:
-    for number, text in enumerate(SCALE):
-        (tmp_path / f"f{number}.idl").write_text(text)
-    write_packages(compile_idl([tmp_path / f"f{number}.idl" for number in range(len(SCALE))]), tmp_path / "stubs")
-    (tmp_path / "use.py").write_text(USE)
-    assert "error:" not in _mypy(tmp_path, "use.py")
-    (tmp_path / "misuse.py").write_text(MISUSE)
-    wrong = [line.split(":")[1] for line in _mypy(tmp_path, "misuse.py").splitlines() if "error:" in line]
-    assert wrong == [str(number) for number, line in enumerate(MISUSE.splitlines(), 1) if "# wrong" in line]
-
-
-def _mypy(folder: Path, file: str) -> str:
-    root = Path(__file__).parents[2]
-    (folder / "mypy.ini").write_text(
-        f"[mypy]\nstrict = true\nmypy_path = {root}\ncache_dir = {folder / 'cache'}\n"
-        "[mypy-iiop.*,ior.*]\nfollow_imports = silent\n"
-        "[mypy-construct.*]\nignore_missing_imports = true\n"
-    )
-    command = [sys.executable, "-m", "mypy", "--config-file", "mypy.ini", "-p", "stubs", "-m", file.removesuffix(".py")]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False).stdout
-
-
-USE = """
-from __future__ import annotations
-
-import asyncio
-
-from iiop.iop import IOR
-from iiop.net.aio_client import AsyncClient
-from iiop.net.client import Client
-from stubs import Bank, U, V
-
-
-class Kept(Bank.AccountServant):
-    def _get_balance(self) -> int:
-        return 5
-
-    async def _get_owner(self) -> str:
-        return "me"
-
-    def _set_owner(self, value: str) -> None: ...
-
-    def withdraw(self, cents: int, why: str) -> tuple[int, str, tuple[Bank.Entry, ...]]:
-        raise Bank.Account.Closed(Bank.State.closed)
-
-    def notify(self, text: str) -> None: ...
-
-    async def other(self, like: IOR) -> IOR:
-        return like
-
-
-def blocking(client: Client, reference: IOR) -> int:
-    account = client.stub(reference, Bank.Account)
-    left, why, lines = account.withdraw(Bank.LIMIT, "rent")
-    return left + lines[0].cents + len(why)
-
-
-async def awaited(client: AsyncClient, reference: IOR) -> int:
-    account = client.stub(reference, Bank.SavingsAsync)
-    task = asyncio.create_task(account.withdraw(5, why="rent"))
-    rate: float = await account.rate()
-    return (await task)[0] + int(rate)
-
-
-some: U.Some = U.Some(True, 5)
-node: V.Node = V.Node(1, V.Node(2, None))
-"""
-
-MISUSE = """
-from iiop.net.client import Client
-from iiop.iop import IOR
-from stubs import Bank
-
-
-class Kept(Bank.AccountServant):
-    def _get_balance(self) -> str:  # wrong
-        return ""
-
-
-def blocking(client: Client, reference: IOR) -> str:
-    client.stub(reference, Bank.AccountAsync)  # wrong
-    account = client.stub(reference, Bank.Account)
-    account.withdraw("five", "rent")  # wrong
-    return account._get_balance()  # wrong
-"""
-
-
-def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "Bank.idl").write_text(BANK)
-    assert main([str(tmp_path / "Bank.idl"), "-o", str(tmp_path / "stubs")]) == 0
-    assert capsys.readouterr().out.splitlines() == [
-        str(tmp_path / "stubs" / "__init__.py"),
-        str(tmp_path / "stubs/Bank/__init__.py"),
-    ]
-    code = "import sys; sys.modules['_omniidl'] = None; from stubs.Bank import Account; print(Account.CURRENCY)"
-    env = {"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}"}
-    assert subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout == "EUR\n"
-
-
-def test_command_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "bad.idl").write_text("module M {\n struct S { long a;")
-    assert main([str(tmp_path / "bad.idl"), "-o", str(tmp_path / "stubs")]) == 1
-    assert "bad.idl:3: Syntax error" in capsys.readouterr().err
-    assert not (tmp_path / "stubs").exists()
-    assert main([str(tmp_path / "absent.idl"), "-o", str(tmp_path / "stubs")]) == 2
-    assert "absent.idl" in capsys.readouterr().err
-    assert main([]) == 2
-    (tmp_path / "hidden").mkdir()
-    (tmp_path / "hidden" / "_omniidl.py").write_text("raise ImportError('No module named _omniidl')")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "hidden"))
-    capsys.readouterr()
-    assert main([str(tmp_path / "bad.idl"), "-o", str(tmp_path / "stubs")]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "pip install 'iiopkit[idl]'" in line
-    with pytest.raises(NoCompilerError):
-        load(tmp_path / "bad.idl")
-
-
 def test_file_names_that_a_shell_would_take_apart(tmp_path: Path) -> None:
     folder = tmp_path / "a $(touch x)"
     folder.mkdir()
@@ -560,3 +343,18 @@ def test_file_names_that_a_shell_would_take_apart(tmp_path: Path) -> None:
 def _written(path: Path, text: str) -> Path:
     path.write_text(text)
     return path
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_everything_can_be_used(tmp_path: Path, name: str) -> None:
+    assert use_all(load(_written(tmp_path / f"{name}.idl", EVERYTHING[name]))) >= 3
+
+
+def test_names_that_other_scopes_have(tmp_path: Path) -> None:
+    root = load(_written(tmp_path / "typing.idl", EVERYTHING["typing"]))
+    assert codec(root.typing.Servant.ABC).encode(root.typing.Servant.ABC(root.typing.Answer.other)).hex() == "00000001"
+    assert root.typing.IntEnum is root.typing.Answer.other
+    assert root.typing.ServantServant_.interface is root.typing.Servant
+    assert issubclass(root.typing.ServantServant, root.typing.Servant)
+    assert root.V1.V.INIT is root.V1.V.State.off
+    assert octets(root.B.Y, root.B.Y(root.A.Types.X(1), root.B.Types.X(2))) == "0000000100000002"

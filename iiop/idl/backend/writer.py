@@ -210,15 +210,18 @@ class _Writer:
 
     def _constant(self, declaration: Constant, inside: Scoped) -> str:
         if isinstance(declaration.value, Enumerator):
-            python, value = (
-                self._scope.name(declaration.value.enum, inside=inside),
-                self._scope.enumerator(declaration.value, inside),
-            )
+            value = self._scope.enumerator(declaration.value, inside)
+        elif declaration.python == "Decimal":
+            value = f"{self._scope('Decimal')}({declaration.value})"
         else:
-            python, value = self._scope(declaration.python), declaration.value
-            if declaration.python == "Decimal":
-                value = f"{python}({value})"
-        return f"{self._scope('ClassVar')}[{python}] = {value}" if inside else f"{self._scope('Final')} = {value}"
+            value = declaration.value
+        if not inside:
+            return f"{self._scope('Final')} = {value}"
+        if isinstance(declaration.value, Enumerator):
+            python = self._scope.name(declaration.value.enum)
+        else:
+            python = self._scope(declaration.python)
+        return f"{self._scope('ClassVar')}[{python}] = {value}"
 
     def _class(
         self, head: list[str], doc: str, first: list[str], declaration: Declaration, inside: Scoped, members: list[Member]

@@ -25,7 +25,8 @@ __all__ = ["IDLError", "NoCompilerError", "compile_idl", "load", "write_packages
 log = logging.getLogger("iiop.idl")
 
 _NO_OMNIIDL = 3
-_MADE_OF = "Made by iiop-idl of "
+MADE_OF = "Made by iiop-idl of "
+"""Begins the line that tells which files a package was made of."""
 
 
 class IDLError(IIOPError, ValueError):
@@ -99,8 +100,8 @@ def write_packages(packages: dict[str, str], folder: str | os.PathLike[str]) -> 
 
 def _made_of(text: str) -> set[str] | None:
     """Return the files that a package was made of, None if it was not made here."""
-    line = next((line for line in text.splitlines() if line.startswith(_MADE_OF)), None)
-    return None if line is None else set(line.removeprefix(_MADE_OF).removesuffix(".").split(", "))
+    line = next((line for line in text.splitlines() if line.startswith(MADE_OF)), None)
+    return None if line is None else set(line.removeprefix(MADE_OF).removesuffix(".").split(", "))
 
 
 class _Loaded:

@@ -5,6 +5,7 @@ Our client calls the omniORBpy servant; then that is a client itself and calls o
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 import sys
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 
 from iiop.cdr import CDRType, codec
 from iiop.idl import Interface, ObjectAdapter, Servant, load
+from iiop.net.aio_client import AsyncClient
 from iiop.net.client import Client
 from iiop.net.server import IIOPServer, ServerThread
 from iiop_fuzz import strategies as iiop_st
@@ -46,6 +48,7 @@ class Scene:
     echo: Any
     relay: Any
     servant: Any
+    reference: IOR
 
 
 def _servant() -> Servant:
@@ -88,7 +91,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         relay.pass_on_to(IORBuilder(echoes().Echo.repository_id).iiop(server.host, server.port, key=b"echo").code_sets().build())
         for stub in (echo, relay):
             assert stub.give_long(1, 2) == (1, 2, 1)
-        yield Scene(echo, relay, servant)
+        yield Scene(echo, relay, servant, IOR.from_string(match[1]))
 
 
 def declared(name: str) -> CDRType:
@@ -136,3 +139,18 @@ def test_exceptions(scene: Scene) -> None:
                 stub.fail_bare()
 
     check()
+
+
+def test_asyncio(scene: Scene) -> None:
+    async def scenario() -> None:
+        client = AsyncClient(policy=POLICY)
+        try:
+            echo = client.stub(scene.reference, echoes().EchoAsync)
+            point = echoes().Point(1, 0.5)
+            assert await asyncio.gather(*[echo.give_point(point, point) for _ in range(5)]) == [(point, point, point)] * 5
+            with pytest.raises(echoes().Bare):
+                await echo.fail_bare()
+        finally:
+            client.close()
+
+    asyncio.run(scenario())

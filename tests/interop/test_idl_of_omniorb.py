@@ -83,6 +83,7 @@ def test_every_file(file: str) -> None:
     assert use_all(load(ROOT / file, include=INCLUDE)) > 0 or declared is None
 
 
+@pytest.mark.timeout(600)
 def test_mypy_strict(tmp_path: Path) -> None:
     for number, file in enumerate(CHECKED_BY_MYPY):
         write_packages(compile_idl([ROOT / file], INCLUDE), tmp_path / "stubs" / f"f{number}")

@@ -259,11 +259,13 @@ def test_what_is_never_on_the_wire(idl: Compile) -> None:
       native Cookie;
       local interface L { const long C = 5; Cookie get(); };
       typedef sequence<L> Ls;
-      struct S { Ls all; };
+      struct S { struct Inside { long a; } it; Ls all; };
+      struct U { S::Inside it; };
       struct T { long a; };
     };
     """).M
     assert m.L.C == 5
+    assert not hasattr(m, "U")
     assert not hasattr(m, "S")
     assert octets(m.T, m.T(1)) == "00000001"
 
@@ -279,6 +281,8 @@ def test_what_is_never_on_the_wire(idl: Compile) -> None:
         ),
         ('interface I {\n void f() context("a"); };', r"given\.idl:2: operation I::f has a context clause"),
         ("valuetype V;\nstruct S {\n V it; };", r"given\.idl:3: V is declared, and not defined"),
+        ("exception E { };\ninterface I {\n attribute long a getraises (E); };", r"given\.idl:3: Syntax error in interface body"),
+        ("component C { };", r"given\.idl:1: Syntax error"),
         ('#include "nowhere.idl"', r"nowhere\.idl: No such file"),
         ("interface A { };\ninterface B : A {\n attribute Missing it; };", r"given\.idl:3: .*Missing"),
     ],
@@ -289,7 +293,7 @@ def test_refusals_name_place_and_construct(idl: Compile, text: str, told: str) -
 
 
 def test_two_files_of_one_module(tmp_path: Path) -> None:
-    (tmp_path / "common.idl").write_text("module M { struct X { long a; }; };")
+    (tmp_path / "common.idl").write_text("module M { struct X { long a; }; native N; struct Y { N it; }; };")
     (tmp_path / "one.idl").write_text('#include "common.idl"\nmodule M { struct One { X it; }; };')
     (tmp_path / "two.idl").write_text('#include "common.idl"\nmodule M { struct Two { X it; }; };')
     (tmp_path / "again.idl").write_text("module M { struct X { long b; }; };")

@@ -14,6 +14,7 @@ from iiop_tools.iiop_idl import main
 from tests.idl_texts import BANK, EVERYTHING
 
 
+@pytest.mark.timeout(600)
 def test_generated_code_passes_mypy_strict(tmp_path: Path) -> None:
     for name, text in EVERYTHING.items():
         (tmp_path / f"{name}.idl").write_text(text)
@@ -121,6 +122,8 @@ def test_command_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str], mon
     assert main([str(tmp_path / "absent.idl"), "-o", str(tmp_path / "stubs")]) == 2
     assert "absent.idl" in capsys.readouterr().err
     assert main([]) == 2
+    assert main([str(tmp_path / "bad.idl"), "-o", str(tmp_path / "my-stubs")]) == 2
+    assert "identifier" in capsys.readouterr().err
     (tmp_path / "hidden").mkdir()
     (tmp_path / "hidden" / "_omniidl.py").write_text("raise ImportError('No module named _omniidl')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "hidden"))

@@ -34,6 +34,8 @@ def iiop_idl(files: tuple[Path, ...], output: Path, include: tuple[Path, ...]) -
     iiop-idl Bank.idl -o stubs/
     from stubs.Bank import Account, AccountAsync, AccountServant
     """
+    if not output.resolve().name.isidentifier():
+        raise click.UsageError(f"-o {output}: this becomes a Python package, so its name has to be an identifier")
     try:
         for path in write_packages(compile_idl(files, include), output):
             cli.say(str(path))

@@ -84,7 +84,6 @@ class Reader:
         modules: packages to write, parents first.
         places: where Python has what IDL has under a name.
         bases: of interfaces and value types.
-        order: of names, as they are declared.
     """
 
     def __init__(self) -> None:
@@ -175,7 +174,7 @@ class Reader:
         made = Skipped(tuple(node.scopedName()), node.repoId(), "", str(why))
         self._skipped[made.scoped] = str(why)
         self._add(node, made)
-        del self.places[made.scoped]
+        self.places.pop(made.scoped, None)
 
     # declarations
 
@@ -240,8 +239,9 @@ class Reader:
 
     def _replace(self, node: Any, why: object) -> None:
         """Skip what was added."""
-        self._contents[self._scope_of(node)].pop()
         scoped = tuple(node.scopedName())
+        contents = self._contents[self._scope_of(node)]
+        contents[:] = [each for each in contents if each.scoped != scoped]
         del self._declared_at[scoped], self._contents[scoped]
         self._skip(node, why)
 
@@ -412,8 +412,9 @@ class Reader:
         scoped = tuple(declared.scopedName())
         if scoped in _BUILT_IN:
             return Basic(_BUILT_IN[scoped])
-        if scoped in self._skipped:
-            raise _NeverOnTheWire(f"{'::'.join(scoped)} ({self._skipped[scoped]})")
+        for scope in (scoped[: len(scoped) - around] for around in range(len(scoped))):
+            if scope in self._skipped:
+                raise _NeverOnTheWire(f"{'::'.join(scope)} ({self._skipped[scope]})")
         if kind == _LOCAL_INTERFACE:
             raise _NeverOnTheWire(f"{'::'.join(scoped)} (a local interface)")
         if kind == K.tk_objref:

@@ -28,11 +28,10 @@ from iiop.idl.backend.tree import (
     ValueBox,
 )
 from iiop.idl.backend.types import Scope, named_in, quoted
+from iiop.idl.compiler import MADE_OF
 
-__all__ = ["MADE_OF", "write"]
+__all__ = ["write"]
 
-MADE_OF = "Made by iiop-idl of "
-"""Begins the line that tells which files a package was made of."""
 _WIDTH = 120
 
 
@@ -402,7 +401,9 @@ def _behind(declaration: Declaration) -> list[str]:
 def _docstring(*paragraphs: str) -> list[str]:
     """Return the lines of a docstring, whatever is in the text."""
     text = "\n\n".join(paragraphs).replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
-    text = "".join([letter if letter == "\n" or letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text])
+    text = "".join(
+        [letter if letter == "\n" or letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text]
+    )
     if text.endswith('"'):
         text = f'{text[:-1]}\\"'
     lines: list[str] = []

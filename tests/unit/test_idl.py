@@ -316,6 +316,13 @@ def test_nothing_is_overwritten_that_is_of_other_files(tmp_path: Path) -> None:
     write_packages(both, tmp_path / "stubs")
     with pytest.raises(IDLError, match="two"):
         write_packages(one, tmp_path / "stubs")
+    long = [tmp_path / f"{letter * 90}.idl" for letter in "ab"]
+    for number, path in enumerate(long):
+        path.write_text(f"module M {{ struct S{number} {{ long a; }}; }};")
+    write_packages(compile_idl(long), tmp_path / "long")
+    write_packages(compile_idl(long), tmp_path / "long")
+    with pytest.raises(IDLError, match=r"was made of a{90}\.idl, b{90}\.idl: compile"):
+        write_packages(one, tmp_path / "long")
     (tmp_path / "mine" / "M").mkdir(parents=True)
     (tmp_path / "mine" / "M" / "__init__.py").write_text("mine = 1\n")
     with pytest.raises(IDLError, match="something else"):

@@ -408,6 +408,9 @@ def _docstring(*paragraphs: str) -> list[str]:
         text = f'{text[:-1]}\\"'
     lines: list[str] = []
     for line in text.split("\n"):
+        if line.startswith(MADE_OF):  # which is read again
+            lines.append(line)
+            continue
         indent = line[: len(line) - len(line.lstrip())]
         lines += textwrap.wrap(
             line, _WIDTH - 10, subsequent_indent=indent + "    ", break_long_words=False, break_on_hyphens=False

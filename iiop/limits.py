@@ -39,7 +39,8 @@ class Limits:
         change_octets: octets of names and references in them; once there are as many, the next is answered TRANSIENT.
         proceeding: requests a Naming Service has passed on to others, and waits for; with 0 it passes on none.
         proceed_time: seconds it waits for one of them.
-        idle_time: seconds a server keeps a connection on which no message becomes whole.
+        idle_connections: connections a client keeps without a call; one more ends the one that was used longest ago.
+        idle_time: seconds a server keeps a connection on which no message becomes whole, and a client one without a call.
         stop_time: seconds a server that stops gives the requests under way.
         leniency: what is let pass of what the standard has otherwise: `STRICT`, `DEFAULT`, `LENIENT` or any other set.
     """
@@ -62,6 +63,7 @@ class Limits:
     change_octets: int = 32 * 1024 * 1024
     proceeding: int = 256
     proceed_time: float = 5.0
+    idle_connections: int = 64
     idle_time: float = 600.0
     stop_time: float = 5.0
     leniency: Leniency = DEFAULT

@@ -85,7 +85,7 @@ class Server:
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self.root = root
-        self._client = AsyncClient(hosts=hosts, policy=policy, limits=limits, pipelined=REQUESTS)
+        self._client = AsyncClient(hosts=hosts, policy=policy, limits=limits, connections=1)
         self._limits = limits
         self._addresses = _addresses(root, limits)
 

@@ -28,13 +28,14 @@ class Agreement:
 
     Attributes:
         speeches: how messages carry characters, by minor version of GIOP.
+        announces: requests are still to tell the code sets: no reply has shown that the server knows them.
     """
 
     def __init__(self, role: Role, agreed: Negotiated | None, code_sets: CodeSetComponentInfo) -> None:
         self.agreed = agreed
         self._listens = role is Role.SERVER
         self.speeches = server_speeches(None) if self._listens else client_speeches(agreed)
-        self._announces = not self._listens and agreed is not None
+        self.announces = not self._listens and agreed is not None
         self._code_sets = code_sets
 
     def speech(self, version: Version) -> Speech:
@@ -47,7 +48,7 @@ class Agreement:
         It may overtake another in a server that runs them at the same time. A context that it has already is left alone; GIOP 1.0
         has no choice, and no context.
         """
-        if not self._announces or self.agreed is None or not request.version.minor or _context(request) is not None:
+        if not self.announces or self.agreed is None or not request.version.minor or _context(request) is not None:
             return request
         context = SERVICE_CONTEXTS.encode(ServiceId.CodeSets, CodeSetContext(*self.agreed))
         return replace(request, service_context=(*request.service_context, ServiceContext(ServiceId.CodeSets, context)))
@@ -59,7 +60,7 @@ class Agreement:
         """
         if message.version.minor:  # in GIOP 1.0 nobody says anything
             if isinstance(message, Reply):
-                self._announces = False
+                self.announces = False
             elif self._listens and message.service_context and (octets := _context(message)) is not None:
                 self.speeches = self._chosen(octets)
         message.body.speech = self.speeches[message.version.minor]

@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, get_args
 
 from iiop.cdr.code_sets import Negotiated
 from iiop.cdr.speech import Speech
 from iiop.connection.agreement import Agreement
 from iiop.connection.pending import Pending, answered_by, expects_reply
+from iiop.connection.prepared import PLAIN_REPLIES, PLAIN_REPLY_SIZE, PreparedRequest
 from iiop.connection.standing import StandingAnswers
 from iiop.connection.states import TRANSITIONS, ConnectionState, Role, Trigger, sendable
 from iiop.exceptions.errors import DecodeError, EncodeError, LocalProtocolError, RemoteProtocolError
@@ -29,6 +30,7 @@ from iiop.giop.header import HEADER_SIZE, Header, cut_header
 from iiop.giop.messages import (
     GIOP_1_2,
     NATIVE,
+    Body,
     CancelRequest,
     CloseConnection,
     LocateReply,
@@ -72,6 +74,10 @@ class EndOfStream:
 
 
 Event = Message | EndOfStream | NeedData
+
+_OPEN, _REQUEST = ConnectionState.OPEN, MessageType.Request
+_FEW = 4096
+"""Octets of a message not yet whole that `answers` joins with those behind; more would be copied again and again."""
 
 _KINDS = {cls: MessageType[cls.__name__] for cls in get_args(Message)}
 
@@ -133,6 +139,7 @@ class Connection:
         self._peers = Pending(limits.outstanding)
         self._may_open = bidirectional
         self._standing = standing
+        self._just_requests = role is Role.CLIENT and fragment_size is None and not bidirectional
         self._agreement = Agreement(role, agreed, code_sets)
         self.listen_points: tuple[ListenPoint, ...] | None = None
 
@@ -162,6 +169,11 @@ class Connection:
             self._next_id = (self._next_id + 2) & 0xFFFFFFFF
             if request_id not in self._ours:
                 return request_id
+
+    @property
+    def has_unread(self) -> bool:
+        """Tell whether `next_event` has anything to look at."""
+        return bool(self._buffer) or self._ended
 
     def receive_data(self, data: bytes) -> None:
         """Keep octets that arrived; no octets mean that the peer ended the stream."""
@@ -251,6 +263,67 @@ class Connection:
         elif isinstance(message, MessageError):
             self._move(Trigger.ERROR_SENT)
         return octets
+
+    def call(self, prepared: PreparedRequest, arguments: Any) -> tuple[int, bytes | bytearray]:
+        """Return the id of a new request and the octets that say it, as `send` does.
+
+        Raises:
+            LocalProtocolError, EncodeError: as `send`.
+        """
+        request_id, ours = self._next_id, self._ours
+        if (
+            not self._just_requests
+            or self.state is not _OPEN
+            or self._agreement.announces
+            or request_id in ours.waiting
+            or request_id in ours.cancelled
+            or len(ours.waiting) >= ours.most
+        ):
+            request = prepared.request(self.next_request_id(), arguments)
+            return request.request_id, self.send(request)
+        octets = prepared.octets(request_id, arguments)
+        self._next_id = (request_id + 2) & 0xFFFFFFFF
+        if prepared.response_expected:
+            ours.waiting[request_id] = _REQUEST
+        return request_id, octets
+
+    def answers(self, data: bytes) -> list[tuple[int, Body]]:
+        """Keep octets that arrived; return the ids and bodies of the plain replies that they are, in order.
+
+        As `receive_data` and then `next_event`, for replies that say NO_EXCEPTION without a service context. What does not begin
+        with these is kept for `next_event`.
+        """
+        if self._buffer:
+            if len(self._buffer) > _FEW or not data:
+                self.receive_data(data)
+                return []
+            data, self._buffer, self._header = bytes(self._buffer) + data, b"", None
+        found: list[tuple[int, Body]] = []
+        at, end = 0, len(data)
+        while end - at >= PLAIN_REPLY_SIZE and self.state is _OPEN:
+            plain = PLAIN_REPLIES.get(data[at : at + 8])
+            if plain is None:
+                break
+            order, minor, id_at, rest, read = plain
+            size, request_id = read(data, at + 8)
+            size += HEADER_SIZE
+            if (
+                not PLAIN_REPLY_SIZE <= size <= end - at
+                or data[at + HEADER_SIZE : at + id_at] + data[at + id_at + 4 : at + PLAIN_REPLY_SIZE] != rest
+                or self._ours.waiting.get(request_id) is not _REQUEST
+                or size > self._limits.message_size
+            ):
+                break
+            del self._ours.waiting[request_id]
+            if minor:
+                self._agreement.announces = False
+            body = Body(data if size == end else data[at : at + size], PLAIN_REPLY_SIZE, order)
+            body.speech = self._agreement.speeches[minor]
+            found.append((request_id, body))
+            at += size
+        if at < end or not data:
+            self.receive_data(data[at:])
+        return found
 
     def abandon(self, request_id: int, version: Version = GIOP_1_2) -> bytes:
         """Stop waiting for a reply; return the CancelRequest to send, empty if the connection is no longer open.

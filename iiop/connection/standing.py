@@ -5,13 +5,13 @@ requests mean. Only a request without service contexts is kept, because what a c
 
 Invariant: at most `most` answers are kept, each of at most `size` octets, as many in its request.
 
-Source: CORBA 3.3 part 2, clause 9.4.2.1, 9.4.3.1: up to the request id, and behind it, a message does not depend on it; the id
-comes first in GIOP 1.2, and behind the service contexts, here none, in 1.0 and 1.1.
+Source: CORBA 3.3 part 2, clause 9.4.2.1, 9.4.3.1: up to the request id, and behind it, a message does not depend on it.
 """
 
 from __future__ import annotations
 
 from iiop.cdr.speech import Speech
+from iiop.connection.prepared import ID_AT
 from iiop.giop.messages import Reply, Request
 from iiop.giop.wire import encode
 
@@ -22,9 +22,6 @@ ANSWER_SIZE = 2048
 
 _MINOR = 5
 """Where a message tells its minor version."""
-
-_ID = (16, 16, 12)
-"""Where the request id begins, by minor version, in requests and replies alike."""
 
 
 class StandingAnswers:
@@ -60,7 +57,7 @@ class StandingAnswers:
         if len(answer) <= self._size:
             if len(self._answers) >= self._most:
                 del self._answers[next(iter(self._answers))]
-            start = _ID[request.version.minor]
+            start = ID_AT[request.version.minor]
             question = octets[:start] + octets[start + 4 :], request.body.speech
             self._answers[question] = answer[:start], answer[start + 4 :]
 
@@ -74,6 +71,6 @@ class StandingAnswers:
         minor = octets[_MINOR] if len(octets) > _MINOR else 3
         if minor > 2:
             return None
-        start = _ID[minor]
+        start = ID_AT[minor]
         answer = self._answers.get((octets[:start] + octets[start + 4 :], speeches[minor]))
         return None if answer is None else octets[start : start + 4].join(answer)

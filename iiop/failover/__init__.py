@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from iiop.failover.classify import ACTIONS, MINOR_ACTIONS, Action, action_for, completion_of
 from iiop.failover.invocation import TRANSITIONS, Invocation, State, Trigger
+from iiop.failover.opening import First, Opening
 from iiop.failover.policy import DEFAULT_POLICY, FailoverPolicy, Semantics, may_repeat
 from iiop.failover.refresh import refresh_time
 from iiop.failover.steps import GiveUp, Reacquire, Step, Succeed, TryEndpoint, Wait
 
 __all__ = [
+    "First",
     "Invocation",
+    "Opening",
     "FailoverPolicy",
     "DEFAULT_POLICY",
     "Semantics",

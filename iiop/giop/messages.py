@@ -203,7 +203,7 @@ class Body:
         Raises:
             DecodeError: they are not, or, if `exact`, octets are left over; the offset is that in the message.
         """
-        settled = self._settled()
+        settled = self if self._codec is None else self._settled()
         if self.speech is not PLAIN:
             codec = codec.spoken(self.speech)
         return codec.decode(settled.octets, settled.byte_order, start=settled.start, exact=exact, limits=limits)

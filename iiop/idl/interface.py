@@ -144,18 +144,19 @@ class Operation:
             result = ()
         return Body.of(self.results, result, speech)
 
-    def answer(self, reply: Reply, limits: Limits = DEFAULT_LIMITS) -> Any:
-        """Return what a Reply without forwarding says.
+    def answer(self, reply: Reply | Body, limits: Limits = DEFAULT_LIMITS) -> Any:
+        """Return what a Reply without forwarding says; of one without exception its body is enough.
 
         Raises:
             UserException: as declared; `UnknownUserException` where it is not.
             SystemException: as the peer sent it; MARSHAL, DATA_CONVERSION and the like, COMPLETED_MAYBE, where status or body
                 are not what is declared.
         """
+        if isinstance(reply, Body):
+            return self.result(reply, limits)
         try:
             if reply.reply_status is ReplyStatus.NO_EXCEPTION:
-                values = reply.body.decode(self.results, limits=limits)
-                return values if self.returns > 1 else values[0] if values else None
+                return self.result(reply.body, limits)
             if reply.reply_status is ReplyStatus.USER_EXCEPTION:
                 exception: Exception = self._user_exception(reply.body, limits)
             elif reply.reply_status is ReplyStatus.SYSTEM_EXCEPTION:
@@ -165,6 +166,18 @@ class Operation:
         except DecodeError as error:
             raise refusal(error, CompletionStatus.COMPLETED_MAYBE) from error
         raise exception
+
+    def result(self, body: Body, limits: Limits = DEFAULT_LIMITS) -> Any:
+        """Return what the body of a reply without exception says.
+
+        Raises:
+            SystemException: MARSHAL, DATA_CONVERSION and the like, COMPLETED_MAYBE, where it is not what is declared.
+        """
+        try:
+            values = body.decode(self.results, limits=limits)
+        except DecodeError as error:
+            raise refusal(error, CompletionStatus.COMPLETED_MAYBE) from error
+        return values if len(values) > 1 else values[0] if values else None
 
     def _user_exception(self, body: Body, limits: Limits) -> UserException:
         repository_id, at = _REPOSITORY_ID.decode_from(body.octets, body.start, body.byte_order, limits)
@@ -221,9 +234,11 @@ def operation(
     def declare(function: F) -> F:
         declared = Operation(function, name=name, raises=raises, oneway=oneway, idempotent=idempotent)
 
+        arity = len(inspect.signature(function).parameters) - 1
+
         @functools.wraps(function)
         def call(self: Interface, *args: Any, **kwargs: Any) -> Any:
-            if kwargs or len(args) != len(declared.signature.parameters):
+            if kwargs or len(args) != arity:
                 args = declared.signature.bind(*args, **kwargs).args
             return self._invoker.invoke(declared, args)
 

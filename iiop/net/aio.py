@@ -7,15 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Callable
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 from iiop.cdr.code_sets import Negotiated
 from iiop.cdr.speech import Speech
-from iiop.connection import NEED_DATA, Connection, ConnectionState, EndOfStream, Event, Role
-from iiop.exceptions import CompletionStatus, ConnectFailed, ConnectionLost, LocalProtocolError, RemoteProtocolError
-from iiop.giop.messages import GIOP_1_0, CloseConnection, LocateReply, LocateRequest, MessageError, Reply, Request
+from iiop.connection import NEED_DATA, Connection, ConnectionState, EndOfStream, Event, PreparedRequest, Role
+from iiop.exceptions import (
+    CompletionStatus,
+    ConnectFailed,
+    ConnectionLost,
+    DeadlineExceeded,
+    LocalProtocolError,
+    RemoteProtocolError,
+)
+from iiop.giop.messages import GIOP_1_0, Body, CloseConnection, LocateReply, LocateRequest, MessageError, Reply, Request
 from iiop.giop.wire import encode
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts, map_host
@@ -24,7 +32,8 @@ from iiop.profile import Version
 __all__ = ["AsyncConnection"]
 
 _NO, _MAYBE = CompletionStatus.COMPLETED_NO, CompletionStatus.COMPLETED_MAYBE
-Waiting = asyncio.Future[Reply | LocateReply]
+_OPEN = ConnectionState.OPEN
+Waiting = asyncio.Future[Any]
 
 
 class AsyncConnection(asyncio.Protocol):
@@ -35,7 +44,7 @@ class AsyncConnection(asyncio.Protocol):
         lost: called once when the connection has ended other than by `close`, with the reason; its `completed` is MAYBE if
             requests were cut off by it.
         limits: what the server may make us hold.
-        agreed: see `Connection`.
+        agreed, fragment_size: see `Connection`.
     """
 
     def __init__(
@@ -45,12 +54,18 @@ class AsyncConnection(asyncio.Protocol):
         lost: Callable[[ConnectionLost], None] | None = None,
         limits: Limits = DEFAULT_LIMITS,
         agreed: Negotiated | None = None,
+        fragment_size: int | None = None,
     ) -> None:
         self.peer = peer
         self._lost = lost
-        self._connection = Connection(Role.CLIENT, limits=limits, agreed=agreed)
+        self._connection = Connection(Role.CLIENT, limits=limits, agreed=agreed, fragment_size=fragment_size)
+        self._loop = asyncio.get_running_loop()
         self._waiting: dict[int, Waiting] = {}
-        self._unsent: list[bytes] = []
+        self._due: dict[int, tuple[float, Version]] = {}
+        """When those that wait with a deadline give up; the times of one policy come in order."""
+        self._alarm: asyncio.TimerHandle | None = None
+        self._unsent: list[bytes | bytearray] = []
+        self._heard = self._silent = False
         self._transport: asyncio.Transport
         self._reason: ConnectionLost | None = None
         self._version = GIOP_1_0
@@ -68,8 +83,13 @@ class AsyncConnection(asyncio.Protocol):
         lost: Callable[[ConnectionLost], None] | None = None,
         limits: Limits = DEFAULT_LIMITS,
         agreed: Negotiated | None = None,
+        fragment_size: int | None = None,
+        keep_alive: bool = False,
     ) -> AsyncConnection:
         """Connect within `timeout` seconds; names are looked up in `hosts` first.
+
+        Args:
+            keep_alive: let TCP ask a silent server from time to time whether it is there.
 
         Raises:
             ConnectFailed: refused, unreachable, unknown name, or too late.
@@ -78,17 +98,30 @@ class AsyncConnection(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(timeout):
-                _, connection = await loop.create_connection(
-                    lambda: cls(peer, lost=lost, limits=limits, agreed=agreed), map_host(hosts or {}, host), port
+                transport, connection = await loop.create_connection(
+                    lambda: cls(peer, lost=lost, limits=limits, agreed=agreed, fragment_size=fragment_size),
+                    map_host(hosts or {}, host),
+                    port,
                 )
         except (OSError, UnicodeError) as error:
             raise ConnectFailed(f"cannot connect to {peer}: {error or 'no answer in time'}") from error
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, keep_alive)
         return connection
 
     @property
     def is_open(self) -> bool:
         """Tell whether requests may still be sent."""
-        return self._reason is None and self._connection.state is ConnectionState.OPEN
+        return self._reason is None and self._connection.state is _OPEN
+
+    @property
+    def is_usable(self) -> bool:
+        """Tell whether further requests should be: a server that let one wait too long must first say something."""
+        return self.is_open and not self._silent
+
+    @property
+    def is_worthless(self) -> bool:
+        """Tell whether it has ended, or a reply was waited for in vain and nothing has ever come."""
+        return not self.is_open or (self._silent and not self._heard)
 
     def speech(self, version: Version) -> Speech:
         """Return how messages of a version of GIOP carry characters."""
@@ -104,42 +137,108 @@ class AsyncConnection(asyncio.Protocol):
             ConnectionLost: with the completion status.
         """
         await self._writable.wait()
-        if not self.is_open:
-            raise ConnectionLost(f"{self._reason or f'{self.peer} has ended the connection'}", completed=_NO)
+        self._check_open()
         request_id = self._connection.next_request_id()
-        request = replace(request, request_id=request_id)
-        self._send(self._connection.send(request))
+        self._write(self._connection.send(replace(request, request_id=request_id)))
         self._version = request.version
         if isinstance(request, Request) and not request.response_expected:
             return None
-        waiting: Waiting = asyncio.get_running_loop().create_future()
-        self._waiting[request_id] = waiting
+        answer: Reply | LocateReply | Body = await self._reply(request_id, request.version)
+        if isinstance(answer, Body):
+            return Reply(request_id, body=answer, version=request.version, byte_order=answer.byte_order)
+        return answer
+
+    async def invoke(self, prepared: PreparedRequest, arguments: Any, deadline: float) -> Body | Reply | None:
+        """Send a prepared request, and return its reply, or of a plain one (NO_EXCEPTION, no service context) its body.
+
+        Args:
+            deadline: on the clock of the loop.
+
+        Raises:
+            DeadlineExceeded: no reply in time; the server is told.
+            As `call`.
+        """
+        if not self._writable.is_set():
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await self._writable.wait()
+            except TimeoutError:
+                raise DeadlineExceeded(f"{self.peer} takes no requests", completed=_NO) from None
+        self._check_open()
+        request_id, octets = self._connection.call(prepared, arguments)
+        self._version = version = prepared.version
+        self._write(octets)
+        if not prepared.response_expected:
+            return None
+        self._due[request_id] = deadline, version
+        if self._alarm is None or deadline < self._alarm.when():
+            self._set_alarm(deadline)
+        try:
+            answer: Body | Reply = await self._reply(request_id, version)
+        finally:
+            self._due.pop(request_id, None)
+        return answer
+
+    def _check_open(self) -> None:
+        if not self.is_open:
+            raise ConnectionLost(f"{self._reason or f'{self.peer} has ended the connection'}", completed=_NO)
+
+    async def _reply(self, request_id: int, version: Version) -> Any:
+        waiting = self._waiting[request_id] = self._loop.create_future()
         try:
             return await waiting
         except asyncio.CancelledError:
-            if self._waiting.pop(request_id, None) is not None and self.is_open:
-                self._send(self._connection.abandon(request_id, request.version))
+            self._silent |= not self._heard
+            self._abandon(request_id, version)
             raise
 
-    def close(self) -> None:
-        """End the connection in order; what still waits has run or not, nobody knows."""
-        if self._reason is None:
-            self._lost = None
-            with contextlib.suppress(LocalProtocolError):  # before GIOP 1.2 a client just goes
-                self._send(self._connection.send(CloseConnection(self._version)))
-            self._end(ConnectionLost(f"connection to {self.peer} closed by us", completed=_MAYBE))
+    def _abandon(self, request_id: int, version: Version) -> None:
+        if self._waiting.pop(request_id, None) is not None and self.is_open:
+            self._write(self._connection.abandon(request_id, version))
 
-    def _send(self, octets: bytes) -> None:
-        """Let octets go out with all that this turn of the event loop has to send: one system call instead of many."""
-        if not self._unsent:
-            asyncio.get_running_loop().call_soon(self._flush)
-        self._unsent.append(octets)
+    def _set_alarm(self, when: float) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = self._loop.call_at(when, self._give_up_late)
+
+    def _give_up_late(self) -> None:
+        """End the waiting of those whose time is over; wake again for the next."""
+        self._alarm = None
+        now = self._loop.time()
+        late = [(request_id, version) for request_id, (deadline, version) in self._due.items() if deadline <= now]
+        for request_id, version in late:
+            del self._due[request_id]
+            waiting = self._waiting.get(request_id)
+            if waiting is not None and not waiting.done():
+                self._silent = True
+                self._abandon(request_id, version)
+                waiting.set_exception(DeadlineExceeded(f"no reply from {self.peer} in time", completed=_MAYBE))
+        if self._due:
+            self._set_alarm(min(deadline for deadline, _ in self._due.values()))
+
+    def _write(self, octets: bytes | bytearray) -> None:
+        """Send octets: at once where nobody waits, else with those of whoever else runs before the loop looks at the network."""
+        if self._unsent:
+            self._unsent.append(octets)
+        elif self._waiting:
+            self._unsent.append(octets)
+            self._loop.call_soon(self._flush)
+        else:
+            self._transport.write(octets)
 
     def _flush(self) -> None:
         if self._unsent:
             octets = b"".join(self._unsent)
             self._unsent.clear()
             self._transport.write(octets)
+
+    def close(self) -> None:
+        """End the connection in order; what still waits has run or not, nobody knows."""
+        if self._reason is None:
+            self._lost = None
+            with contextlib.suppress(LocalProtocolError):  # before GIOP 1.2 a client just goes
+                self._write(self._connection.send(CloseConnection(self._version)))
+            self._end(ConnectionLost(f"connection to {self.peer} closed by us", completed=_MAYBE))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
@@ -151,13 +250,18 @@ class AsyncConnection(asyncio.Protocol):
         self._writable.set()
 
     def data_received(self, data: bytes) -> None:
-        self._connection.receive_data(data)
+        self._heard, self._silent = True, False
+        waiting = self._waiting
+        for request_id, body in self._connection.answers(data):
+            future = waiting.pop(request_id, None)
+            if future is not None and not future.done():
+                future.set_result(body)
         try:
-            while (event := self._connection.next_event()) is not NEED_DATA:
+            while self._connection.has_unread and (event := self._connection.next_event()) is not NEED_DATA:
                 self._take(event)
         except RemoteProtocolError as error:
             if error.response is not None:
-                self._send(encode(error.response))
+                self._write(encode(error.response))
             self._end(ConnectionLost(f"{self.peer} broke GIOP: {error}", completed=_MAYBE))
 
     def eof_received(self) -> None:
@@ -188,6 +292,9 @@ class AsyncConnection(asyncio.Protocol):
         self._reason = reason
         self._writable.set()
         self._flush()
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
         self._transport.close()
         for waiting in self._waiting.values():
             if not waiting.done():

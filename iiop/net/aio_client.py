@@ -8,43 +8,49 @@ from __future__ import annotations
 import asyncio
 import functools
 import random
-from collections import Counter, deque
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from iiop.cdr.code_sets import Negotiated, negotiate
-from iiop.exceptions import CompletionStatus, ConnectionLost, DeadlineExceeded, EncodeError, IIOPError, refusal
-from iiop.failover import DEFAULT_POLICY, FailoverPolicy, GiveUp, Invocation, Reacquire, Succeed, TryEndpoint, Wait
-from iiop.giop.messages import Body, Reply, ReplyStatus, TargetAddress
+from iiop.cdr.code_sets import negotiate
+from iiop.exceptions import CODESET_INCOMPATIBLE, CompletionStatus, ConnectionLost, EncodeError, IIOPError, refusal
+from iiop.failover import (
+    DEFAULT_POLICY,
+    FailoverPolicy,
+    GiveUp,
+    Invocation,
+    Opening,
+    Reacquire,
+    Succeed,
+    TryEndpoint,
+    Wait,
+)
+from iiop.giop.messages import Body, Reply, ReplyStatus
 from iiop.idl import AsyncInterface, Operation
 from iiop.iop import IOR
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts
-from iiop.net.aio import AsyncConnection
-from iiop.net.client import FORWARDS, forward_target, giop_version, request_to, retarget
-from iiop.profile import Endpoint, Version, code_sets_of_clients, endpoints
+from iiop.net.aio_pool import AsyncLine, AsyncPool
+from iiop.net.pool import CONNECTIONS
+from iiop.net.route import FORWARDS, ROUTES, Route, forward_target, giop_version
+from iiop.profile import CodeSetComponentInfo, Endpoint, code_sets_of_clients, endpoints
 
 __all__ = ["AsyncClient"]
 
 A = TypeVar("A", bound=AsyncInterface)
 
-_Line = tuple[str, int, Version, Negotiated | None]
-"""Host, port, version of GIOP and code sets, which some ORBs settle by the first request of a connection."""
-
-IDLE = 64
-"""Connections kept for later calls, whoever they lead to; one more lets go of the one that was used longest ago."""
+_Came = Body | Reply | IIOPError | None
+"""What came of a try; None of a oneway."""
 
 
 class AsyncClient:
-    """Call objects, and keep connections to their servers for later calls.
+    """Call objects over connections that calls share.
 
     Args:
         hosts: addresses of host names that the system's resolver need not know.
         policy: how calls cope with dead servers; its `refresh_interval` does not count, as references stay what they are.
         limits: what a server may make us hold.
         seed: of the jitter of waits; None for one that differs.
-        pipelined: calls a connection carries at a time. With more than one they share its fate: a call that has no reply in time
-            ends it for all of them.
+        code_sets, connections, fragment_size, keep_alive: see `iiop.net.client.Client`.
     """
 
     def __init__(
@@ -54,24 +60,24 @@ class AsyncClient:
         policy: FailoverPolicy = DEFAULT_POLICY,
         limits: Limits = DEFAULT_LIMITS,
         seed: int | None = None,
-        pipelined: int = 1,
+        code_sets: CodeSetComponentInfo | None = None,
+        connections: int = CONNECTIONS,
+        fragment_size: int | None = None,
+        keep_alive: bool = False,
     ) -> None:
         self.policy = policy
-        self._hosts = hosts
         self._limits = limits
+        self._pool = AsyncPool(
+            hosts=hosts, limits=limits, connections=connections, fragment_size=fragment_size, keep_alive=keep_alive
+        )
         self._random = random.Random(seed)
-        self._negotiate = functools.lru_cache(maxsize=256)(functools.partial(negotiate, code_sets_of_clients()))
-        self._endpoints = functools.lru_cache(maxsize=256)(functools.partial(endpoints, limits=limits))
-        self._idle: deque[tuple[_Line, AsyncConnection]] = deque()
-        self._calls: Counter[AsyncConnection] = Counter()
-        self._pipelined = pipelined
-        self._closed = False
+        self._negotiate = functools.lru_cache(maxsize=256)(functools.partial(negotiate, code_sets or code_sets_of_clients()))
+        self._routes = functools.lru_cache(maxsize=ROUTES)(self._make_route)
+        self._openings = functools.lru_cache(maxsize=ROUTES)(self._open)
 
     def close(self) -> None:
-        """Close idle connections, and others once their calls have ended."""
-        self._closed = True
-        while self._idle:
-            self._close_unless_busy(self._idle.pop()[1])
+        """Close idle connections, and others once their call has ended."""
+        self._pool.close()
 
     def stub(self, reference: IOR, interface: type[A]) -> A:
         """Return a stub for a reference that stays what it is: nothing is re-acquired.
@@ -82,8 +88,16 @@ class AsyncClient:
         """
         return interface(_Bound(self, reference))
 
-    async def invoke(self, reference: IOR, operation: Operation, arguments: tuple[Any, ...]) -> Any:
-        """Call an operation as the policy allows; a caller that is cancelled gives the request up.
+    async def invoke(
+        self, reference: IOR, operation: Operation, arguments: tuple[Any, ...], *, policy: FailoverPolicy | None = None
+    ) -> Any:
+        """Call an operation as the policy allows; a caller that is cancelled gives the request up, and its server is told.
+
+        Args:
+            reference: of the object.
+            operation: of its interface.
+            arguments: as many as the operation has.
+            policy: see `FailoverPolicy`; that of the client if None.
 
         Raises:
             CorbaException: what the object, or the way to it, answered.
@@ -93,17 +107,29 @@ class AsyncClient:
             EncodeError: the arguments do not fit the operation.
         """
         now = asyncio.get_running_loop().time
-        known = self._endpoints(reference)
-        invocation: Invocation[Endpoint] = Invocation(
-            self.policy, known, idempotent=operation.idempotent, now=now(), jitter=self._random.random
-        )
+        start, opening = now(), self._openings(reference, policy)
+        first = opening.first
+        came: _Came = None
+        if first is not None:
+            if first.route is not None:
+                try:
+                    came = await self._ask(first.route, operation, arguments, first.step, start)
+                    if type(came) is Body:
+                        return operation.result(came, self._limits)
+                except IIOPError as error:
+                    came = error
+            else:
+                came = await self._try(first.step, operation, arguments)
+        invocation = opening.go_on(first, idempotent=operation.idempotent, start=start)
+        if first is not None:
+            self._tell(opening, invocation, operation, came)
         while True:
             step = invocation.next_step(now())
             match step:
                 case TryEndpoint():
-                    await self._try(invocation, step, operation, arguments)
+                    self._tell(opening, invocation, operation, await self._try(step, operation, arguments))
                 case Reacquire():
-                    invocation.reacquired(known, now())
+                    invocation.reacquired(endpoints(reference, self._limits), now())
                 case Wait():
                     await asyncio.sleep(max(0.0, step.until - now()))
                 case Succeed():
@@ -111,104 +137,97 @@ class AsyncClient:
                 case GiveUp():
                     raise step.error
 
-    async def _try(
-        self, invocation: Invocation[Endpoint], step: TryEndpoint[Endpoint], operation: Operation, arguments: tuple[Any, ...]
-    ) -> None:
-        now = asyncio.get_running_loop().time
-        try:
-            reply = await self._ask(step, operation, arguments)
-            if reply is not None and reply.reply_status in FORWARDS:
-                invocation.forwarded(endpoints(forward_target(reply, self._limits), self._limits), now())
-                return
-            result = None if reply is None else operation.answer(reply, self._limits)
-        except IIOPError as error:
-            invocation.outcome(error, now())
-        else:
-            invocation.outcome(result, now())
+    def _open(self, reference: IOR, policy: FailoverPolicy | None) -> Opening[Endpoint, Route[AsyncLine]]:
+        opening: Opening[Endpoint, Route[AsyncLine]] = Opening(policy or self.policy, self._random.random, self._route_or_none)
+        opening.learn(endpoints(reference, self._limits))
+        return opening
 
-    async def _ask(self, step: TryEndpoint[Endpoint], operation: Operation, arguments: tuple[Any, ...]) -> Reply | None:
-        now = asyncio.get_running_loop().time
-        endpoint, deadline = step.endpoint, now() + step.timeout
+    def _route_or_none(self, endpoint: Endpoint) -> Route[AsyncLine] | None:
+        try:
+            return self._routes(endpoint)
+        except CODESET_INCOMPATIBLE:
+            return None
+
+    def _make_route(self, endpoint: Endpoint) -> Route[AsyncLine]:
         version = giop_version(endpoint.version)
         agreed = None if endpoint.code_sets is None else self._negotiate(endpoint.code_sets)
-        line = endpoint.host, endpoint.port, version, agreed
+        return Route(endpoint, version, agreed, self._pool.line(endpoint.host, endpoint.port, version, agreed))
+
+    async def _try(self, step: TryEndpoint[Endpoint], operation: Operation, arguments: tuple[Any, ...]) -> _Came:
+        try:
+            route = self._routes(step.endpoint)
+            return await self._ask(route, operation, arguments, step, asyncio.get_running_loop().time())
+        except IIOPError as error:
+            return error
+
+    def _tell(
+        self,
+        opening: Opening[Endpoint, Route[AsyncLine]],
+        invocation: Invocation[Endpoint],
+        operation: Operation,
+        came: _Came,
+    ) -> None:
+        """Tell what came of a try: an error, a reply, or None of a oneway."""
+        now = asyncio.get_running_loop().time()
+        try:
+            if isinstance(came, IIOPError):
+                raise came
+            if isinstance(came, Reply) and came.reply_status in FORWARDS:
+                targets = endpoints(forward_target(came, self._limits), self._limits)
+                opening.follow(targets, permanently=came.reply_status is ReplyStatus.LOCATION_FORWARD_PERM)
+                invocation.forwarded(targets, now)
+                return
+            result = None if came is None else operation.answer(came, self._limits)
+        except IIOPError as error:
+            opening.failed(error)
+            invocation.outcome(error, now)
+        else:
+            invocation.outcome(result, now)
+
+    async def _ask(
+        self,
+        route: Route[AsyncLine],
+        operation: Operation,
+        arguments: tuple[Any, ...],
+        step: TryEndpoint[Endpoint],
+        now: float,
+    ) -> Body | Reply | None:
+        deadline, line, pool = now + step.timeout, route.line, self._pool
         connect_timeout, fresh = step.connect_timeout, step.fresh
-        target: TargetAddress | None = None
+        retargeted = False
         while True:
-            connection, used = await self._take(line, connect_timeout, fresh)
             try:
-                body = Body.of(operation.arguments, arguments, connection.speech(version))
-                async with asyncio.timeout_at(deadline):
-                    reply = await connection.call(request_to(0, endpoint, target, operation, body))
+                prepared = route.prepared.get(operation) or route.prepare(operation)
+                connection, used = None if fresh else pool.take(line), True
+                if connection is None:
+                    connection, used = await pool.open(line, connect_timeout, fresh=fresh)
+                try:
+                    answer = await connection.invoke(prepared, arguments, deadline)
+                finally:
+                    pool.give_back(line, connection)
             except EncodeError as error:
-                self._give_back(line, connection)
                 if error.corba is not None:
                     raise refusal(error, CompletionStatus.COMPLETED_NO) from error
                 raise
-            except BaseException as error:
-                connection.close()
-                self._give_back(line, connection)
-                if isinstance(error, TimeoutError):
-                    reason = f"no reply from {connection.peer} in time"
-                    raise DeadlineExceeded(reason, completed=CompletionStatus.COMPLETED_MAYBE) from error
-                if used and isinstance(error, ConnectionLost) and error.completed is CompletionStatus.COMPLETED_NO:
+            except ConnectionLost as error:
+                if used and error.completed is CompletionStatus.COMPLETED_NO:
                     # The server closed an idle connection in order: nothing has run.
-                    connect_timeout, fresh = max(0.0, min(connect_timeout, deadline - now())), True
+                    left = deadline - asyncio.get_running_loop().time()
+                    connect_timeout, fresh = max(0.0, min(connect_timeout, left)), True
                     continue
                 raise
-            self._give_back(line, connection)
-            assert reply is None or isinstance(reply, Reply)
-            if reply is None or reply.reply_status is not ReplyStatus.NEEDS_ADDRESSING_MODE or target is not None:
-                return reply
-            target = retarget(endpoint, reply, self._limits)
-
-    async def _take(self, line: _Line, timeout: float, fresh: bool) -> tuple[AsyncConnection, bool]:
-        """Return a connection, and whether it had been used before; `fresh` takes none that had.
-
-        Raises:
-            ConnectFailed: refused, unreachable, unknown name, or too late.
-        """
-        for entry in () if fresh else reversed(tuple(self._idle)):
-            idle, connection = entry
-            if idle == line:
-                self._idle.remove(entry)
-                if connection.is_open:
-                    return self._begin(line, connection), True
-        host, port, _, agreed = line
-        connected = await AsyncConnection.connect(host, port, timeout, hosts=self._hosts, limits=self._limits, agreed=agreed)
-        return self._begin(line, connected), False
-
-    def _begin(self, line: _Line, connection: AsyncConnection) -> AsyncConnection:
-        """Count one more call on a connection, which others may share if that is not too many."""
-        self._calls[connection] += 1
-        if self._calls[connection] < self._pipelined:
-            self._idle.append((line, connection))
-        return connection
-
-    def _give_back(self, line: _Line, connection: AsyncConnection) -> None:
-        """Count one call less; the connection, if it still is one, may take others."""
-        self._calls[connection] -= 1
-        if not self._calls[connection]:
-            del self._calls[connection]
-        if self._closed:
-            self._close_unless_busy(connection)
-        elif connection.is_open and (line, connection) not in self._idle:
-            self._idle.append((line, connection))
-            if len(self._idle) > IDLE:
-                self._close_unless_busy(self._idle.popleft()[1])
-
-    def _close_unless_busy(self, connection: AsyncConnection) -> None:
-        if connection not in self._calls:
-            connection.close()
+            if type(answer) is not Reply or answer.reply_status is not ReplyStatus.NEEDS_ADDRESSING_MODE or retargeted:
+                return answer
+            route.retarget(answer, self._limits)
+            retargeted = True
 
 
 class _Bound:
-    """Call the object of a reference; the invoker behind a stub."""
+    """Carry calls to one reference; the invoker behind a stub."""
 
     def __init__(self, client: AsyncClient, reference: IOR) -> None:
         self._client = client
         self._reference = reference
 
     def invoke(self, operation: Operation, arguments: tuple[Any, ...]) -> Coroutine[Any, Any, Any]:
-        """Return what `AsyncClient.invoke` does."""
         return self._client.invoke(self._reference, operation, arguments)

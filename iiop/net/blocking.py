@@ -1,19 +1,23 @@
-"""Blocking connections: a socket, a deadline, and a sans-IO `Connection` that decides what octets mean.
+"""Blocking connections: a stream, deadlines, and a sans-IO `Connection` that decides what octets mean.
 
-It must not know operations or policies. One connection serves one call at a time; the pool hands a connection to one thread and
-takes it back.
+Many threads may call over one connection, and replies come in any order. There is no thread of its own: one of those that wait,
+the leader, receives for all and wakes whom it has a reply for; when it leaves, another one leads. It must not know operations or
+policies, nor which connection serves a call (`iiop.net.pool`).
+
+Invariants: as long as somebody waits, somebody leads or has been woken to; whoever waits ends at the deadline of its own.
 """
 
 from __future__ import annotations
 
-import select
+import contextlib
 import socket
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
 from iiop.cdr.code_sets import Negotiated
-from iiop.cdr.speech import Speech
-from iiop.connection import NEED_DATA, Connection, ConnectionState, EndOfStream, Event, Role
+from iiop.connection import NEED_DATA, Connection, EndOfStream, Event, PreparedRequest, Role
 from iiop.exceptions import (
     CompletionStatus,
     ConnectFailed,
@@ -22,36 +26,57 @@ from iiop.exceptions import (
     LocalProtocolError,
     RemoteProtocolError,
 )
-from iiop.giop.messages import CloseConnection, LocateReply, LocateRequest, MessageError, Reply, Request
+from iiop.giop.messages import Body, CloseConnection, LocateReply, LocateRequest, MessageError, Reply, Request
 from iiop.giop.wire import encode
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts, map_host
+from iiop.net.stream import Stream, connected
 from iiop.profile import Version
 
-__all__ = ["BlockingConnection", "ConnectionPool"]
-
-_READ_SIZE = 65536
-_LONGEST_WAIT = 2_000_000.0
-"""Seconds; a socket counts milliseconds in 32 bits, and a policy may allow more, or `math.inf`."""
+__all__ = ["Answer", "BlockingConnection"]
 
 _NO, _MAYBE = CompletionStatus.COMPLETED_NO, CompletionStatus.COMPLETED_MAYBE
+
+Answer = Body | Reply
+"""What comes back: a reply, or of a plain one (NO_EXCEPTION, no service context) its body."""
 
 
 class BlockingConnection:
     """Speak GIOP with one server over one socket.
 
-    Attributes:
+    Args:
+        sock: connected.
         peer: `host:port` as in the reference, for messages.
+        limits: what the server may make us hold.
         agreed: see `Connection`.
+        fragment_size: see `Connection`.
     """
 
-    def __init__(self, sock: socket.socket, peer: str, limits: Limits = DEFAULT_LIMITS, agreed: Negotiated | None = None) -> None:
-        self._socket = sock
+    def __init__(
+        self,
+        sock: socket.socket,
+        peer: str,
+        limits: Limits = DEFAULT_LIMITS,
+        agreed: Negotiated | None = None,
+        fragment_size: int | None = None,
+    ) -> None:
         self.peer = peer
-        self.agreed = agreed
-        self._connection = Connection(Role.CLIENT, limits=limits, agreed=agreed)
-        self._readable = select.poll()
-        self._readable.register(sock, select.POLLIN)
+        self._socket = sock
+        self._stream = Stream(sock)
+        self._connection = Connection(Role.CLIENT, limits=limits, agreed=agreed, fragment_size=fragment_size)
+        self._lock = threading.Lock()
+        """Held for moments, never while waiting: guards the connection, the answers and the sleepers."""
+        self._sending = threading.RLock()
+        """Held while a request is sent; one that knows its owner can be released by whoever is interrupted while taking it."""
+        self._leader: dict[None, int] = {}
+        """The id of the request whose caller leads: a mapping, because `setdefault` asks and takes at once."""
+        self._answers: dict[int, Any] = {}
+        self._sleepers: dict[int, threading.Lock] = {}
+        """Locks that are released to wake who waits for the reply with that id; who wakes one takes it out."""
+        self._lost: ConnectionLost | None = None
+        self._heard = self._silent = False
+        """Whether anything has ever come; whether a reply stayed out, and nothing has come since."""
+        self._retired = False
 
     @classmethod
     def connect(
@@ -63,39 +88,58 @@ class BlockingConnection:
         hosts: Hosts | None = None,
         limits: Limits = DEFAULT_LIMITS,
         agreed: Negotiated | None = None,
+        fragment_size: int | None = None,
+        keep_alive: bool = False,
     ) -> BlockingConnection:
         """Connect within `timeout` seconds; names are looked up in `hosts` first.
 
         The time the system's resolver takes for a name that `hosts` does not know is the one thing nobody can bound.
+
+        Args:
+            keep_alive: let TCP ask a silent server from time to time whether it is there.
 
         Raises:
             ConnectFailed: refused, unreachable, unknown name, or too late.
         """
         peer = f"{host}:{port}"
         try:
-            sock = _connected(map_host(hosts or {}, host), port, timeout)
+            sock = connected(map_host(hosts or {}, host), port, timeout)
         except (OSError, UnicodeError) as error:
             raise ConnectFailed(f"cannot connect to {peer}: {error}") from error
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return cls(sock, peer, limits, agreed)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, keep_alive)
+        return cls(sock, peer, limits, agreed, fragment_size)
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether further requests may be sent, as far as is known: a server that was silent must first say something."""
+        return self._lost is None and not self._silent and not self._retired
+
+    @property
+    def is_worthless(self) -> bool:
+        """Tell whether it has ended, or is to end, or a reply was waited for in vain and nothing has ever come."""
+        return self._lost is not None or self._retired or (self._silent and not self._heard)
+
+    def retire(self) -> None:
+        """Let no further requests be sent."""
+        self._retired = True
 
     def is_usable(self) -> bool:
-        """Tell whether a new request may be sent: nothing says that the server has closed, and no reply came unasked."""
-        try:
-            if self._readable.poll(0):
-                self._connection.receive_data(self._socket.recv(_READ_SIZE))
-            event = self._connection.next_event()
-        except (OSError, RemoteProtocolError):
-            return False
-        return event is NEED_DATA and self._connection.state is ConnectionState.OPEN
+        """Tell whether a new request may be sent where nobody calls: nothing says that the server has closed.
+
+        This looks at what has arrived, for an orderly CloseConnection says that a request sent after it will not run, and the end
+        of the stream that it would be lost: that is the difference between calling elsewhere and not knowing.
+        """
+        if self._stream.has_input and self._lost is None:
+            try:
+                self._distribute(self._stream.receive(time.monotonic() + 1.0))
+            except OSError as error:
+                self._lose(self._broken(error))
+        return self.is_open
 
     def next_request_id(self) -> int:
         """Return the id of the next request on this connection."""
         return self._connection.next_request_id()
-
-    def speech(self, version: Version) -> Speech:
-        """Return how messages of a version of GIOP carry characters."""
-        return self._connection.speech(version)
 
     def call(self, request: Request | LocateRequest, deadline: float) -> Reply | LocateReply | None:
         """Send a request and return its reply; None for a request that expects none.
@@ -106,52 +150,198 @@ class BlockingConnection:
 
         Raises:
             EncodeError, LocalProtocolError: the request cannot be sent; the connection is as before.
-            ConnectionLost: with the completion status; the connection is closed.
-            DeadlineExceeded: no reply in time; the connection is closed, because the reply may yet come.
+            ConnectionLost: with the completion status; the connection has ended.
+            DeadlineExceeded: no reply in time; the server is told, and the connection has ended only if a part of the request was
+                sent and the rest was not.
         """
-        octets = self._connection.send(request)
+        with self._lock:
+            self._check_open()
+            octets = self._connection.send(request)
+        waits = not isinstance(request, Request) or request.response_expected
+        send = self._stream.send_patiently
+        answer: Answer | LocateReply | None = self._exchange(octets, request.request_id, request.version, waits, deadline, send)
+        if isinstance(answer, Body):
+            return Reply(request.request_id, body=answer, version=request.version, byte_order=answer.byte_order)
+        return answer
+
+    def invoke(self, prepared: PreparedRequest, arguments: Any, deadline: float) -> Answer | None:
+        """Send a prepared request, as `call` does.
+
+        Raises:
+            As `call`.
+        """
+        with self._lock:
+            if self._lost is not None:
+                self._check_open()
+            request_id, octets = self._connection.call(prepared, arguments)
+        waits, send = prepared.response_expected, self._stream.send
+        answer: Answer | None = self._exchange(octets, request_id, prepared.version, waits, deadline, send)
+        return answer
+
+    def _check_open(self) -> None:
+        if self._lost is not None:
+            raise ConnectionLost(str(self._lost), completed=_NO) from self._lost
+
+    def _exchange(
+        self,
+        octets: bytes | bytearray,
+        request_id: int,
+        version: Version,
+        waits: bool,
+        deadline: float,
+        send: Callable[[bytes | bytearray, float], None],
+    ) -> Any:
         completed, sent = _NO, False
         try:
-            self._arm(deadline)
-            completed = _MAYBE
+            if not self._sending.acquire(False):
+                self._acquire_sending(deadline)
             try:
-                self._socket.sendall(octets)
+                completed = _MAYBE
+                send(octets, deadline)
                 sent = True
             except ConnectionError:
-                return self._await_reply(deadline)  # what the server said before it went, CloseConnection perhaps, can be read
-            if isinstance(request, Request) and not request.response_expected:
-                return None
-            return self._await_reply(deadline)
+                waits = True  # for what the server said before it went, CloseConnection perhaps
+            finally:
+                self._sending.release()
+            return self._wait(request_id, deadline) if waits else None
         except TimeoutError as error:
-            if sent:  # behind a part of the request, a CancelRequest would be taken for the rest of it
-                self._abandon(request)
-            self.close()
+            self._give_up(request_id, version, sent=sent, begun=completed is _MAYBE)
             raise DeadlineExceeded(f"no reply from {self.peer} in time", completed=completed) from error
+        except ConnectionLost:
+            raise
         except OSError as error:
-            self.close()
-            if isinstance(error, ConnectionLost):
-                raise
+            self._lose(self._broken(error))
             raise ConnectionLost(f"connection to {self.peer} broke: {error}", completed=completed) from error
-        except RemoteProtocolError as error:
-            self._answer(error)
-            raise ConnectionLost(f"{self.peer} broke GIOP: {error}", completed=_MAYBE) from error
+        except BaseException:  # KeyboardInterrupt
+            with contextlib.suppress(RuntimeError):  # it is not ours
+                self._sending.release()
+            self._give_up(request_id, version, sent=sent, begun=completed is _MAYBE)
+            raise
 
-    def _arm(self, deadline: float) -> None:
+    def _give_up(self, request_id: int, version: Version, *, sent: bool, begun: bool) -> None:
+        """Leave the connection to others; behind a part of a request, anything would be taken for the rest of it."""
+        if begun and not sent:
+            self._lose(ConnectionLost(f"a request to {self.peer} could not be sent whole", completed=_MAYBE))
+            return
+        self._silent |= sent
+        with self._lock:
+            self._answers.pop(request_id, None)
+            try:
+                octets = self._connection.abandon(request_id, version)
+            except LocalProtocolError:  # its reply has come just now, or it wants none
+                return
+        if sent and octets and self._sending.acquire(False):
+            try:
+                whole = self._stream.send_at_once(octets)
+            finally:
+                self._sending.release()
+            if not whole:
+                self._lose(ConnectionLost(f"a request to {self.peer} could not be cancelled", completed=_MAYBE))
+
+    def _acquire_sending(self, deadline: float) -> None:
         left = deadline - time.monotonic()
-        if left <= 0:
+        if left <= 0 or not self._sending.acquire(timeout=min(left, threading.TIMEOUT_MAX)):
             raise TimeoutError
-        self._socket.settimeout(min(left, _LONGEST_WAIT))
+        if self._lost is not None:
+            self._sending.release()
+            self._check_open()
 
-    def _await_reply(self, deadline: float) -> Reply | LocateReply:
+    def _wait(self, request_id: int, deadline: float) -> Any:
+        """Return the reply with that id, receiving for others too if nobody does.
+
+        Raises:
+            ConnectionLost: there will be none.
+            TimeoutError, OSError: nothing was heard of it.
+        """
+        leader, answers = self._leader, self._answers
         while True:
-            event = self._connection.next_event()
-            if event is NEED_DATA:
-                self._arm(deadline)
-                self._connection.receive_data(self._socket.recv(_READ_SIZE))
-            elif isinstance(event, (Reply, LocateReply)):
-                return event
-            else:
-                raise self._ended_by(event)
+            try:
+                if leader.setdefault(None, request_id) == request_id:
+                    while request_id not in answers:
+                        if self._lost is not None:
+                            raise ConnectionLost(str(self._lost), completed=self._lost.completed) from self._lost
+                        self._await_reply(deadline)
+                    return answers.pop(request_id)
+            finally:
+                if leader.get(None) == request_id:
+                    del leader[None]
+                    if self._sleepers:
+                        self._wake_a_leader()
+            answer = self._follow(request_id, deadline)
+            if answer is not None:
+                return answer
+
+    def _follow(self, request_id: int, deadline: float) -> Any:
+        """Sleep until woken; return the reply with that id, or None if it is time to lead.
+
+        Raises:
+            ConnectionLost, TimeoutError: as `_wait`.
+        """
+        sleeper = threading.Lock()
+        sleeper.acquire()
+        with self._lock:
+            if request_id in self._answers:
+                return self._answers.pop(request_id)
+            self._sleepers[request_id] = sleeper
+        try:
+            if self._leader:  # who leads sees us when it leaves; else nobody does
+                left = deadline - time.monotonic()
+                if left <= 0 or not sleeper.acquire(timeout=min(left, threading.TIMEOUT_MAX)):
+                    raise TimeoutError
+        except BaseException:
+            with self._lock:
+                self._sleepers.pop(request_id, None)
+            if not self._leader:  # we may have been woken to lead
+                self._wake_a_leader()
+            raise
+        with self._lock:
+            self._sleepers.pop(request_id, None)
+            return self._answers.pop(request_id, None)
+
+    def _wake_a_leader(self) -> None:
+        with self._lock:
+            if self._sleepers:
+                self._sleepers.pop(next(iter(self._sleepers))).release()
+
+    def _await_reply(self, deadline: float) -> None:
+        """Receive once, and give replies to whom they are for.
+
+        Raises:
+            TimeoutError: nothing came.
+            OSError: the connection broke.
+        """
+        self._distribute(self._stream.receive(deadline))
+
+    def _distribute(self, data: bytes) -> None:
+        with self._lock:
+            try:
+                self._heard, self._silent = True, False
+                answers = self._connection.answers(data)
+                if self._connection.has_unread:
+                    self._understand(answers)
+                sleepers = self._sleepers
+                for request_id, answer in answers:
+                    self._answers[request_id] = answer
+                    if sleepers and request_id in sleepers:
+                        sleepers.pop(request_id).release()
+            except BaseException:  # KeyboardInterrupt: nobody knows what became of the replies
+                self._note_lost(ConnectionLost(f"the connection to {self.peer} was interrupted", completed=_MAYBE))
+                raise
+
+    def _understand(self, answers: list[tuple[int, Any]]) -> None:
+        """Look at what else has arrived than plain replies."""
+        try:
+            while (event := self._connection.next_event()) is not NEED_DATA:
+                if not isinstance(event, (Reply, LocateReply)):
+                    self._note_lost(self._ended_by(event))
+                    return
+                answers.append((event.request_id, event))
+        except RemoteProtocolError as error:
+            if error.response is not None:
+                self._stream.send_at_once(encode(error.response))
+            lost = ConnectionLost(f"{self.peer} broke GIOP: {error}", completed=_MAYBE)
+            lost.__cause__ = error
+            self._note_lost(lost)
 
     def _ended_by(self, event: Event) -> ConnectionLost:
         if isinstance(event, CloseConnection):
@@ -162,116 +352,26 @@ class BlockingConnection:
             return ConnectionLost(f"{self.peer} ended the connection without a reply", completed=_MAYBE)
         return ConnectionLost(f"{self.peer} sent a {type(event).__name__} to a client", completed=_MAYBE)
 
-    def _abandon(self, request: Request | LocateRequest) -> None:
-        """Tell the server that nobody waits any more, if that takes no time."""
-        try:
-            self._socket.setblocking(False)
-            self._socket.send(self._connection.abandon(request.request_id, request.version))
-        except (OSError, LocalProtocolError):
-            pass
+    def _broken(self, error: OSError) -> ConnectionLost:
+        lost = ConnectionLost(f"connection to {self.peer} broke: {error}", completed=_MAYBE)
+        lost.__cause__ = error
+        return lost
 
-    def _answer(self, error: RemoteProtocolError) -> None:
-        if error.response is not None:
-            try:
-                self._socket.setblocking(False)
-                self._socket.send(encode(error.response))
-            except OSError:
-                pass
-        self.close()
+    def _lose(self, reason: ConnectionLost) -> None:
+        with self._lock:
+            self._note_lost(reason)
+
+    def _note_lost(self, reason: ConnectionLost) -> None:
+        """Note, under the lock, that the connection has ended, and wake everybody."""
+        if self._lost is None:
+            self._lost = reason
+        for sleeper in self._sleepers.values():
+            sleeper.release()
+        self._sleepers.clear()
+        self._stream.shut()
 
     def close(self) -> None:
-        """Close the socket."""
-        self._socket.close()
-
-
-def _connected(host: str, port: int, timeout: float) -> socket.socket:
-    """Connect to the first address of a host that answers; all of them share `timeout` (`create_connection` gives it to each).
-
-    Raises:
-        OSError, UnicodeError: there is none.
-    """
-    deadline = time.monotonic() + timeout
-    failure = OSError("the host has no address")
-    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    for number, (family, kind, protocol, _, address) in enumerate(addresses):
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("timed out")
-        sock = socket.socket(family, kind, protocol)
-        try:
-            sock.settimeout(min(left / (len(addresses) - number), _LONGEST_WAIT))
-            sock.connect(address)
-        except BaseException as error:
-            sock.close()
-            if not isinstance(error, OSError):
-                raise
-            failure = error
-        else:
-            return sock
-    raise failure
-
-
-class ConnectionPool:
-    """Keep idle connections by address and speech; a connection belongs to one thread while it is out.
-
-    The speech is the version of GIOP and the code sets agreed: omniORB settles both by the first request of a connection.
-    """
-
-    def __init__(self, *, hosts: Hosts | None = None, limits: Limits = DEFAULT_LIMITS) -> None:
-        self.hosts: Hosts = hosts or {}
-        self._limits = limits
-        self._idle: dict[tuple[str, int, Version, Negotiated | None], list[BlockingConnection]] = {}
-        self._lock = threading.Lock()
-        self._closed = False
-
-    def take(
-        self,
-        host: str,
-        port: int,
-        timeout: float,
-        *,
-        version: Version,
-        agreed: Negotiated | None = None,
-        fresh: bool = False,
-    ) -> tuple[BlockingConnection, bool]:
-        """Return a connection, and whether it had been used before; `fresh` takes none that had.
-
-        Raises:
-            ConnectFailed: no connection came about within `timeout` seconds.
-        """
-        while not fresh:
-            with self._lock:
-                idle = self._idle.get((host, port, version, agreed))
-                connection = idle.pop() if idle else None
-            if connection is None:
-                break
-            if connection.is_usable():
-                return connection, True
-            connection.close()
-        connection = BlockingConnection.connect(host, port, timeout, hosts=self.hosts, limits=self._limits, agreed=agreed)
-        return connection, False
-
-    def give_back(self, host: str, port: int, connection: BlockingConnection, *, version: Version) -> None:
-        """Keep a connection, on which nothing is under way, for the next call in that version of GIOP."""
-        with self._lock:
-            if not self._closed:
-                self._idle.setdefault((host, port, version, connection.agreed), []).append(connection)
-                return
-        connection.close()
-
-    def forget(self, host: str, port: int) -> None:
-        """Close the idle connections to an address, so that the next call connects anew (and a balancer distributes it)."""
-        with self._lock:
-            keys = [key for key in self._idle if key[:2] == (host, port)]
-            connections = [connection for key in keys for connection in self._idle.pop(key)]
-        for connection in connections:
-            connection.close()
-
-    def close(self) -> None:
-        """Close what is idle, and what is given back later."""
-        with self._lock:
-            self._closed = True
-            connections = [connection for idle in self._idle.values() for connection in idle]
-            self._idle.clear()
-        for connection in connections:
-            connection.close()
+        """End the connection; nobody may be calling."""
+        if self._lost is None:
+            self._lost = ConnectionLost(f"connection to {self.peer} closed by us", completed=_NO)
+        self._stream.close()

@@ -12,43 +12,47 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from math import inf
 from types import TracebackType
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
-from iiop.cdr import Short, codec
 from iiop.cdr.code_sets import Negotiated, negotiate
 from iiop.exceptions import (
-    MARSHAL,
+    CODESET_INCOMPATIBLE,
     CompletionStatus,
     ConnectionLost,
-    DecodeError,
     EncodeError,
     FailoverExhausted,
     IIOPError,
     UserException,
     refusal,
 )
-from iiop.failover import DEFAULT_POLICY, FailoverPolicy, GiveUp, Invocation, Reacquire, Succeed, TryEndpoint, Wait, refresh_time
+from iiop.failover import (
+    DEFAULT_POLICY,
+    FailoverPolicy,
+    First,
+    GiveUp,
+    Invocation,
+    Opening,
+    Reacquire,
+    Succeed,
+    TryEndpoint,
+    Wait,
+    refresh_time,
+)
 from iiop.giop.messages import (
-    GIOP_1_0,
-    GIOP_1_1,
-    GIOP_1_2,
-    AddressingDisposition,
     Body,
-    IORAddressingInfo,
     Reply,
     ReplyStatus,
-    Request,
-    ResponseFlags,
-    TargetAddress,
-    key_address,
 )
 from iiop.idl import Interface, Operation
-from iiop.iop import IOR, IOR_CODEC
+from iiop.iop import IOR
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts
-from iiop.net.blocking import ConnectionPool
-from iiop.profile import CodeSetComponentInfo, Endpoint, ProfileBody, Version, code_sets_of_clients, encode_profile, endpoints
+from iiop.net.blocking import Answer
+from iiop.net.pool import CONNECTIONS, ConnectionPool, Line
+from iiop.net.route import FORWARDS, ROUTES, Route, forward_target, giop_version
+from iiop.profile import CodeSetComponentInfo, Endpoint, code_sets_of_clients, endpoints
 
 __all__ = ["Client", "Reference"]
 
@@ -56,9 +60,6 @@ S = TypeVar("S", bound=Interface)
 Acquire = Callable[[float], IOR]
 
 log = logging.getLogger("iiop.client")
-
-_DISPOSITION = codec(Annotated[int, Short])
-FORWARDS = (ReplyStatus.LOCATION_FORWARD, ReplyStatus.LOCATION_FORWARD_PERM)
 
 
 class Client:
@@ -70,6 +71,9 @@ class Client:
         limits: what a server may make us keep.
         seed: of the jitter of waits; None for one that differs.
         code_sets: native and conversion code sets to negotiate with; None for UTF-8, UTF-16 and all that Python has.
+        connections: to one server, which calls share when there are more at a time; the one with the fewest carries the next.
+        fragment_size: octets from which on requests of GIOP 1.1 and 1.2 are sent in fragments; None sends them whole.
+        keep_alive: let TCP ask a silent server from time to time whether it is there.
     """
 
     def __init__(
@@ -80,10 +84,16 @@ class Client:
         limits: Limits = DEFAULT_LIMITS,
         seed: int | None = None,
         code_sets: CodeSetComponentInfo | None = None,
+        connections: int = CONNECTIONS,
+        fragment_size: int | None = None,
+        keep_alive: bool = False,
     ) -> None:
         self.policy = policy
         self.limits = limits
-        self.pool = ConnectionPool(hosts=hosts, limits=limits)
+        self.pool = ConnectionPool(
+            hosts=hosts, limits=limits, connections=connections, fragment_size=fragment_size, keep_alive=keep_alive
+        )
+        self._routes = functools.lru_cache(maxsize=ROUTES)(self._make_route)
         self._negotiate = functools.lru_cache(maxsize=256)(functools.partial(negotiate, code_sets or code_sets_of_clients()))
         self._random = random.Random(seed)
 
@@ -120,101 +130,80 @@ class Client:
         """
         return None if server is None else self._negotiate(server)
 
+    def route(self, endpoint: Endpoint) -> Route[Line]:
+        """Return what is kept of an endpoint.
+
+        Raises:
+            CODESET_INCOMPATIBLE: there is no code set that both have.
+        """
+        return self._routes(endpoint)
+
+    def route_or_none(self, endpoint: Endpoint) -> Route[Line] | None:
+        """Return what is kept of an endpoint; None if there is no code set that both have, which a caller is told, not we."""
+        try:
+            return self.route(endpoint)
+        except CODESET_INCOMPATIBLE:
+            return None
+
+    def _make_route(self, endpoint: Endpoint) -> Route[Line]:
+        agreed, version = self.negotiated(endpoint.code_sets), giop_version(endpoint.version)
+        return Route(endpoint, version, agreed, self.pool.line(endpoint.host, endpoint.port, version, agreed))
+
     def ask(
         self,
-        endpoint: Endpoint,
+        route: Route[Line],
         operation: Operation,
         arguments: tuple[Any, ...],
         step: TryEndpoint[Endpoint],
+        now: float,
         *,
         fresh: bool = False,
-    ) -> Reply | None:
+    ) -> Answer | None:
         """Send a request to one endpoint and return its reply; None for a oneway.
+
+        Args:
+            now: seconds of `time.monotonic`; the step's timeout counts from there.
+            fresh: use no connection that was used before.
 
         Raises:
             ConnectFailed, ConnectionLost, DeadlineExceeded, EncodeError: there is no reply.
-            CODESET_INCOMPATIBLE: there is no code set that both have.
             DATA_CONVERSION: an argument has a character that the code set of the connection has not.
             INV_OBJREF, MARSHAL: an argument is a wide character, which the reference, or GIOP 1.0, has no code set for.
         """
-        agreed, version = self.negotiated(endpoint.code_sets), giop_version(endpoint.version)
-        deadline = time.monotonic() + step.timeout
+        deadline, line, pool = now + step.timeout, route.line, self.pool
         connect_timeout, fresh = step.connect_timeout, fresh or step.fresh
-        target: TargetAddress | None = None
+        retargeted = False
         while True:
-            connection, used = self.pool.take(
-                endpoint.host, endpoint.port, connect_timeout, version=version, agreed=agreed, fresh=fresh
-            )
             try:
-                body = Body.of(operation.arguments, arguments, connection.speech(version))
-                reply = connection.call(request_to(connection.next_request_id(), endpoint, target, operation, body), deadline)
+                prepared = route.prepared.get(operation) or route.prepare(operation)
+                connection, used = pool.take(line, connect_timeout, fresh=fresh)
+                try:
+                    answer = connection.invoke(prepared, arguments, deadline)
+                except IIOPError:
+                    raise
+                except BaseException:
+                    connection.retire()
+                    raise
+                finally:
+                    pool.give_back(line, connection)
             except EncodeError as error:
-                self.pool.give_back(endpoint.host, endpoint.port, connection, version=version)
                 if error.corba is not None:
                     raise refusal(error, CompletionStatus.COMPLETED_NO) from error
                 raise
-            except BaseException as error:
-                connection.close()
-                if used and isinstance(error, ConnectionLost) and error.completed is CompletionStatus.COMPLETED_NO:
+            except ConnectionLost as error:
+                if used and error.completed is CompletionStatus.COMPLETED_NO:
                     # The server closed an idle connection in order: nothing has run.
                     connect_timeout, fresh = max(0.0, min(connect_timeout, deadline - time.monotonic())), True
                     continue
                 raise
-            self.pool.give_back(endpoint.host, endpoint.port, connection, version=version)
-            assert reply is None or isinstance(reply, Reply)
-            if reply is None or reply.reply_status is not ReplyStatus.NEEDS_ADDRESSING_MODE or target is not None:
-                return reply
-            target = retarget(endpoint, reply, self.limits)
+            if type(answer) is not Reply or answer.reply_status is not ReplyStatus.NEEDS_ADDRESSING_MODE or retargeted:
+                return answer
+            route.retarget(answer, self.limits)
+            retargeted = True
 
 
-def retarget(endpoint: Endpoint, reply: Reply, limits: Limits) -> TargetAddress:
-    """Return the target address in the form that a NEEDS_ADDRESSING_MODE asks for.
-
-    Raises:
-        MARSHAL: it asks for none there is; nothing has run.
-    """
-    try:
-        form = AddressingDisposition(reply.body.decode(_DISPOSITION, limits=limits))
-    except ValueError as error:
-        raise MARSHAL(0, CompletionStatus.COMPLETED_NO) from error
-    if form is AddressingDisposition.KeyAddr:
-        return key_address(endpoint.object_key)
-    profile = encode_profile(ProfileBody(endpoint.version, endpoint.host, endpoint.port, endpoint.object_key))
-    if form is AddressingDisposition.ProfileAddr:
-        return TargetAddress(form, profile)
-    return TargetAddress(form, IORAddressingInfo(0, IOR("", (profile,))))
-
-
-def request_to(request_id: int, endpoint: Endpoint, target: TargetAddress | None, operation: Operation, body: Body) -> Request:
-    """Return the request that calls an operation at an endpoint, its target in the form asked for, or as object key."""
-    return Request(
-        request_id,
-        operation.name,
-        target or key_address(endpoint.object_key),
-        ResponseFlags.SYNC_NONE.value if operation.oneway else ResponseFlags.SYNC_WITH_TARGET.value,
-        (),
-        body,
-        b"",
-        giop_version(endpoint.version),
-    )
-
-
-def forward_target(reply: Reply, limits: Limits) -> IOR:
-    """Return the reference that a LOCATION_FORWARD carries.
-
-    Raises:
-        MARSHAL: it cannot be read; nothing has run.
-    """
-    try:
-        reference: IOR = reply.body.decode(IOR_CODEC, limits=limits)
-    except DecodeError as error:
-        raise MARSHAL(0, CompletionStatus.COMPLETED_NO) from error
-    return reference
-
-
-def giop_version(version: Version) -> Version:
-    """Return the GIOP version to speak to a profile: the highest both know."""
-    return GIOP_1_2 if version >= GIOP_1_2 else GIOP_1_1 if version >= GIOP_1_1 else GIOP_1_0
+_Came = Answer | IIOPError | None
+"""What came of a try; None of a oneway."""
 
 
 class Reference:
@@ -244,8 +233,10 @@ class Reference:
         self._acquire = acquire
         self.policy = policy or client.policy
         self._lock = threading.Lock()
-        self._endpoints: tuple[Endpoint, ...] = () if known is None else endpoints(known, client.limits)
-        self._refresh_at = self._next_refresh()
+        self._opening: Opening[Endpoint, Route[Line]] = Opening(self.policy, client.jitter, client.route_or_none)
+        self._refresh_at = inf
+        if known is not None:
+            self._learn(endpoints(known, client.limits))
 
     def invoke(self, operation: Operation, arguments: tuple[Any, ...]) -> Any:
         """Call an operation as the policy allows.
@@ -258,18 +249,39 @@ class Reference:
             EncodeError: the arguments do not fit the operation.
         """
         start = time.monotonic()
-        invocation: Invocation[Endpoint] = Invocation(
-            self.policy,
-            self._current(start),
-            idempotent=operation.idempotent,
-            now=start,
-            jitter=self._client.jitter,
-        )
+        if start >= self._refresh_at:
+            self._refresh()
+        first = self._opening.first
+        came: _Came = None
+        if first is not None:
+            if first.route is not None:
+                try:
+                    came = self._client.ask(first.route, operation, arguments, first.step, start, fresh=self._fresh)
+                    if type(came) is Body:
+                        return operation.result(came, self._client.limits)
+                except IIOPError as error:
+                    came = error
+            else:
+                came = self._try(first.step, operation, arguments)
+        return self._persist(first, operation, arguments, start, came)
+
+    def _persist(
+        self,
+        first: First[Endpoint, Route[Line]] | None,
+        operation: Operation,
+        arguments: tuple[Any, ...],
+        start: float,
+        came: _Came,
+    ) -> Any:
+        """Go on as the policy says, from what came of the first step, if there was one."""
+        invocation = self._opening.go_on(first, idempotent=operation.idempotent, start=start)
+        if first is not None:
+            self._tell(invocation, operation, came)
         while True:
             step = invocation.next_step(time.monotonic())
             match step:
                 case TryEndpoint():
-                    self._try(invocation, step, operation, arguments)
+                    self._tell(invocation, operation, self._try(step, operation, arguments))
                 case Reacquire():
                     self._reacquire(invocation, step)
                 case Wait():
@@ -279,15 +291,42 @@ class Reference:
                 case GiveUp():
                     raise step.error
 
-    def _current(self, now: float) -> tuple[Endpoint, ...]:
-        """Return the endpoints known, acquired afresh if it is time.
+    def _try(self, step: TryEndpoint[Endpoint], operation: Operation, arguments: tuple[Any, ...]) -> _Came:
+        now = time.monotonic()
+        try:
+            return self._client.ask(self._client.route(step.endpoint), operation, arguments, step, now, fresh=self._fresh)
+        except IIOPError as error:
+            return error
 
-        If nobody can be asked, those known are kept until it is time again: a dead Naming Service stops no call to a living
-        object. If the answer is that the name leads nowhere any more, none are.
+    def _tell(self, invocation: Invocation[Endpoint], operation: Operation, came: _Came) -> None:
+        """Tell what came of a try: an error, a reply, or None of a oneway."""
+        limits = self._client.limits
+        try:
+            if isinstance(came, IIOPError):
+                raise came
+            if isinstance(came, Reply) and came.reply_status in FORWARDS:
+                targets = endpoints(forward_target(came, limits), limits)
+                with self._lock:
+                    self._opening.follow(targets, permanently=came.reply_status is ReplyStatus.LOCATION_FORWARD_PERM)
+                invocation.forwarded(targets, time.monotonic())
+                return
+            result = None if came is None else operation.answer(came, limits)
+        except IIOPError as error:
+            with self._lock:
+                self._opening.failed(error)
+            invocation.outcome(error, time.monotonic())
+        else:
+            invocation.outcome(result, time.monotonic())
+
+    def _refresh(self) -> None:
+        """Acquire the reference afresh, for it is time.
+
+        If nobody can be asked, the endpoints known are kept until it is time again: a dead Naming Service stops no call to a
+        living object. If the answer is that the name leads nowhere any more, none are.
         """
         with self._lock:
-            if not self._endpoints or now < self._refresh_at:
-                return self._endpoints
+            if self._opening.first is None or time.monotonic() < self._refresh_at:
+                return
             self._refresh_at = self._next_refresh()  # callers beside us go on meanwhile
         try:
             acquired = self._acquire(min(self.policy.attempt_timeout, self.policy.deadline / 2))
@@ -296,30 +335,14 @@ class Reference:
             self._learn(())
         except IIOPError as error:
             log.warning("the reference could not be refreshed, the one known is used on: %s", error)
-        return self._endpoints
 
     def _learn(self, found: tuple[Endpoint, ...]) -> None:
         with self._lock:
-            self._endpoints = found
+            self._opening.learn(found)
             self._refresh_at = self._next_refresh()
 
     def _next_refresh(self) -> float:
         return refresh_time(self.policy, time.monotonic(), chance=self._client.jitter())
-
-    def _try(
-        self, invocation: Invocation[Endpoint], step: TryEndpoint[Endpoint], operation: Operation, arguments: tuple[Any, ...]
-    ) -> None:
-        limits = self._client.limits
-        try:
-            reply = self._client.ask(step.endpoint, operation, arguments, step, fresh=self._fresh)
-            if reply is not None and reply.reply_status in FORWARDS:
-                invocation.forwarded(endpoints(forward_target(reply, limits), limits), time.monotonic())
-                return
-            result = None if reply is None else operation.answer(reply, limits)
-        except IIOPError as error:
-            invocation.outcome(error, time.monotonic())
-        else:
-            invocation.outcome(result, time.monotonic())
 
     def _reacquire(self, invocation: Invocation[Endpoint], step: Reacquire) -> None:
         try:

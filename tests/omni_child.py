@@ -69,6 +69,26 @@ class Child:
             method(*values)
         return perf_counter() - start
 
+    def time_threads(self, ref: int, operation: str, args: list[Any], count: int, threads: int) -> float:
+        """Make `count` calls in so many threads at a time, and return the seconds they took altogether."""
+        method = getattr(self._refs[ref], operation)
+        values = [self._decode(arg) for arg in args]
+        ready = threading.Barrier(threads + 1)
+
+        def run() -> None:
+            ready.wait()
+            for _ in repeat(None, count // threads):
+                method(*values)
+
+        running = [threading.Thread(target=run) for _ in range(threads)]
+        for thread in running:
+            thread.start()
+        ready.wait()
+        start = perf_counter()
+        for thread in running:
+            thread.join()
+        return perf_counter() - start
+
     def time_binds(self, context: int, target: int, count: int) -> float:
         """Bind the names 0, 1, ... to an object, one after the other, and return the seconds that took altogether."""
         names = [[CosNaming.NameComponent(str(number), "")] for number in range(count)]

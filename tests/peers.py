@@ -361,6 +361,12 @@ class OmniRef:
         seconds: float = self.client.command("time_calls", ref=self.number, operation=operation, args=list(args), count=count)
         return seconds
 
+    def time_threads(self, operation: str, *args: Any, count: int, threads: int) -> float:
+        """Return the seconds that `count` calls, by so many threads of the omniORBpy process at a time, took there."""
+        members = {"ref": self.number, "operation": operation, "args": list(args), "count": count, "threads": threads}
+        seconds: float = self.client.command("time_threads", **members)
+        return seconds
+
     def time_binds(self, target: OmniRef, *, count: int) -> float:
         """Bind the names 0, 1, ... in this context to an object; return the seconds that took in the omniORBpy process."""
         seconds: float = self.client.command("time_binds", context=self.number, target=target.number, count=count)

@@ -68,7 +68,7 @@ class AsyncPool:
         for connection, load in loads.items():
             if connection.is_usable:
                 usable += 1
-                if best is None or load < least:
+                if best is None or load <= least:  # of equals the newest, as others may be dead alike
                     best, least = connection, load
         if best is None or (least and usable < self._connections):
             return None

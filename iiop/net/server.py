@@ -84,7 +84,13 @@ class _ServerProtocol(asyncio.Protocol):
 
     def __init__(self, server: IIOPServer) -> None:
         self._server = server
-        self._connection = Connection(Role.SERVER, limits=server.limits, code_sets=server.code_sets, standing=server.standing)
+        self._connection = Connection(
+            Role.SERVER,
+            limits=server.limits,
+            code_sets=server.code_sets,
+            standing=server.standing,
+            fragment_size=server.fragment_size,
+        )
         self._transport: asyncio.Transport
         self._idle: asyncio.TimerHandle | None = None
         self._adapter = server.new_adapter()
@@ -298,7 +304,8 @@ class IIOPServer:
         port: 0 lets the system choose.
         limits: what peers may make us hold.
         code_sets: see `Connection`; references of what is served here are to state them.
-        standing: answers of the adapter's that may be given again without asking it.
+        standing: answers of the adapter's that may be given again without asking it; they are sent whole.
+        fragment_size: octets from which on replies of GIOP 1.1 and 1.2 are sent in fragments; None sends them whole.
 
     Attributes:
         address: what is listened on, numeric once the server has started; the first, where a name has several.
@@ -313,6 +320,7 @@ class IIOPServer:
         limits: Limits = DEFAULT_LIMITS,
         code_sets: CodeSetComponentInfo = CODE_SETS_OF_SERVERS,
         standing: StandingAnswers | None = None,
+        fragment_size: int | None = None,
     ) -> None:
         self.new_adapter = new_adapter
         self.host = host
@@ -321,6 +329,7 @@ class IIOPServer:
         self.limits = limits
         self.code_sets = code_sets
         self.standing = standing
+        self.fragment_size = fragment_size
         self._connections: set[_ServerProtocol] = set()
         self._turned_away = 0
         self._stopping: asyncio.Event | None = None

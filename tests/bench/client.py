@@ -43,6 +43,16 @@ def bound() -> Iterator[tuple[IOR, OmniRef]]:
             yield names.ior, theirs
 
 
+def at_least(least: int, seconds: Callable[[int], float]) -> SelfTimed:
+    """Return a side that makes enough calls, whatever it is asked for, that all of those at a time have some to make."""
+
+    def scaled(count: int) -> float:
+        made = max(count, least)
+        return seconds(made) * count / made
+
+    return SelfTimed(scaled)
+
+
 def in_threads(call: Callable[[], object]) -> SelfTimed:
     """Return a side that calls in several threads at a time, as `time_threads` of the peer does."""
 
@@ -63,7 +73,7 @@ def in_threads(call: Callable[[], object]) -> SelfTimed:
             thread.join()
         return perf_counter() - start
 
-    return SelfTimed(lambda count: seconds(max(count, THREADS)))
+    return at_least(100 * THREADS, seconds)
 
 
 @row("client.resolve", target=1.0)
@@ -77,7 +87,7 @@ def resolve() -> Iterator[Sides]:
         )
 
 
-@row("client.threads_8", target=0.67, one_cpu=False)
+@row("client.threads_8", target=0.67, turns=20, one_cpu=False)
 def threads_8() -> Iterator[Sides]:
     """one of the resolves that 8 threads make at a time, ours on one connection, omniORBpy's as it likes, on all CPUs"""
     with bound() as (ior, theirs), Client(connections=1) as client:
@@ -87,12 +97,12 @@ def threads_8() -> Iterator[Sides]:
 
 def omni_threads(theirs: OmniRef) -> SelfTimed:
     def seconds(count: int) -> float:
-        return theirs.time_threads("resolve", name("account"), count=max(count, THREADS), threads=THREADS)
+        return theirs.time_threads("resolve", name("account"), count=count, threads=THREADS)
 
-    return SelfTimed(seconds)
+    return at_least(100 * THREADS, seconds)
 
 
-@row("client.asyncio_1000", target=0.67, one_cpu=False)
+@row("client.asyncio_1000", target=0.67, turns=20, one_cpu=False)
 def asyncio_1000() -> Iterator[Sides]:
     """one of the resolves that 1,000 tasks make at a time on one connection, and that 8 threads of omniORBpy make, on all CPUs"""
     declared = NamingContextExt.operations()["resolve"]
@@ -114,7 +124,7 @@ def asyncio_1000() -> Iterator[Sides]:
             await asyncio.gather(*tasks)
             return perf_counter() - start
 
-        yield SelfTimed(lambda count: runner.run(seconds(count))), omni_threads(theirs)
+        yield at_least(5 * TASKS, lambda count: runner.run(seconds(count))), omni_threads(theirs)
 
         async def close() -> None:
             client.close()

@@ -216,8 +216,10 @@ class AsyncClient:
                     connect_timeout, fresh = max(0.0, min(connect_timeout, left)), True
                     continue
                 raise
-            if type(answer) is not Reply or answer.reply_status is not ReplyStatus.NEEDS_ADDRESSING_MODE or retargeted:
+            if type(answer) is not Reply:
                 return answer
+            if answer.reply_status is not ReplyStatus.NEEDS_ADDRESSING_MODE or retargeted:
+                return answer.body if answer.reply_status is ReplyStatus.NO_EXCEPTION else answer
             route.retarget(answer, self._limits)
             retargeted = True
 

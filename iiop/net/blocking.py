@@ -14,6 +14,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from threading import get_ident
 from typing import Any
 
 from iiop.cdr.code_sets import Negotiated
@@ -35,6 +36,7 @@ from iiop.profile import Version
 
 __all__ = ["Answer", "BlockingConnection"]
 
+_MAIN = threading.main_thread().ident
 _NO, _MAYBE = CompletionStatus.COMPLETED_NO, CompletionStatus.COMPLETED_MAYBE
 
 Answer = Body | Reply
@@ -76,7 +78,7 @@ class BlockingConnection:
         self._lost: ConnectionLost | None = None
         self._heard = self._silent = False
         """Whether anything has ever come; whether a reply stayed out, and nothing has come since."""
-        self._retired = False
+        self._shared = self._retired = False
 
     @classmethod
     def connect(
@@ -212,9 +214,13 @@ class BlockingConnection:
         except OSError as error:
             self._lose(self._broken(error))
             raise ConnectionLost(f"connection to {self.peer} broke: {error}", completed=completed) from error
-        except BaseException:  # KeyboardInterrupt
+        except BaseException:  # KeyboardInterrupt, which may have come while something was taken, or given back
             with contextlib.suppress(RuntimeError):  # it is not ours
                 self._sending.release()
+            if self._leader.get(None) == request_id:
+                self._resign()
+            elif not self._leader:
+                self._wake_a_leader()
             self._give_up(request_id, version, sent=sent, begun=completed is _MAYBE)
             raise
 
@@ -264,9 +270,7 @@ class BlockingConnection:
                     return answers.pop(request_id)
             finally:
                 if leader.get(None) == request_id:
-                    del leader[None]
-                    if self._sleepers:
-                        self._wake_a_leader()
+                    self._resign()
             answer = self._follow(request_id, deadline)
             if answer is not None:
                 return answer
@@ -277,6 +281,7 @@ class BlockingConnection:
         Raises:
             ConnectionLost, TimeoutError: as `_wait`.
         """
+        self._shared = True
         sleeper = threading.Lock()
         sleeper.acquire()
         with self._lock:
@@ -298,6 +303,11 @@ class BlockingConnection:
             self._sleepers.pop(request_id, None)
             return self._answers.pop(request_id, None)
 
+    def _resign(self) -> None:
+        del self._leader[None]
+        if self._sleepers:
+            self._wake_a_leader()
+
     def _wake_a_leader(self) -> None:
         with self._lock:
             if self._sleepers:
@@ -310,23 +320,27 @@ class BlockingConnection:
             TimeoutError: nothing came.
             OSError: the connection broke.
         """
-        self._distribute(self._stream.receive(deadline))
+        if self._shared and get_ident() == _MAIN:
+            self._stream.wait(deadline)  # for the sake of the others, as the main thread is the one that is interrupted
+        try:
+            self._distribute(self._stream.receive(deadline))
+        except OSError:
+            raise
+        except BaseException:  # KeyboardInterrupt: nobody knows what became of the octets
+            self._lose(ConnectionLost(f"the connection to {self.peer} was interrupted", completed=_MAYBE))
+            raise
 
     def _distribute(self, data: bytes) -> None:
         with self._lock:
-            try:
-                self._heard, self._silent = True, False
-                answers = self._connection.answers(data)
-                if self._connection.has_unread:
-                    self._understand(answers)
-                sleepers = self._sleepers
-                for request_id, answer in answers:
-                    self._answers[request_id] = answer
-                    if sleepers and request_id in sleepers:
-                        sleepers.pop(request_id).release()
-            except BaseException:  # KeyboardInterrupt: nobody knows what became of the replies
-                self._note_lost(ConnectionLost(f"the connection to {self.peer} was interrupted", completed=_MAYBE))
-                raise
+            self._heard, self._silent = True, False
+            answers = self._connection.answers(data)
+            if self._connection.has_unread:
+                self._understand(answers)
+            sleepers = self._sleepers
+            for request_id, answer in answers:
+                self._answers[request_id] = answer
+                if sleepers and request_id in sleepers:
+                    sleepers.pop(request_id).release()
 
     def _understand(self, answers: list[tuple[int, Any]]) -> None:
         """Look at what else has arrived than plain replies."""

@@ -95,20 +95,33 @@ class ConnectionPool:
                 connection = self._from_idle(line)
             if connection is not None:
                 return connection, True
-        deadline = time.monotonic() + timeout
-        with self._lock:
-            while not fresh:
-                open_ones = [connection for connection in line.loads if connection.is_open]
-                if len(open_ones) + line.opening < self._connections:
-                    break
-                if open_ones:
-                    connection = min(open_ones, key=line.loads.__getitem__)
-                    line.loads[connection] += 1
-                    return connection, True
-                if not self._changed.wait(max(0.0, min(deadline - time.monotonic(), threading.TIMEOUT_MAX))):
-                    raise ConnectFailed(f"no connection to {line.host}:{line.port} in time: others have not come about either")
-            line.opening += 1
-        return self._open(line, deadline), False
+        deadline, opening = time.monotonic() + timeout, False
+        try:
+            with self._lock:
+                while not fresh:
+                    if line.idle and (connection := self._from_idle(line)) is not None:
+                        return connection, True
+                    open_ones = [connection for connection in line.loads if connection.is_open]
+                    if len(open_ones) + line.opening < self._connections:
+                        break
+                    if open_ones:
+                        connection = min(open_ones, key=line.loads.__getitem__)
+                        line.loads[connection] += 1
+                        return connection, True
+                    if not self._changed.wait(max(0.0, min(deadline - time.monotonic(), threading.TIMEOUT_MAX))):
+                        reason = f"no connection to {line.host}:{line.port} in time: others have not come about either"
+                        raise ConnectFailed(reason)
+                line.opening += 1
+                opening = True
+            connection = self._connect(line, deadline - time.monotonic())
+            with self._lock:
+                line.loads[connection] = 1
+            return connection, False
+        finally:
+            if opening:
+                with self._lock:
+                    line.opening -= 1
+                    self._changed.notify_all()
 
     def _from_idle(self, line: Line) -> BlockingConnection | None:
         while line.idle:
@@ -120,26 +133,17 @@ class ConnectionPool:
             connection.close()
         return None
 
-    def _open(self, line: Line, deadline: float) -> BlockingConnection:
-        connection = None
-        try:
-            connection = BlockingConnection.connect(
-                line.host,
-                line.port,
-                max(0.0, deadline - time.monotonic()),
-                hosts=self.hosts,
-                limits=self._limits,
-                agreed=line.agreed,
-                fragment_size=self._fragment_size,
-                keep_alive=self._keep_alive,
-            )
-        finally:
-            with self._lock:
-                line.opening -= 1
-                if connection is not None:
-                    line.loads[connection] = 1
-                self._changed.notify_all()
-        return connection
+    def _connect(self, line: Line, timeout: float) -> BlockingConnection:
+        return BlockingConnection.connect(
+            line.host,
+            line.port,
+            max(0.0, timeout),
+            hosts=self.hosts,
+            limits=self._limits,
+            agreed=line.agreed,
+            fragment_size=self._fragment_size,
+            keep_alive=self._keep_alive,
+        )
 
     def give_back(self, line: Line, connection: BlockingConnection) -> None:
         """Tell that a call on a connection has ended."""

@@ -45,6 +45,15 @@ class Stream:
         """Tell whether there is something to receive, the end of the stream perhaps, without waiting."""
         return bool(self._poll(0))
 
+    def wait(self, deadline: float) -> None:
+        """Wait until there is something to receive; unlike `receive`, an interrupt cannot lose octets here.
+
+        Raises:
+            TimeoutError: nothing has arrived in time.
+        """
+        while not self._poll(_milliseconds(deadline)):
+            pass
+
     def receive(self, deadline: float, size: int = _READ_SIZE) -> bytes:
         """Return what has arrived, at least one octet; none if the stream has ended.
 

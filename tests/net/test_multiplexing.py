@@ -158,22 +158,19 @@ def answer_backwards_of(count: int) -> s.Step:
 
 
 def test_deadline_of_one_is_not_that_of_others(make: Make) -> None:
-    """The first to wait may be the one that reads for all, and gives up; its server is told."""
+    """Who gives up tells the server; the others wait on."""
     late = threading.Event()
 
     def answer_the_others(peer: s.Peer) -> None:
         asked = [request for request in peer.server.requests if argument(request) != 1]
         peer.sock.sendall(b"".join(reply_to(peer, request) for request in asked))
 
-    script = [requests(3), s.wait_for(late), lambda peer: cancelled(peer), answer_the_others, echo]
-    with ScriptedServer(script) as server:
+    with ScriptedServer([requests(3), cancelled, s.wait_for(late), answer_the_others, echo]) as server:
         caller = make(connections=1)
-        first = caller.add(server, 1, impatient=True)
-        server.wait_received(1)
         others = [caller.add(server, n) for n in (2, 3)]
-        server.wait_received(3)
+        server.wait_received(2)
         with pytest.raises(DeadlineExceeded) as caught:
-            first.result(10)
+            caller.add(server, 1, impatient=True).result(10)
         assert caught.value.completed is MAYBE
         late.set()
         assert [call.result(10) for call in others] == [20, 30]
@@ -241,8 +238,9 @@ def test_calls_go_where_there_are_fewest(make: Make) -> None:
 # --- blocking only ----------------------------------------------------------------------------------------------------
 
 
-def test_interrupted_leader_leaves_the_others_their_replies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C hits the thread that reads for all; another goes on reading."""
+@pytest.mark.parametrize("leaves", [KeyboardInterrupt, TimeoutError])
+def test_leader_that_leaves_leaves_the_others_their_replies(monkeypatch: pytest.MonkeyPatch, leaves: type[BaseException]) -> None:
+    """Ctrl-C hits the thread that reads for all, or its time is over; another goes on reading."""
     leaders: list[str] = []
     interrupted = threading.Event()
     await_reply = BlockingConnection._await_reply
@@ -252,7 +250,7 @@ def test_interrupted_leader_leaves_the_others_their_replies(monkeypatch: pytest.
         leaders.append(name)
         if name == "first":
             assert interrupted.wait(s.PATIENCE)
-            raise KeyboardInterrupt
+            raise leaves
         await_reply(self, deadline)
 
     with (
@@ -266,8 +264,8 @@ def test_interrupted_leader_leaves_the_others_their_replies(monkeypatch: pytest.
         def call(n: int) -> None:
             try:
                 results[threading.current_thread().name] = stub.add(n)
-            except KeyboardInterrupt:
-                results[threading.current_thread().name] = "interrupted"
+            except (KeyboardInterrupt, DeadlineExceeded):
+                results[threading.current_thread().name] = "left"
 
         threads = [threading.Thread(target=call, args=(n,), name=name) for n, name in enumerate(["first", "second", "third"])]
         for number, thread in enumerate(threads, 1):
@@ -278,7 +276,7 @@ def test_interrupted_leader_leaves_the_others_their_replies(monkeypatch: pytest.
         go.set()
         for thread in threads:
             thread.join()
-        assert results == {"first": "interrupted", "second": 10, "third": 20}
+        assert results == {"first": "left", "second": 10, "third": 20}
         assert leaders[0] == "first"
         assert server.connections == 1
 

@@ -87,7 +87,28 @@ def test_a_snapshot_takes_the_place_of_another_once_it_is_whole(one: Place, nobo
     assert main(["snapshot", nobody, str(file)]) == 2
     assert file.read_text(encoding="utf-8") == snapshot_of(*TREE)
     assert list(tmp_path.iterdir()) == [file]
-    assert main(["snapshot", str(file), str(tmp_path / "missing" / "file")]) == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("", ".: Is a directory"),
+        ("folder", "folder: Is a directory"),
+        ("..", "..: Is a directory"),
+        ("missing/file", "missing/file: No such file or directory"),
+        ("a" * 250, f"{'a' * 250}: File name too long"),
+    ],
+)
+def test_files_that_no_snapshot_can_be_written_to(
+    path: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are called what the user calls them."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "empty.txt").write_text(FIRST_LINE + END_LINE)
+    assert main(["snapshot", "empty.txt", path]) == 2
+    assert capsys.readouterr().err == f"nstool: {why}\n"
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["empty.txt", "folder"]
 
 
 def test_what_could_not_be_read_is_told_and_written(one: Place, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

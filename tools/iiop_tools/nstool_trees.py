@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fnmatch
 import io
 import json
@@ -191,6 +192,8 @@ def _replacing(file: str) -> Iterator[TextIO]:
         yield sys.stdout
         return
     path = Path(file)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with unfinished.open("w", encoding="utf-8", newline="\n") as out:
@@ -198,8 +201,11 @@ def _replacing(file: str) -> Iterator[TextIO]:
             out.flush()
             os.fsync(out.fileno())
         unfinished.replace(path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+        if isinstance(error, OSError) and error.filename == str(unfinished):
+            raise OSError(error.errno, error.strerror, file) from error
         raise
 
 

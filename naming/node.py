@@ -108,7 +108,7 @@ class Node:
                 continue
             name, separator, value = line.partition("=")
             if not separator or not name.strip():
-                raise NodeError(f"{path}, line {number}: not of the form name = value: {line!r}")
+                raise NodeError(f"{path}, line {number}: not of the form name = value: {line[:40]!r}")
             parameters[name.strip()] = value.strip()
         return parameters
 
@@ -162,9 +162,10 @@ class Node:
 
     def _port(self, parameter: str, default: int | None) -> int:
         text = self.config().get(parameter, str(default))
-        if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
-            raise NodeError(f"{self.home / 'etc' / 'config'}: {parameter} = {text}: a port is 1 to 65535")
-        return int(text)
+        port = int(text.lstrip("0")[:6] or "0") if text.isascii() and text.isdigit() else 0
+        if not 1 <= port <= 65535:
+            raise NodeError(f"{self.home / 'etc' / 'config'}: {parameter} = {text[:40]}: a port is 1 to 65535")
+        return port
 
     @property
     def virtual_host(self) -> str | None:

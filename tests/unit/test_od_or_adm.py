@@ -218,6 +218,8 @@ def test_a_folder_in_which_nothing_can_be_written(capsys: pytest.CaptureFixture[
         ("IIOP_port = 65536\n", "config: IIOP_port = 65536: a port is 1 to 65535"),
         ("IIOP_port = \u0668\n", "config: IIOP_port = \u0668: a port is 1 to 65535"),
         ("IIOP_port =\n", "config: IIOP_port = : a port is 1 to 65535"),
+        (f"IIOP_port = {'9' * 5000}\n", f"config: IIOP_port = {'9' * 40}: a port is 1 to 65535"),
+        ("x" * 5000, f"config, line 1: not of the form name = value: {'x' * 40!r}"),
     ],
 )
 def test_mistakes_in_the_config(capsys: pytest.CaptureFixture[str], home: Path, text: str, why: str) -> None:

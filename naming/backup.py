@@ -19,13 +19,14 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from naming.changes import BindingSet
 from naming.store import FILE_NAME, Store, StoreError
 
-__all__ = ["back_up"]
+__all__ = ["back_up", "copied_store"]
 
 TRIES = 50
 """How often to begin anew before giving up."""
@@ -56,18 +57,36 @@ def back_up(folder: str | os.PathLike[str], target: str | os.PathLike[str]) -> i
     with tempfile.TemporaryDirectory(prefix=f"{target.name}.", suffix=".new", dir=target.parent) as unfinished:
         made = Path(unfinished) / target.name
         made.mkdir()
-        copy = made / FILE_NAME
-        for _ in range(TRIES):
-            if _copied(source, copy):
-                break
-        else:
-            raise StoreError(f"it changes too fast: its log began anew during {TRIES} copies on end. Try again", path=str(source))
-        with Store.open(made) as store:
+        with copied_store(source, made) as store:
             bindings = sum(isinstance(change, BindingSet) for change in store.load())
-        _like(copy, source)
+        _like(made / FILE_NAME, source)
         _like(made, source.parent)
         made.rename(target)
     return bindings
+
+
+@contextmanager
+def copied_store(source: Path, folder: Path) -> Iterator[Store]:
+    """Copy a store, whether or not a server has it, and open the copy.
+
+    Args:
+        source: the file that the store is kept in.
+        folder: to copy it into; one that is there.
+
+    Raises:
+        StoreError: the store is damaged, or its log began anew at every try; it is called by the name of `source`.
+        OSError: something cannot be read or written.
+    """
+    try:
+        for _ in range(TRIES):
+            if _copied(source, folder / FILE_NAME):
+                break
+        else:
+            raise StoreError(f"it changes too fast: its log began anew during {TRIES} copies on end. Try again")
+        with Store.open(folder) as store:
+            yield store
+    except StoreError as error:
+        raise StoreError(error.reason, path=str(source)) from error
 
 
 def _copied(source: Path, copy: Path) -> bool:

@@ -235,7 +235,7 @@ def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "does not exist" in refused(capsys, tmp_path / "absent", copy)
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged" / FILE_NAME).write_bytes(b"SQLite format 3\0" + bytes(5000))
-    assert "the store is damaged" in refused(capsys, tmp_path / "damaged", copy)
+    assert refused(capsys, tmp_path / "damaged", copy).startswith(f"{tmp_path / 'damaged' / FILE_NAME}: the store is damaged")
     with Store.open(tmp_path / "store") as store:
         store.write([change(1)])
         assert refused(capsys, tmp_path / "store", tmp_path / "empty") == f"{tmp_path / 'empty'} is there already"

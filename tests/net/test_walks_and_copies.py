@@ -340,5 +340,6 @@ def test_a_folder_without_bindings_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="there are no bindings here"):
         list(folder_entries(tmp_path))
     (tmp_path / "naming.sqlite3").write_bytes(b"something else entirely" * 100)
-    with pytest.raises(StoreError):
+    with pytest.raises(StoreError, match="the store is damaged") as raised:
         list(folder_entries(tmp_path))
+    assert raised.value.path == str(tmp_path / "naming.sqlite3"), "and not that of a copy"

@@ -278,10 +278,11 @@ def test_what_is_no_listing(filled: Node, capsys: pytest.CaptureFixture[str], tm
 @pytest.mark.parametrize(
     ("argv", "code", "why"),
     [
-        (["absent"], 1, "absent is not there"),
-        (["shop.ctx/absent/x"], 1, "absent is not there"),
+        (["absent"], 1, "absent: absent is not there"),
+        (["ab\nsent"], 1, r"ab\nsent: ab\nsent is not there"),
+        (["shop.ctx/absent/x"], 1, "shop.ctx/absent/x: absent is not there"),
         (["TDsample::tdtest"], 1, "TDsample::tdtest is no context"),
-        (["TDsample::tdtest/x"], 1, "TDsample::tdtest is no context"),
+        (["TDsample::tdtest/x"], 1, "TDsample::tdtest/x: TDsample::tdtest is no naming context"),
         (["/shop.ctx"], 2, "a name begins without a slash (that is how it was before V3) (character 0 of '/shop.ctx')"),
         (["a//b"], 2, "an empty name component is written '.' (character 2 of 'a//b')"),
         (["-x"], 2, "No such option"),

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,10 +14,11 @@ import pytest
 
 from iiop.iop import NIL
 from iiop.profile import Version, endpoints
+from iiop_tools import es_channels, odadministerlb, odlistns, odrmubncns
 from iiop_tools.od_or_adm import main
 from ior import IOR
 from naming import NameService, NamingServer
-from naming.claim import announced
+from naming.claim import Claim, announced
 from naming.interfaces import NamingContextExt
 from naming.listings import parse_initial_services
 from naming.names import parse_name
@@ -285,6 +286,7 @@ def test_groups(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
 PROCESSES = 8
 EACH = """
 import sys
+from iiop_tools import es_channels, odadministerlb, odlistns, odrmubncns
 from iiop_tools.od_or_adm import main
 from ior import IOR
 number = sys.argv[1]
@@ -371,3 +373,34 @@ def test_a_server_is_reached_by_many(home: Path) -> None:
         key = next(iter(endpoints(context))).object_key
         other.names.companion(key, NamingContextExt).bind(parse_name("till"), NIL)
         assert one.names.resolve("shop/till").is_nil
+
+
+COMMANDS: dict[str, tuple[Callable[[list[str]], int], list[str]]] = {
+    "OD_or_adm": (main, DOCUMENTED),
+    "odlistns": (odlistns.main, []),
+    "odadministerlb": (odadministerlb.main, ["-c", INTERFACE, "-n", "tills"]),
+    "odrmubncns": (odrmubncns.main, ["-l"]),
+    "esgetchnlior": (es_channels.main_get, ["-g", "G", "-p", "."]),
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_server_that_does_not_answer(name: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every command says it in the same words, and it is no answer."""
+    command, argv = COMMANDS[name]
+    claim = Claim.take(Node(home))
+    assert claim is not None
+    try:
+        claim.announce(f"127.0.0.1:{free_port()}")
+        assert command(argv) == 2
+    finally:
+        claim.release()
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"{name}: the Naming Service of the node does not answer: ")
+    assert len(err.splitlines()) == 1
+
+
+def test_a_name_that_cannot_be_sent(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-d", "-n", "\udcff"]) == 2
+    assert capsys.readouterr().err.startswith("OD_or_adm: the Naming Service of the node answers DATA_CONVERSION")

@@ -9,14 +9,15 @@ import click
 
 from iiop.exceptions import ReferenceFormatError
 from iiop_tools import cli
-from iiop_tools.at_node import answers, naming_service, node_name
 from iiop_tools.daemon import write_whole
+from iiop_tools.registering import answers, mistakes, name_of
 from ior import IOR
 from ior.text import display_text
 from naming.channels import Channel, format_channels, is_channel, parse_channels
 from naming.listings import show_name
 from naming.names import format_name
 from naming.node import Node
+from naming.node_server import administer
 from naming.own_contexts import OwnContexts
 from naming.types import AlreadyBound, BindingType, NotFound
 
@@ -55,8 +56,8 @@ def esgetchnlior(group: str, path: Path, system: str | None) -> None:
 
     They are those bound in the Naming Service of the node that OD_HOME names.
     """
-    with answers(), naming_service(Node.from_environment(system)) as names:
-        contexts = OwnContexts(names)
+    with mistakes(), administer(Node.from_environment(system)) as node:
+        contexts = OwnContexts(node.names)
         channels = []
         for binding in sorted(contexts.bindings(contexts.root), key=lambda binding: binding.binding_name[0].id):
             component = binding.binding_name[0]
@@ -99,22 +100,23 @@ def esetchnlior(file: Path, system: str | None) -> None:
     The file is read whole before anything is bound. What is bound already stays as it is; that is an error if it is anything else
     than what the file has.
     """
-    with answers():
+    with mistakes():
         try:
             channels = parse_channels(file.read_text(encoding="utf-8"))
         except (ReferenceFormatError, UnicodeDecodeError) as error:
             cli.complain(f"{file}: {error}")
             cli.stop(cli.WRONG_USE)
-        with naming_service(Node.from_environment(system)) as names:
-            root = OwnContexts(names).root
+        with administer(Node.from_environment(system)) as node:
+            root = OwnContexts(node.names).root
             others = []
             for channel in channels:
-                name = node_name(channel.name)
-                try:
-                    root.bind(name, channel.reference)
-                except AlreadyBound:
-                    if IOR.from_iop(root.resolve(name)) != channel.reference:
-                        others.append(channel.name)
+                name = name_of(channel.name)
+                with answers(channel.name):
+                    try:
+                        root.bind(name, channel.reference)
+                    except AlreadyBound:
+                        if IOR.from_iop(root.resolve(name)) != channel.reference:
+                            others.append(channel.name)
         for shown in map(show_name, others):
             cli.complain(f"{shown} is bound to something else; delete it first: OD_or_adm -d -n {shown}")
         if others:

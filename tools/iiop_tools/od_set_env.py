@@ -9,8 +9,8 @@ import click
 
 from iiop.exceptions import ReferenceFormatError
 from iiop_tools import cli
-from iiop_tools.at_node import answers
 from iiop_tools.daemon import write_whole
+from iiop_tools.registering import mistakes
 from ior import Address
 from naming.node import Node
 
@@ -66,7 +66,7 @@ def od_set_env(host: str | None, address: str | None, show: bool, unset: bool, s
     """
     if sum((host is not None, address is not None, show, unset)) != 1:
         raise click.UsageError("give exactly one of -n host, -v address, --unset and --show")
-    with answers():
+    with mistakes():
         node = Node.from_environment(system)
         if show:
             click.echo(node.host_name)

@@ -14,7 +14,7 @@ from iiop import iop
 from iiop.exceptions import OBJECT_NOT_EXIST
 from iiop.idl import without_prefix
 from iiop_tools import cli
-from iiop_tools.at_node import answers, node_name
+from iiop_tools.registering import answers, mistakes, name_of
 from ior import IOR
 from naming.administration import LoadBalancingOption
 from naming.changes import ROOT, ContextId, ObjectGroup
@@ -99,9 +99,9 @@ def odlistns(
         raise click.UsageError("--width and --compare go with -l")
     if as_json and (width is not None or compare is not None):
         raise click.UsageError("--json goes without --width and --compare")
-    with answers():
-        start = () if name is None else node_name(name)
-        with administer(Node.from_environment(system)) as node:
+    with mistakes():
+        start = () if name is None else name_of(name)
+        with administer(Node.from_environment(system)) as node, answers(name or "/"):
             found = _listed(OwnContexts(node.names), node.load_balancing, start, recursive, long or as_json)
             if as_json:
                 click.echo(json.dumps([_as_json(each) for each in found], indent=2, ensure_ascii=False))

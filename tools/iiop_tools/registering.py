@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from iiop.exceptions import FailoverExhausted, ReferenceFormatError
+from iiop.exceptions import DeadlineExceeded, FailoverExhausted, ReferenceFormatError, SystemException, TransportError
 from iiop_tools import cli
 from naming.initial_hosts import InitialHost, InitialHosts
 from naming.names import format_name, parse_name
@@ -164,9 +164,15 @@ def name_of(text: str) -> Name:
 
 @contextlib.contextmanager
 def mistakes() -> Iterator[None]:
-    """End the command with one line, as wrong use, where its arguments, the node or the store cannot be used."""
+    """End the command with one line, as wrong use, where its arguments, the node or the store cannot be used or asked."""
     try:
         yield
+    except (TransportError, DeadlineExceeded, FailoverExhausted) as error:
+        cli.complain(f"the Naming Service of the node does not answer: {' '.join(str(error.__cause__ or error).split())}")
+        cli.stop(cli.WRONG_USE)
+    except SystemException as error:
+        cli.complain(f"the Naming Service of the node answers {error}")
+        cli.stop(cli.WRONG_USE)
     except (NodeError, ReferenceFormatError, StoreError) as error:
         cli.complain(cli.printable(str(error)))
         cli.stop(cli.WRONG_USE)
@@ -174,7 +180,7 @@ def mistakes() -> Iterator[None]:
 
 @contextlib.contextmanager
 def answers(name: str, *, wanted: str = "no naming context", taken: str = "") -> Iterator[None]:
-    """Say in a line what the node's server answers about a name, or that it does not.
+    """Say in a line what the node's server answers about a name, and end the command.
 
     Args:
         name: as it was typed.
@@ -183,6 +189,7 @@ def answers(name: str, *, wanted: str = "no naming context", taken: str = "") ->
     """
     try:
         yield
+        return
     except NotFound as error:
         if error.why is NotFoundReason.missing_node:
             what = "is not there"
@@ -190,17 +197,14 @@ def answers(name: str, *, wanted: str = "no naming context", taken: str = "") ->
             what = f"is {wanted}"
         else:
             what = "is no naming context"
-        cli.complain(f"{name}: {format_name(error.rest_of_name[:1])} {what}")
+        line = f"{name}: {format_name(error.rest_of_name[:1])} {what}"
     except AlreadyBound:
-        cli.complain(f"{name} is there already; delete it first: OD_or_adm -d {taken}" if taken else f"{name} has it already")
+        line = f"{name} is there already; delete it first: OD_or_adm -d {taken}" if taken else f"{name} has it already"
     except InvalidName:
-        cli.complain(f"{name!r} cannot be a name here")
+        line = f"{name!r} cannot be a name here"
     except NotEmpty:
-        cli.complain(f"{name} is not empty: delete what is in it first")
+        line = f"{name} is not empty: delete what is in it first"
     except CannotProceed as error:
-        cli.complain(f"{name}: {format_name(error.rest_of_name)} is in another server: delete it there")
-    except FailoverExhausted as error:
-        cli.complain(f"the node's server does not answer: {error.__cause__ or error}")
-    else:
-        return
+        line = f"{name}: {format_name(error.rest_of_name)} is in another server: delete it there"
+    cli.complain(cli.printable(line))
     cli.stop(cli.NO)

@@ -404,3 +404,18 @@ def test_a_server_that_does_not_answer(name: str, home: Path, capsys: pytest.Cap
 def test_a_name_that_cannot_be_sent(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["-d", "-n", "\udcff"]) == 2
     assert capsys.readouterr().err.startswith("OD_or_adm: the Naming Service of the node answers DATA_CONVERSION")
+
+
+def test_what_a_server_would_log_is_not_told_twice(home: Path) -> None:
+    """A command that serves the folder itself logs to nobody."""
+    with administer(Node(home)) as reached:
+        made = reached.names.root.bind_new_context(parse_name("shop"))
+        key = next(iter(endpoints(made))).object_key
+        reached.names.companion(key, NamingContextExt).destroy()
+    program = "import sys; from iiop_tools.odlistns import main; sys.exit(main(sys.argv[1:]))"
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    listed = subprocess.run(
+        [sys.executable, "-c", program, "-R"], env=env, capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert (listed.returncode, listed.stdout) == (0, "Name(Type)\nshop(c)\n")
+    assert listed.stderr == f"odlistns: shop: the context {key.decode()} is bound here, but was destroyed\n"

@@ -8,6 +8,7 @@ click; must not know references, names or captures.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 import traceback
@@ -92,6 +93,8 @@ def run(command: click.Command, argv: Sequence[str] | None = None, *, name: str 
 
         return shell_complete(command, {}, name, f"_{name.upper().replace('-', '_')}_COMPLETE", complete)
     settings = _Settings()
+    if logging.lastResort is not None:
+        logging.lastResort.setLevel(logging.ERROR)  # a command says itself what is wrong
     try:
         with contextlib.ExitStack() as stack:
             context = stack.enter_context(command.make_context(name, arguments, obj=settings))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -223,3 +223,23 @@ def test_an_orphan_that_is_about_to_be_bound_is_none() -> None:
     draft.apply(draft.plan_bind_context(ROOT, parse_name("again"), created.context))
     with pytest.raises(NotFound):
         plan_destroy_orphan(draft, model, created.context)
+
+
+@pytest.mark.parametrize(
+    ("command", "unknown"),
+    [
+        (
+            od_or_adm.main,
+            ["what -p and -v may be", "every exit status", "--check and --json are ours", "IIOP version: 1.0, 1.1, 1.2."],
+        ),
+        (odadministerlb.main, ["how Interstage itself chooses is not public", "every exit status"]),
+        (odrmubncns.main, ["Of the real command these two forms are documented", "every exit status"]),
+    ],
+)
+def test_help_says_what_is_unknown(
+    command: Callable[[list[str]], int], unknown: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(["--help"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for words in unknown:
+        assert words in text

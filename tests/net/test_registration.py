@@ -414,8 +414,6 @@ def test_what_a_server_would_log_is_not_told_twice(home: Path) -> None:
         reached.names.companion(key, NamingContextExt).destroy()
     program = "import sys; from iiop_tools.odlistns import main; sys.exit(main(sys.argv[1:]))"
     env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    listed = subprocess.run(
-        [sys.executable, "-c", program, "-R"], env=env, capture_output=True, text=True, timeout=PATIENCE
-    )
+    listed = subprocess.run([sys.executable, "-c", program, "-R"], env=env, capture_output=True, text=True, timeout=PATIENCE)
     assert (listed.returncode, listed.stdout) == (0, "Name(Type)\nshop(c)\n")
     assert listed.stderr == f"odlistns: shop: the context {key.decode()} is bound here, but was destroyed\n"

@@ -97,8 +97,9 @@ def od_or_adm(system: str | None, **options: Any) -> None:
 
     Nothing public says what these do in Interstage, so here it is ours: the default of -a; -L (a code set component); -s (an SSL
     component with the port IIOP_ssl_port of etc/config, else that of the reference); -x (alternate addresses); -r; -u; -g, whose
-    Group is only kept (object_group_selection in etc/config says which member a client gets: round_robin, or first). References
-    with -L, -s or -x are of IIOP 1.2 unless -v says 1.1; others of 1.0 unless -v says otherwise.
+    Group is only kept (object_group_selection in etc/config says which member a client gets: round_robin, or first); what -p and
+    -v may be, what file -o writes (a stringified reference), and every exit status. --check and --json are ours.
+    References with -L, -s or -x are of IIOP 1.2 unless -v says 1.1; others of 1.0 unless -v says otherwise.
 
     Exit status: 0 done; 1 the node says no, or --check found something; 2 wrong use, or the node cannot be used.
     """

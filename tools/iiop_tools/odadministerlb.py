@@ -41,7 +41,7 @@ def odadministerlb(name: str | None, delete: bool, default: bool, system: str | 
 
     The version at the end of IntfID may be left out; it is 1.0 then. Without -h, a member is at the node's own host, and -d
     removes the one that is there. What clients get of a group is decided by object_group_selection in etc/config: round_robin
-    (the default), or first; how Interstage itself chooses is not public.
+    (the default), or first; how Interstage itself chooses is not public, nor are what -h left out means, and every exit status.
 
     Exit status: 0 done; 1 the node says no; 2 wrong use, or the node cannot be used.
     """

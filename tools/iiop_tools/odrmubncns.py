@@ -30,6 +30,9 @@ def odrmubncns(listing: bool, context: str | None, system: str | None) -> None:
     Unbinding a context does not end it. Listed are those to which no name leads from the root, so also those bound only in each
     other. A program may go on to use one by its reference: make sure that none does. An id that -l does not show is refused.
 
+    Of the real command these two forms are documented, and that only ids from -l may be given. What -l prints, an id a line, that
+    -d ends what is bound in the context too, and every exit status, is this command's own.
+
     Exit status: 0 done; 1 there is no such context, or a name leads to it; 2 wrong use, or the node cannot be used.
     """
     if listing is (context is not None):

@@ -133,7 +133,13 @@ def reference_options(command: _F) -> _F:
             type=click.Choice(sorted(LOCALES)),
             help=f"Code system of the server, told in the reference, of IIOP 1.2 then: {', '.join(sorted(LOCALES))}.",
         ),
-        click.option("-v", "version", metavar="version", type=click.Choice(sorted(VERSIONS)), help="IIOP version."),
+        click.option(
+            "-v",
+            "version",
+            metavar="version",
+            type=click.Choice(sorted(VERSIONS)),
+            help=f"IIOP version: {', '.join(sorted(VERSIONS))}.",
+        ),
     )
     for option in reversed(options):
         command = option(command)

@@ -329,3 +329,13 @@ def test_a_change_of_state_is_told_once_and_the_command_runs(
         service.root.rebind(parse_name("a/x"), IORBuilder("").iiop("h", 1, key=b"k").build())
     assert main(["watch", "--interval", "0", "--until-drift", one.name, other.name]) == 1
     assert capsys.readouterr().out == "the same\ndiffer: changed 1\n"
+
+
+@pytest.mark.parametrize("interval", ["nan", "inf", "-1"])
+def test_intervals_that_never_end(interval: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "empty.txt"
+    file.write_text(FIRST_LINE + END_LINE)
+    assert main(["watch", "--interval", interval, "--count", "2", str(file), str(file)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Invalid value for '--interval'" in err

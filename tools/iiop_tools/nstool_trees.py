@@ -11,6 +11,7 @@ import errno
 import fnmatch
 import io
 import json
+import math
 import os
 import re
 import sys
@@ -444,6 +445,8 @@ def watch(
 
     They are compared from time to time. Exit code: that of the last comparison, as of `nstool compare`.
     """
+    if not math.isfinite(interval):
+        raise click.UsageError(f"Invalid value for '--interval': {interval} is no number of seconds")
     told = ""
     code = cli.DONE
 

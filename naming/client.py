@@ -11,26 +11,28 @@ asked again *over a new connection*, which is what makes a balancer such as IPCO
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
 from typing import TypeVar
 
 from iiop import iop
-from iiop.exceptions import ReferenceFormatError
+from iiop.exceptions import ReferenceFormatError, SystemException
 from iiop.failover import DEFAULT_POLICY, FailoverPolicy
 from iiop.idl import Interface
+from iiop.iop import COMPONENTS, ComponentId, TaggedComponent
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts
 from iiop.net.client import Client, Reference
-from iiop.profile import Version, endpoints
+from iiop.profile import ProfileBody, Version, encode_profile, endpoints
 from ior import IOR, Address, Corbaloc, IIOPProfile, parse_object_url
 from ior.builder import DEFAULT_PORT
 from naming.changes import ROOT
-from naming.interfaces import NamingContextExt
+from naming.interfaces import BindingIterator, NamingContextExt
 from naming.names import parse_name
 from naming.types import Name
 
-__all__ = ["NameService", "root_at", "root_reference"]
+__all__ = ["NameService", "root_at", "root_reference", "with_code_sets_of"]
 
 S = TypeVar("S", bound=Interface)
 
@@ -44,9 +46,8 @@ class NameService:
         hosts: addresses of host names that the system's resolver need not know.
         policy: how calls cope with dead servers; also for references that are given none of their own.
         limits: what a server may make us hold.
-
-    Attributes:
-        ior: the reference of the root context.
+        learn_code_sets: let a server whose reference does not say so, as behind `host:port`, tell its code sets, by the reference
+            of an iterator over its root context; it is asked once, and tells nothing if nothing is bound there.
 
     Raises:
         ReferenceFormatError: the address is none of these.
@@ -60,11 +61,13 @@ class NameService:
         hosts: Hosts | None = None,
         policy: FailoverPolicy = DEFAULT_POLICY,
         limits: Limits = DEFAULT_LIMITS,
+        learn_code_sets: bool = False,
     ) -> None:
         self.address = str(address)
         self.policy = policy
         self.client = Client(hosts=hosts, policy=policy, limits=limits)
-        self.ior = address if isinstance(address, IOR) else root_reference(address)
+        self._ior = address if isinstance(address, IOR) else root_reference(address)
+        self._learns = learn_code_sets and not any(endpoint.code_sets for endpoint in endpoints(self._ior, limits))
 
     def __enter__(self) -> NameService:
         return self
@@ -75,6 +78,22 @@ class NameService:
     def close(self) -> None:
         """Close idle connections."""
         self.client.close()
+
+    @property
+    def ior(self) -> IOR:
+        """Return the reference of the root context.
+
+        Raises:
+            TransportError, DeadlineExceeded, FailoverExhausted: nobody answers what its code sets are.
+        """
+        if self._learns:
+            self._learns = False
+            with suppress(SystemException):  # there are servers without iterators, or without one for an empty context
+                _, iterator = self.root.list(0)
+                self._ior = IOR.from_iop(with_code_sets_of(iterator, self._ior, self.client.limits))
+                if iterator.profiles:
+                    self.client.stub(iterator, BindingIterator, policy=self.policy).destroy()
+        return self._ior
 
     @property
     def root(self) -> NamingContextExt:
@@ -158,3 +177,14 @@ def root_at(addresses: Iterable[tuple[str, int]]) -> IOR:
     """
     places = tuple([Address("iiop", host, port, Version(1, 2)) for host, port in addresses])
     return Corbaloc(places, ROOT.encode()).to_ior(NamingContextExt.repository_id)
+
+
+def with_code_sets_of(other: iop.IOR, root: iop.IOR, limits: Limits) -> iop.IOR:
+    """Return a root that was made of host and port with what another object of the server says of its code sets."""
+    known, said = endpoints(root, limits), endpoints(other, limits)
+    if any(endpoint.code_sets for endpoint in known) or not said or said[0].code_sets is None:
+        return root
+    octets = COMPONENTS.encode(ComponentId.TAG_CODE_SETS, said[0].code_sets)
+    components, version = (TaggedComponent(ComponentId.TAG_CODE_SETS, octets),), said[0].version
+    bodies = [ProfileBody(version, each.host, each.port, each.object_key, components) for each in known]
+    return iop.IOR(root.type_id, tuple([encode_profile(body) for body in bodies]))

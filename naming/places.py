@@ -50,6 +50,7 @@ def open_service(
     hosts: Hosts | None = None,
     policy: FailoverPolicy = DEFAULT_POLICY,
     limits: Limits = DEFAULT_LIMITS,
+    learn_code_sets: bool = False,
 ) -> NameService:
     """Return the Naming Service that a text names; only a corbaname with a name uses the network.
 
@@ -58,6 +59,7 @@ def open_service(
         hosts: as `NameService` has it.
         policy: as `NameService` has it; also of asking where a corbaname leads.
         limits: as `NameService` has it.
+        learn_code_sets: as `NameService` has it.
 
     Raises:
         ReferenceFormatError: the text, or what its file holds, is none of the forms.
@@ -66,7 +68,7 @@ def open_service(
         NotFound, CannotProceed, SystemException, TransportError, DeadlineExceeded, FailoverExhausted: of a corbaname only.
     """
 
-    service = functools.partial(NameService, hosts=hosts, policy=policy, limits=limits)
+    service = functools.partial(NameService, hosts=hosts, policy=policy, limits=limits, learn_code_sets=learn_code_sets)
     if _is_file(text):
         content = _content(Path(text))
         url = _url_in(content)

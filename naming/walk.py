@@ -34,11 +34,12 @@ from iiop.exceptions import (
     TransportError,
 )
 from iiop.failover import DEFAULT_POLICY, FailoverPolicy
-from iiop.iop import COMPONENTS, IOR, NIL, ComponentId, TaggedComponent
+from iiop.iop import IOR, NIL
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts
 from iiop.net.aio_client import AsyncClient
-from iiop.profile import ProfileBody, encode_profile, endpoints
+from iiop.profile import endpoints
+from naming.client import with_code_sets_of
 from naming.interfaces import BindingIterator, NamingContextExt
 from naming.trees import ROOT_NAME, Bound, DanglingContext, Entry, ForeignContext, Incomplete, LocalContext, Unreadable
 from naming.types import Binding, BindingType, Name, NameComponent, NotFound
@@ -114,7 +115,7 @@ class Server:
         except SystemException:  # there are servers without iterators
             return
         self._addresses |= _addresses(iterator, self._limits)
-        self.root = _with_code_sets_of(iterator, self.root, self._limits)
+        self.root = with_code_sets_of(iterator, self.root, self._limits)
         await self.end(iterator)
 
     async def end(self, iterator: IOR) -> None:
@@ -147,17 +148,6 @@ class Server:
 
 def _addresses(reference: IOR, limits: Limits) -> set[tuple[str, int]]:
     return {(endpoint.host, endpoint.port) for endpoint in endpoints(reference, limits)}
-
-
-def _with_code_sets_of(other: IOR, root: IOR, limits: Limits) -> IOR:
-    """Return a root that was made of host and port with what another object of the server says of its code sets."""
-    known, said = endpoints(root, limits), endpoints(other, limits)
-    if any(endpoint.code_sets for endpoint in known) or not said or said[0].code_sets is None:
-        return root
-    octets = COMPONENTS.encode(ComponentId.TAG_CODE_SETS, said[0].code_sets)
-    components, version = (TaggedComponent(ComponentId.TAG_CODE_SETS, octets),), said[0].version
-    bodies = [ProfileBody(version, each.host, each.port, each.object_key, components) for each in known]
-    return IOR(root.type_id, tuple([encode_profile(body) for body in bodies]))
 
 
 async def walk(server: Server) -> AsyncGenerator[Entry, None]:

@@ -83,7 +83,7 @@ def naming_service(command: _F) -> Callable[..., None]:
             deadline=math.inf, attempt_timeout=timeout, connect_timeout=min(3, timeout), rounds=1, refresh_interval=None
         )
         try:
-            with open_service(server, hosts=read_hosts(hosts) if hosts else None, policy=policy) as names:
+            with open_service(server, hosts=read_hosts(hosts) if hosts else None, policy=policy, learn_code_sets=True) as names:
                 command(names, **arguments)
         except IIOPError as error:
             _complain(_reason(error))
@@ -246,7 +246,8 @@ def bind(names: NameService, name: str, reference: str, as_context: bool) -> Non
 
     REFERENCE is IOR:..., corbaloc:..., corbaname:..., or a file that holds one; `-` is standard input.
     """
-    (names.root.bind_context if as_context else names.root.bind)(_parsed(name), _reference(names, reference))
+    whole, bound = _parsed(name), _reference(names, reference)
+    (names.root.bind_context if as_context else names.root.bind)(whole, bound)
 
 
 @click.command(epilog=EXIT_CODES)
@@ -259,7 +260,8 @@ def rebind(names: NameService, name: str, reference: str, as_context: bool) -> N
 
     An object is not replaced by a context, nor a context by an object. REFERENCE is as for `bind`.
     """
-    (names.root.rebind_context if as_context else names.root.rebind)(_parsed(name), _reference(names, reference))
+    whole, bound = _parsed(name), _reference(names, reference)
+    (names.root.rebind_context if as_context else names.root.rebind)(whole, bound)
 
 
 @click.command(epilog=EXIT_CODES)
@@ -270,7 +272,8 @@ def unbind(names: NameService, name: str) -> None:
 
     A context lives on, perhaps with no name: `rmctx` ends it too.
     """
-    names.root.unbind(_parsed(name))
+    whole = _parsed(name)
+    names.root.unbind(whole)
 
 
 @click.command(epilog=EXIT_CODES)

@@ -276,8 +276,9 @@ def copy(a: str, b: str, dry_run: bool, prune: bool, rewrite: _Rewrite, only: Ca
     """Bind in server B what is bound in tree A.
 
     Names that B has already lead where A's lead; names that only B has stay, unless pruned. Running it again does what is left to
-    do. Exit code 1: not everything was copied, and the end of the output says what; 2: a server does not answer, or A cannot be
-    read.
+    do. Of a load-balance object group CosNaming shows the member whose turn it is, and that is copied; `nstool backup` copies
+    whole groups. Exit code 1: not everything was copied, and the end of the output says what; 2: a server does not answer, or A
+    cannot be read.
     """
     _copy(a, b, dry_run, prune, rewrite, only)
 

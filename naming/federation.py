@@ -60,6 +60,7 @@ class Federation:
         time = limits.proceed_time
         policy = FailoverPolicy(deadline=time, attempt_timeout=time, connect_timeout=time, rounds=1, refresh_interval=None)
         self._client = AsyncClient(policy=policy, limits=limits)
+        self._client.report = lambda event: None  # what peers name may not fill the log; see `_log_silent`
 
     def close(self) -> None:
         """Close the connections to other servers."""

@@ -41,8 +41,22 @@ class CompletionStatus(IntEnum):
     COMPLETED_MAYBE = 2
 
 
+class Attempt(NamedTuple):
+    """Record one try of an invocation: where, how it ended, and how many seconds it took."""
+
+    endpoint: str
+    error: BaseException
+    elapsed: float
+
+
 class IIOPError(Exception):
-    """Stand above everything this library raises."""
+    """Stand above everything this library raises.
+
+    Attributes:
+        attempts: where an invocation ends with this error, the tries and acquisitions that failed before, in order.
+    """
+
+    attempts: tuple[Attempt, ...] = ()
 
 
 class CodecError(IIOPError, ValueError):
@@ -174,14 +188,6 @@ class ConnectionLost(TransportError):
     def __init__(self, reason: str, *, completed: CompletionStatus = CompletionStatus.COMPLETED_MAYBE) -> None:
         super().__init__(reason)
         self.completed = completed
-
-
-class Attempt(NamedTuple):
-    """Record one try of an invocation: where, how it ended, and how many seconds it took."""
-
-    endpoint: str
-    error: BaseException
-    elapsed: float
 
 
 def _listing(reason: object, attempts: Sequence[Attempt]) -> str:

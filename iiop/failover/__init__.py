@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from iiop.failover.classify import ACTIONS, MINOR_ACTIONS, Action, action_for, completion_of
+from iiop.failover.events import (
+    Acquired,
+    AcquireFailed,
+    AttemptFailed,
+    BackedOff,
+    Event,
+    Forwarded,
+    GaveUp,
+    Observer,
+    Recovered,
+    RefreshFailed,
+    reporter,
+)
 from iiop.failover.invocation import TRANSITIONS, Invocation, State, Trigger
 from iiop.failover.opening import First, Opening
-from iiop.failover.policy import DEFAULT_POLICY, FailoverPolicy, Semantics, may_repeat
+from iiop.failover.policy import DEFAULT_POLICY, FailoverPolicy, Late, Semantics, may_repeat
 from iiop.failover.refresh import refresh_time
 from iiop.failover.steps import GiveUp, Reacquire, Step, Succeed, TryEndpoint, Wait
 
@@ -16,6 +29,7 @@ __all__ = [
     "FailoverPolicy",
     "DEFAULT_POLICY",
     "Semantics",
+    "Late",
     "may_repeat",
     "Step",
     "TryEndpoint",
@@ -32,4 +46,15 @@ __all__ = [
     "Trigger",
     "TRANSITIONS",
     "refresh_time",
+    "Event",
+    "AttemptFailed",
+    "Forwarded",
+    "Acquired",
+    "AcquireFailed",
+    "RefreshFailed",
+    "BackedOff",
+    "Recovered",
+    "GaveUp",
+    "Observer",
+    "reporter",
 ]

@@ -32,7 +32,17 @@ from iiop.exceptions import (
     UserException,
 )
 from iiop.failover.classify import Action, action_for, completion_of
-from iiop.failover.policy import FailoverPolicy, may_repeat
+from iiop.failover.events import (
+    Acquired,
+    AcquireFailed,
+    AttemptFailed,
+    BackedOff,
+    Forwarded,
+    GaveUp,
+    Observer,
+    Recovered,
+)
+from iiop.failover.policy import FailoverPolicy, as_caller_expects, may_repeat
 from iiop.failover.steps import GiveUp, Reacquire, Step, Succeed, TryEndpoint, Wait
 
 __all__ = ["Invocation", "State", "TRANSITIONS", "Trigger"]
@@ -80,6 +90,10 @@ TRANSITIONS: dict[tuple[State, Trigger], State] = {
 }
 
 
+def _nobody(event: object) -> None:
+    pass
+
+
 class Invocation(Generic[E]):
     """Decide, step by step, how one operation is tried.
 
@@ -91,6 +105,8 @@ class Invocation(Generic[E]):
         idempotent: the caller's word that the operation may run twice.
         now: seconds; the deadline counts from here.
         jitter: gives a number from 0 to below 1; called once a wait.
+        operation: its name, for events.
+        observe: is told what happens; must not raise.
 
     Attributes:
         policy: as given.
@@ -105,11 +121,16 @@ class Invocation(Generic[E]):
         idempotent: bool,
         now: float,
         jitter: Callable[[], float],
+        operation: str = "",
+        observe: Observer | None = None,
     ) -> None:
         self.policy = policy
         self.deadline = now + policy.deadline
         self._idempotent = idempotent
         self._jitter = jitter
+        self._operation = operation
+        self._observe: Observer = observe or _nobody
+        self._began = now
         self._state = State.DECIDING
         self._verdict: Succeed | GiveUp | None = None
 
@@ -167,11 +188,11 @@ class Invocation(Generic[E]):
 
         remaining = self.deadline - now
         if remaining <= 0:
-            return self._stop(self._out_of_time(f"the deadline of {self.policy.deadline:g} s has passed"))
+            return self._stop(self._out_of_time(f"the deadline of {self.policy.deadline:g} s has passed"), now)
         if self._queue and (self._reason is None or self._rounds_left == 0):
             return self._offer(now, remaining)
         if self._rounds_left == 0:
-            return self._stop(self._exhausted(f"no endpoint answered in {self.policy.rounds} round(s)"))
+            return self._stop(self._exhausted(f"no endpoint answered in {self.policy.rounds} round(s)"), now)
         if self._reason is None:
             self._recover("every endpoint of the reference failed")
         if self._wait_first:
@@ -198,6 +219,7 @@ class Invocation(Generic[E]):
             self._try_failed(result, now)
         else:
             self._move(Trigger.ANSWERED)
+            self._recovered_at(now)
             self._verdict = Succeed(result)
 
     def forwarded(self, endpoints: Iterable[E], now: float) -> None:
@@ -217,8 +239,9 @@ class Invocation(Generic[E]):
         if len(self._trail) > self.policy.forwards:
             kind = "a LOCATION_FORWARD loop" if len(set(self._trail)) < len(self._trail) else "too many LOCATION_FORWARDs"
             shown = " -> ".join([*self._trail[-5:], str(targets[0])])
-            self._stop(self._exhausted(f"{kind}: {self.policy.forwards} were followed, the last ones {shown}"))
+            self._stop(self._exhausted(f"{kind}: {self.policy.forwards} were followed, the last ones {shown}"), now)
             return
+        self._observe(Forwarded(self._operation, str(self._current), tuple(map(str, targets))))
         self._queue = deque(dict.fromkeys((*targets, *self._queue)))
 
     def reacquired(self, endpoints: Iterable[E], now: float) -> None:
@@ -234,6 +257,7 @@ class Invocation(Generic[E]):
             self.reacquire_failed(ConnectFailed("the acquired reference has no endpoint we can use"), now)
             return
         self._move(Trigger.ACQUIRED)
+        self._observe(Acquired(self._operation, self._reason or "", tuple(map(str, known)), now - self._since))
         self._reason = None
         self._begin_round(known)
 
@@ -249,14 +273,15 @@ class Invocation(Generic[E]):
         """
         self._move(Trigger.ACQUIRE_FAILED)
         self._attempts.append(Attempt("re-acquire", error, now - self._since))
+        self._observe(AcquireFailed(self._operation, self._reason or "", error, now - self._since))
         self._rounds_left -= 1
         unheard_of = isinstance(error, UserException) and not self._tried
         if not isinstance(error, IIOPError) or isinstance(error, CodecError) or unheard_of:
-            self._stop(error)
+            self._stop(error, now)
         elif self._stale is not None and isinstance(error, UserException):
             if self._stale.__cause__ is None:
                 self._stale.__cause__ = error
-            self._stop(self._stale)
+            self._stop(self._stale, now)
         elif self._queue:
             self._reason = None
         else:
@@ -268,10 +293,21 @@ class Invocation(Generic[E]):
         except KeyError:
             raise LocalProtocolError(f"{trigger.name} does not fit state {self._state.name} of an invocation") from None
 
-    def _stop(self, error: BaseException) -> GiveUp:
+    def _stop(self, error: BaseException, now: float, *, answered: bool = False) -> GiveUp:
         self._move(Trigger.STOP)
+        if isinstance(error, IIOPError):
+            before = tuple([attempt for attempt in self._attempts if attempt.error is not error])
+            error.attempts = error.attempts or before
+        if isinstance(error, DeadlineExceeded):
+            error = as_caller_expects(self.policy.late, error)
+        if not answered:
+            self._observe(GaveUp(self._operation, error, len(self._attempts), now - self._began))
         self._verdict = GiveUp(error)
         return self._verdict
+
+    def _recovered_at(self, now: float) -> None:
+        if self._attempts:
+            self._observe(Recovered(self._operation, str(self._current), len(self._attempts), now - self._began))
 
     def _begin_round(self, endpoints: tuple[E, ...]) -> None:
         self._rounds_left -= 1
@@ -304,27 +340,32 @@ class Invocation(Generic[E]):
         if delay > longest:
             if longest < self.policy.backoff_initial:
                 reason = f"the deadline of {self.policy.deadline:g} s leaves no time for another attempt"
-                return self._stop(self._out_of_time(reason))
+                return self._stop(self._out_of_time(reason), now)
             delay = longest
         if delay <= 0:
             return None
         self._move(Trigger.BACK_OFF)
+        self._observe(BackedOff(self._operation, delay))
         self._until = now + delay
         return Wait(self._until)
 
     def _try_failed(self, error: BaseException, now: float) -> None:
         endpoint = self._current
         completed, action = completion_of(error), action_for(error)
+        if isinstance(error, UserException):
+            self._recovered_at(now)
+        else:
+            self._observe(AttemptFailed(self._operation, str(endpoint), error, completed, now - self._since))
         self._attempts.append(Attempt(str(endpoint), error, now - self._since))
         self._failed.add(endpoint)
         if action is Action.SURFACE or not may_repeat(self.policy.semantics, self._idempotent, completed):
-            self._stop(error)
+            self._stop(error, now, answered=isinstance(error, UserException))
             return
         if completed is not CompletionStatus.COMPLETED_NO:
             self._completed = completed
         if action is Action.REACQUIRE_ONCE:
             if self._stale is not None or self._rounds_left == 0:
-                self._stop(error)
+                self._stop(error, now)
                 return
             self._stale = error
         if action is Action.RECONNECT:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from iiop.failover.classify import Action, action_for
+from iiop.failover.events import Observer
 from iiop.failover.invocation import Invocation
 from iiop.failover.policy import FailoverPolicy
 from iiop.failover.steps import TryEndpoint
@@ -47,16 +48,24 @@ class Opening(Generic[E, R]):
         policy: of its calls.
         jitter: see `Invocation`.
         prepare: makes the route to an endpoint, or None.
+        observe: is told what calls go through.
 
     Attributes:
         first: None as long as no endpoint is known.
     """
 
-    def __init__(self, policy: FailoverPolicy, jitter: Callable[[], float], prepare: Callable[[E], R | None]) -> None:
+    def __init__(
+        self,
+        policy: FailoverPolicy,
+        jitter: Callable[[], float],
+        prepare: Callable[[E], R | None],
+        observe: Observer | None = None,
+    ) -> None:
         self.first: First[E, R] | None = None
         self._policy = policy
         self._jitter = jitter
         self._prepare = prepare
+        self._observe = observe
         self._known: tuple[E, ...] = ()
         self._forwarded: tuple[E, ...] = ()
 
@@ -78,15 +87,16 @@ class Opening(Generic[E, R]):
             self._forwarded = ()
             self._plan()
 
-    def go_on(self, first: First[E, R] | None, *, idempotent: bool, start: float) -> Invocation[E]:
+    def go_on(self, first: First[E, R] | None, *, idempotent: bool, start: float, operation: str = "") -> Invocation[E]:
         """Return the invocation of a call, which waits for the outcome of its first step, if there was one.
 
         Args:
             first: what the call began with.
-            idempotent: see `Invocation`.
+            operation, idempotent: see `Invocation`.
             start: seconds, when it began.
         """
-        invocation = self._invocation(() if first is None else first.known, idempotent=idempotent, now=start)
+        known = () if first is None else first.known
+        invocation = self._invocation(known, idempotent=idempotent, now=start, operation=operation)
         if first is not None:
             invocation.next_step(start)
         return invocation
@@ -100,5 +110,13 @@ class Opening(Generic[E, R]):
         assert isinstance(step, TryEndpoint)
         self.first = First(known, step, self._prepare(step.endpoint))
 
-    def _invocation(self, known: tuple[E, ...], *, idempotent: bool, now: float) -> Invocation[E]:
-        return Invocation(self._policy, known, idempotent=idempotent, now=now, jitter=self._jitter)
+    def _invocation(self, known: tuple[E, ...], *, idempotent: bool, now: float, operation: str = "") -> Invocation[E]:
+        return Invocation(
+            self._policy,
+            known,
+            idempotent=idempotent,
+            now=now,
+            jitter=self._jitter,
+            operation=operation,
+            observe=self._observe,
+        )

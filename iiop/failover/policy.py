@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from enum import Enum
 from math import inf, isnan
 
-from iiop.exceptions import CompletionStatus
+from iiop.exceptions import COMM_FAILURE, TIMEOUT, CompletionStatus, DeadlineExceeded, IIOPError
 
-__all__ = ["DEFAULT_POLICY", "FailoverPolicy", "Semantics", "may_repeat"]
+__all__ = ["DEFAULT_POLICY", "FailoverPolicy", "Late", "Semantics", "as_caller_expects", "may_repeat"]
 
 
 class Semantics(Enum):
@@ -43,6 +43,34 @@ def may_repeat(semantics: Semantics, idempotent: bool, completed: CompletionStat
     return completed in _REPEATABLE[semantics, idempotent]
 
 
+class Late(Enum):
+    """Name what a caller gets when its time is over.
+
+    DEADLINE_EXCEEDED: our own `DeadlineExceeded`.
+    TIMEOUT: the system exception TIMEOUT, minor code 0 (CORBA 3.3 part 1, clause 22.2.5).
+    INTERSTAGE: COMM_FAILURE 0x464a0101, as clients of Interstage get it. Its server goes on executing.
+    """
+
+    DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
+    TIMEOUT = "TIMEOUT"
+    INTERSTAGE = "INTERSTAGE"
+
+
+REPLY_TIMEOUT = 0x464A0101
+"""Minor code of Interstage's COMM_FAILURE when a client's reply timer has run out."""
+
+
+def as_caller_expects(late: Late, error: DeadlineExceeded) -> IIOPError:
+    """Return what a caller gets for a deadline that has passed; the cause, the tries and the completion status stay."""
+    if late is Late.DEADLINE_EXCEEDED:
+        return error
+    told: IIOPError
+    told = TIMEOUT(0, error.completed) if late is Late.TIMEOUT else COMM_FAILURE(REPLY_TIMEOUT, error.completed)
+    told.attempts = error.attempts
+    told.__cause__ = error
+    return told
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailoverPolicy:
     """State how an invocation copes with dead servers and stale references.
@@ -61,6 +89,7 @@ class FailoverPolicy:
         refresh_interval: seconds after which references are acquired afresh although nothing failed, so that load returns
             to a repaired server; None for never.
         forwards: LOCATION_FORWARDs one invocation follows.
+        late: what a caller gets when its time is over.
 
     Raises:
         ValueError: a number is out of range.
@@ -77,6 +106,7 @@ class FailoverPolicy:
     semantics: Semantics = Semantics.BEST_EFFORT
     refresh_interval: float | None = 60.0
     forwards: int = 10
+    late: Late = Late.DEADLINE_EXCEEDED
 
     def __post_init__(self) -> None:
         """Refuse numbers that would make a call wait for ever, or never start."""

@@ -7,7 +7,6 @@ acquired: that is a function it is given.
 from __future__ import annotations
 
 import functools
-import logging
 import random
 import threading
 import time
@@ -33,33 +32,36 @@ from iiop.failover import (
     First,
     GiveUp,
     Invocation,
+    Observer,
     Opening,
     Reacquire,
+    RefreshFailed,
     Succeed,
     TryEndpoint,
     Wait,
     refresh_time,
+    reporter,
 )
 from iiop.giop.messages import (
     Body,
     Reply,
     ReplyStatus,
 )
-from iiop.idl import Interface, Operation
+from iiop.idl import Interface, Invoker, Operation
 from iiop.iop import IOR
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts
 from iiop.net.blocking import Answer
 from iiop.net.pool import CONNECTIONS, ConnectionPool, Line
+from iiop.net.renewal import Renewal
 from iiop.net.route import FORWARDS, ROUTES, Route, forward_target, giop_version
 from iiop.profile import CodeSetComponentInfo, Endpoint, code_sets_of_clients, endpoints
 
 __all__ = ["Client", "Reference"]
 
 S = TypeVar("S", bound=Interface)
+H = TypeVar("H")
 Acquire = Callable[[float], IOR]
-
-log = logging.getLogger("iiop.client")
 
 
 class Client:
@@ -74,6 +76,8 @@ class Client:
         connections: to one server, which calls share when there are more at a time; the one with the fewest carries the next.
         fragment_size: octets from which on requests of GIOP 1.1 and 1.2 are sent in fragments; None sends them whole.
         keep_alive: let TCP ask a silent server from time to time whether it is there.
+        on_event: is told every failed try, its reason, and what was done about it (`iiop.failover.events`), in the thread of
+            the call; what it raises is logged, and stops no call.
     """
 
     def __init__(
@@ -87,6 +91,7 @@ class Client:
         connections: int = CONNECTIONS,
         fragment_size: int | None = None,
         keep_alive: bool = False,
+        on_event: Observer | None = None,
     ) -> None:
         self.policy = policy
         self.limits = limits
@@ -96,6 +101,7 @@ class Client:
         self._routes = functools.lru_cache(maxsize=ROUTES)(self._make_route)
         self._negotiate = functools.lru_cache(maxsize=256)(functools.partial(negotiate, code_sets or code_sets_of_clients()))
         self._random = random.Random(seed)
+        self.report = reporter(on_event)
 
     def __enter__(self) -> Client:
         return self
@@ -116,7 +122,19 @@ class Client:
             policy: see `FailoverPolicy`; that of the client if None.
             fresh: use no connection that was used before.
         """
-        return interface(Reference(self, lambda timeout: reference, policy=policy, known=reference, fresh=fresh))
+        known = endpoints(reference, self.limits)
+        return interface(Reference(self, lambda timeout: reference, policy=policy, known=known, fresh=fresh))
+
+    def reference(self, acquire: Acquire, interface: Callable[[Invoker], H], *, policy: FailoverPolicy | None = None) -> H:
+        """Return a stub of an object whose reference is acquired when it is first called, and again when calling it fails.
+
+        Args:
+            acquire: returns the reference within the seconds it is given, or raises an `IIOPError`; `naming.sources` has some.
+                Several threads that need it at a time share one acquisition.
+            interface: of the object.
+            policy: see `FailoverPolicy`; that of the client if None. Its `refresh_interval` counts here.
+        """
+        return interface(Reference(self, acquire, policy=policy))
 
     def jitter(self) -> float:
         """Return a number from 0 to below 1."""
@@ -217,7 +235,7 @@ class Reference:
         client: connections and limits.
         acquire: returns the reference afresh within the seconds it is given.
         policy: see `FailoverPolicy`; that of the client if None.
-        known: the reference, if it has been acquired already.
+        known: the endpoints of the reference, if it has been acquired already.
         fresh: use no connection that was used before.
     """
 
@@ -227,7 +245,7 @@ class Reference:
         acquire: Acquire,
         *,
         policy: FailoverPolicy | None = None,
-        known: IOR | None = None,
+        known: tuple[Endpoint, ...] = (),
         fresh: bool = False,
     ) -> None:
         self._client = client
@@ -235,10 +253,11 @@ class Reference:
         self._acquire = acquire
         self.policy = policy or client.policy
         self._lock = threading.Lock()
-        self._opening: Opening[Endpoint, Route[Line]] = Opening(self.policy, client.jitter, client.route_or_none)
+        self._opening: Opening[Endpoint, Route[Line]] = Opening(self.policy, client.jitter, client.route_or_none, client.report)
+        self._renewal = Renewal(self._find)
         self._refresh_at = inf
-        if known is not None:
-            self._learn(endpoints(known, client.limits))
+        if known:
+            self._learn(known)
 
     def invoke(self, operation: Operation, arguments: tuple[Any, ...]) -> Any:
         """Call an operation as the policy allows.
@@ -250,7 +269,7 @@ class Reference:
             FailoverExhausted: nobody answered; `.attempts` tells who was tried.
             EncodeError: the arguments do not fit the operation.
         """
-        start = time.monotonic()
+        start, seen = time.monotonic(), self._renewal.number
         if start >= self._refresh_at:
             self._refresh()
         first = self._opening.first
@@ -265,7 +284,7 @@ class Reference:
                     came = error
             else:
                 came = self._try(first.step, operation, arguments)
-        return self._persist(first, operation, arguments, start, came)
+        return self._persist(first, operation, arguments, start, came, seen)
 
     def _persist(
         self,
@@ -274,9 +293,10 @@ class Reference:
         arguments: tuple[Any, ...],
         start: float,
         came: _Came,
+        seen: int,
     ) -> Any:
         """Go on as the policy says, from what came of the first step, if there was one."""
-        invocation = self._opening.go_on(first, idempotent=operation.idempotent, start=start)
+        invocation = self._opening.go_on(first, idempotent=operation.idempotent, start=start, operation=operation.name)
         if first is not None:
             self._tell(invocation, operation, came)
         while True:
@@ -285,7 +305,7 @@ class Reference:
                 case TryEndpoint():
                     self._tell(invocation, operation, self._try(step, operation, arguments))
                 case Reacquire():
-                    self._reacquire(invocation, step)
+                    seen = self._reacquire(invocation, step, seen)
                 case Wait():
                     time.sleep(max(0.0, step.until - time.monotonic()))
                 case Succeed():
@@ -331,12 +351,16 @@ class Reference:
                 return
             self._refresh_at = self._next_refresh()  # callers beside us go on meanwhile
         try:
-            acquired = self._acquire(min(self.policy.attempt_timeout, self.policy.deadline / 2))
-            self._learn(endpoints(acquired, self._client.limits))
+            self._renewal.get(self._renewal.number, min(self.policy.attempt_timeout, self.policy.deadline / 2))
         except UserException:
             self._learn(())
         except IIOPError as error:
-            log.warning("the reference could not be refreshed, the one known is used on: %s", error)
+            self._client.report(RefreshFailed("", error))
+
+    def _find(self, timeout: float) -> tuple[Endpoint, ...]:
+        found = endpoints(self._acquire(timeout), self._client.limits)
+        self._learn(found)
+        return found
 
     def _learn(self, found: tuple[Endpoint, ...]) -> None:
         with self._lock:
@@ -346,12 +370,14 @@ class Reference:
     def _next_refresh(self) -> float:
         return refresh_time(self.policy, time.monotonic(), chance=self._client.jitter())
 
-    def _reacquire(self, invocation: Invocation[Endpoint], step: Reacquire) -> None:
+    def _reacquire(self, invocation: Invocation[Endpoint], step: Reacquire, seen: int) -> int:
+        """Acquire what is newer than number `seen`, and return its number."""
         try:
-            found = endpoints(self._acquire(step.timeout), self._client.limits)
+            found = self._renewal.get(seen, step.timeout)
         except IIOPError as error:
             last = error.__cause__ if isinstance(error, FailoverExhausted) else None
             invocation.reacquire_failed(last or error, time.monotonic())
-            return
-        self._learn(found)
-        invocation.reacquired(found, time.monotonic())
+        else:
+            seen = self._renewal.number
+            invocation.reacquired(found, time.monotonic())
+        return seen

@@ -29,9 +29,10 @@ from iiop.failover import DEFAULT_POLICY, FailoverPolicy
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts
 from ior import IOR, Corbaname, parse_object_url
-from naming.client import NameService, root_at
+from naming.client import NameService
 from naming.initial_hosts import InitialHosts
 from naming.interfaces import NamingContextExt
+from naming.roots import root_at
 
 __all__ = ["FORMS", "find_reference", "open_service"]
 
@@ -54,6 +55,8 @@ def open_service(
 ) -> NameService:
     """Return the Naming Service that a text names; only a corbaname with a name uses the network.
 
+    A file is read again whenever a reference is acquired; while it cannot be, what it held is used on.
+
     Args:
         text: in one of the forms above.
         hosts: as `NameService` has it.
@@ -70,14 +73,7 @@ def open_service(
 
     service = functools.partial(NameService, hosts=hosts, policy=policy, limits=limits, learn_code_sets=learn_code_sets)
     if _is_file(text):
-        content = _content(Path(text))
-        url = _url_in(content)
-        if url is None:
-            initial = InitialHosts(content, text).hosts
-            if not initial:
-                raise ReferenceFormatError(f"{text}: no line holds a host")
-            return service(root_at((each.host, each.port) for each in initial))
-        return service(_follow(url, service, limits))
+        return service(functools.partial(_root_in, text, service, limits))
     if _URL.match(text):
         return service(_follow(text, service, limits))
     try:
@@ -130,6 +126,18 @@ def _content(path: Path) -> str:
     if not text.strip("\ufeff \t\r\n"):
         raise ReferenceFormatError(f"{path}: the file is empty; a reference or initial hosts were expected")
     return text
+
+
+def _root_in(path: str, service: Callable[[IOR], NameService], limits: Limits) -> IOR:
+    """Return the root context that a file names now."""
+    content = _content(Path(path))
+    url = _url_in(content)
+    if url is not None:
+        return _follow(url, service, limits)
+    initial = InitialHosts(content, path).hosts
+    if not initial:
+        raise ReferenceFormatError(f"{path}: no line holds a host")
+    return root_at((each.host, each.port) for each in initial)
 
 
 def _url_in(content: str) -> str | None:

@@ -39,8 +39,8 @@ from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts
 from iiop.net.aio_client import AsyncClient
 from iiop.profile import endpoints
-from naming.client import with_code_sets_of
 from naming.interfaces import BindingIterator, NamingContextExt
+from naming.roots import with_code_sets_of
 from naming.trees import ROOT_NAME, Bound, DanglingContext, Entry, ForeignContext, Incomplete, LocalContext, Unreadable
 from naming.types import Binding, BindingType, Name, NameComponent, NotFound
 

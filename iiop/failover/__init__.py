@@ -20,6 +20,7 @@ from iiop.failover.invocation import TRANSITIONS, Invocation, State, Trigger
 from iiop.failover.opening import First, Opening
 from iiop.failover.policy import DEFAULT_POLICY, FailoverPolicy, Late, Semantics, may_repeat
 from iiop.failover.refresh import refresh_time
+from iiop.failover.selection import Selection, Selector
 from iiop.failover.steps import GiveUp, Reacquire, Step, Succeed, TryEndpoint, Wait
 
 __all__ = [
@@ -46,6 +47,8 @@ __all__ = [
     "Trigger",
     "TRANSITIONS",
     "refresh_time",
+    "Selection",
+    "Selector",
     "Event",
     "AttemptFailed",
     "Forwarded",

@@ -8,21 +8,32 @@ from __future__ import annotations
 import asyncio
 import functools
 import random
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from iiop.cdr.code_sets import negotiate
-from iiop.exceptions import CODESET_INCOMPATIBLE, CompletionStatus, ConnectionLost, EncodeError, IIOPError, refusal
+from iiop.exceptions import (
+    CODESET_INCOMPATIBLE,
+    CompletionStatus,
+    ConnectionLost,
+    EncodeError,
+    FailoverExhausted,
+    IIOPError,
+    refusal,
+)
 from iiop.failover import (
     DEFAULT_POLICY,
     FailoverPolicy,
     GiveUp,
     Invocation,
+    Observer,
     Opening,
     Reacquire,
     Succeed,
     TryEndpoint,
     Wait,
+    reporter,
 )
 from iiop.giop.messages import Body, Reply, ReplyStatus
 from iiop.idl import AsyncInterface, Operation
@@ -47,10 +58,11 @@ class AsyncClient:
 
     Args:
         hosts: addresses of host names that the system's resolver need not know.
-        policy: how calls cope with dead servers; its `refresh_interval` does not count, as references stay what they are.
+        policy: how calls cope with dead servers, unless a reference has its own; its `refresh_interval` counts for references
+            that can be acquired again (`iiop.net.aio_reference`).
         limits: what a server may make us hold.
         seed: of the jitter of waits; None for one that differs.
-        code_sets, connections, fragment_size, keep_alive: see `iiop.net.client.Client`.
+        code_sets, connections, fragment_size, keep_alive, on_event: see `iiop.net.client.Client`.
     """
 
     def __init__(
@@ -64,9 +76,11 @@ class AsyncClient:
         connections: int = CONNECTIONS,
         fragment_size: int | None = None,
         keep_alive: bool = False,
+        on_event: Observer | None = None,
     ) -> None:
         self.policy = policy
-        self._limits = limits
+        self.report = reporter(on_event)
+        self.limits = limits
         self._pool = AsyncPool(
             hosts=hosts, limits=limits, connections=connections, fragment_size=fragment_size, keep_alive=keep_alive
         )
@@ -88,9 +102,13 @@ class AsyncClient:
         """
         return interface(_Bound(self, reference))
 
-    async def invoke(
+    def jitter(self) -> float:
+        """Return a number from 0 to below 1."""
+        return self._random.random()
+
+    def invoke(
         self, reference: IOR, operation: Operation, arguments: tuple[Any, ...], *, policy: FailoverPolicy | None = None
-    ) -> Any:
+    ) -> Coroutine[Any, Any, Any]:
         """Call an operation as the policy allows; a caller that is cancelled gives the request up, and its server is told.
 
         Args:
@@ -106,21 +124,40 @@ class AsyncClient:
             FailoverExhausted: nobody answered; `.attempts` tells who was tried.
             EncodeError: the arguments do not fit the operation.
         """
+
+        async def again(step: Reacquire) -> tuple[Endpoint, ...]:
+            return endpoints(reference, self.limits)
+
+        return self.drive(self._openings(reference, policy), operation, arguments, again)
+
+    async def drive(
+        self,
+        opening: Opening[Endpoint, Route[AsyncLine]],
+        operation: Operation,
+        arguments: tuple[Any, ...],
+        again: Callable[[Reacquire], Awaitable[tuple[Endpoint, ...]]],
+        *,
+        fresh: bool = False,
+    ) -> Any:
+        """Call an operation where its reference begins; `again` returns its endpoints afresh. See `invoke`.
+
+        Args:
+            fresh: use no connection that was used before.
+        """
         now = asyncio.get_running_loop().time
-        start, opening = now(), self._openings(reference, policy)
-        first = opening.first
+        start, first = now(), opening.first
         came: _Came = None
         if first is not None:
-            if first.route is not None:
+            if first.route is not None and not fresh:
                 try:
                     came = await self._ask(first.route, operation, arguments, first.step, start)
                     if type(came) is Body:
-                        return operation.result(came, self._limits)
+                        return operation.result(came, self.limits)
                 except IIOPError as error:
                     came = error
             else:
-                came = await self._try(first.step, operation, arguments)
-        invocation = opening.go_on(first, idempotent=operation.idempotent, start=start)
+                came = await self._try(replace(first.step, fresh=fresh), operation, arguments)
+        invocation = opening.go_on(first, idempotent=operation.idempotent, start=start, operation=operation.name)
         if first is not None:
             self._tell(opening, invocation, operation, came)
         while True:
@@ -129,7 +166,13 @@ class AsyncClient:
                 case TryEndpoint():
                     self._tell(opening, invocation, operation, await self._try(step, operation, arguments))
                 case Reacquire():
-                    invocation.reacquired(endpoints(reference, self._limits), now())
+                    try:
+                        found = await again(step)
+                    except IIOPError as error:
+                        last = error.__cause__ if isinstance(error, FailoverExhausted) else None
+                        invocation.reacquire_failed(last or error, now())
+                    else:
+                        invocation.reacquired(found, now())
                 case Wait():
                     await asyncio.sleep(max(0.0, step.until - now()))
                 case Succeed():
@@ -138,9 +181,13 @@ class AsyncClient:
                     raise step.error
 
     def _open(self, reference: IOR, policy: FailoverPolicy | None) -> Opening[Endpoint, Route[AsyncLine]]:
-        opening: Opening[Endpoint, Route[AsyncLine]] = Opening(policy or self.policy, self._random.random, self._route_or_none)
-        opening.learn(endpoints(reference, self._limits))
+        opening = self.opening(policy or self.policy)
+        opening.learn(endpoints(reference, self.limits))
         return opening
+
+    def opening(self, policy: FailoverPolicy) -> Opening[Endpoint, Route[AsyncLine]]:
+        """Return where calls to a reference begin, which nobody knows yet."""
+        return Opening(policy, self.jitter, self._route_or_none, self.report)
 
     def _route_or_none(self, endpoint: Endpoint) -> Route[AsyncLine] | None:
         try:
@@ -173,11 +220,11 @@ class AsyncClient:
             if isinstance(came, IIOPError):
                 raise came
             if isinstance(came, Reply) and came.reply_status in FORWARDS:
-                targets = endpoints(forward_target(came, self._limits), self._limits)
+                targets = endpoints(forward_target(came, self.limits), self.limits)
                 opening.follow(targets, permanently=came.reply_status is ReplyStatus.LOCATION_FORWARD_PERM)
                 invocation.forwarded(targets, now)
                 return
-            result = None if came is None else operation.answer(came, self._limits)
+            result = None if came is None else operation.answer(came, self.limits)
         except IIOPError as error:
             opening.failed(error)
             invocation.outcome(error, now)
@@ -220,7 +267,7 @@ class AsyncClient:
                 return answer
             if answer.reply_status is not ReplyStatus.NEEDS_ADDRESSING_MODE or retargeted:
                 return answer.body if answer.reply_status is ReplyStatus.NO_EXCEPTION else answer
-            route.retarget(answer, self._limits)
+            route.retarget(answer, self.limits)
             retargeted = True
 
 

@@ -234,8 +234,8 @@ def serve(value: int) -> Step:
 
     def loop(peer: Peer) -> None:
         with contextlib.suppress(ConnectionError):
-            while True:
-                request(peer)
+            while not isinstance(message := peer.receive(), CloseConnection):
+                assert isinstance(message, Request), message
                 if peer.asked().response_expected:
                     reply(value)(peer)
 

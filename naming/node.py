@@ -27,7 +27,7 @@ from ior.builder import DEFAULT_PORT
 from naming.groups import DEFAULT_SELECTION, SelectionRule
 from naming.initial_hosts import InitialHost
 
-__all__ = ["Node", "NodeError"]
+__all__ = ["Node", "NodeError", "read_config"]
 
 
 _SYSTEM = re.compile(r"[A-Za-z0-9_-]+")
@@ -95,22 +95,7 @@ class Node:
         Raises:
             NodeError: a line is neither comment nor `name = value`; the file cannot be read.
         """
-        path = self.home / "etc" / "config"
-        parameters: dict[str, str] = {}
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except FileNotFoundError:
-            return parameters
-        except (OSError, UnicodeDecodeError) as error:
-            raise NodeError(f"{path}: {error}") from error
-        for number, line in enumerate(lines, 1):
-            if not line.strip() or line.startswith("#"):
-                continue
-            name, separator, value = line.partition("=")
-            if not separator or not name.strip():
-                raise NodeError(f"{path}, line {number}: not of the form name = value: {line[:40]!r}")
-            parameters[name.strip()] = value.strip()
-        return parameters
+        return read_config(self.home / "etc" / "config")
 
     @property
     def set_host_file(self) -> Path:
@@ -198,3 +183,26 @@ class Node:
         except ValueError:
             rules = ", ".join(rule.value for rule in SelectionRule)
             raise NodeError(f"{self.home / 'etc' / 'config'}: object_group_selection = {text}: the rules are {rules}") from None
+
+
+def read_config(path: Path) -> dict[str, str]:
+    """Return the parameters of a `config` file; none if there is no such file.
+
+    Raises:
+        NodeError: a line is neither comment nor `name = value`; the file cannot be read.
+    """
+    parameters: dict[str, str] = {}
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return parameters
+    except (OSError, UnicodeDecodeError) as error:
+        raise NodeError(f"{path}: {error}") from error
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        name, separator, value = line.partition("=")
+        if not separator or not name.strip():
+            raise NodeError(f"{path}, line {number}: not of the form name = value: {line[:40]!r}")
+        parameters[name.strip()] = value.strip()
+    return parameters

@@ -3,9 +3,9 @@
     account = client.reference(from_file("/var/run/bank.ior"), Account)
     account = client.reference(from_urls("corbaloc::h1:2809/bank", "corbaloc::h2:2809/bank"), Account)
 
-A source is any function that takes the seconds there are, and returns the reference or raises an `IIOPError`; it is asked when an
-object is first called, when calling it fails, and from time to time (`FailoverPolicy.refresh_interval`). For a Naming Service that
-is `naming.client.NameService.acquire`.
+A source is any function that takes the seconds there are, and returns the reference or raises an `IIOPError`; it is asked when
+an object is first called, when calling it fails, and from time to time (`FailoverPolicy.refresh_interval`). Of a Naming Service
+that is `naming.client.NameService.acquire`.
 """
 
 from __future__ import annotations

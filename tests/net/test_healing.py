@@ -40,8 +40,8 @@ from iiop.net.aio_client import AsyncClient
 from iiop.net.aio_reference import reference as async_reference
 from iiop.net.client import Client
 from iiop.net.renewal import AsyncRenewal, Renewal
-from ior import IOR as Ior
 from ior import IORBuilder
+from ior import reference as _reference
 from naming import NameService, NamingServer, parse_name
 from naming.aio import NameService as AsyncNameService
 from naming.places import open_service
@@ -54,6 +54,7 @@ from tests.peers import free_port
 NO, MAYBE = CompletionStatus.COMPLETED_NO, CompletionStatus.COMPLETED_MAYBE
 POLICY = FailoverPolicy(deadline=10.0, rounds=3, backoff_initial=0.01, backoff_max=0.02, refresh_interval=None)
 NAME = "TDsample::tdtest"
+Shown = _reference.IOR
 CALLERS = 8
 
 
@@ -344,7 +345,7 @@ def test_both_naming_services_have_one_surface(caller: Caller, naming: NamingSer
                 lambda ns: ns.address,
             ),
         )
-    assert [Ior.from_iop(each).to_iop() for each in results[:2]] == [server.reference()] * 2
+    assert [Shown.from_iop(each).to_iop() for each in results[:2]] == [server.reference()] * 2
     assert results[2:4] == [7, 7]
     assert [type(each) for each in results[4:6]] == [NotFound, NotFound]
     assert results[6] == naming.corbaloc
@@ -438,9 +439,9 @@ def test_file_is_read_again(caller: Caller, tmp_path: Path) -> None:
     ):
         steps = [
             value,
-            lambda _: file.write_text(str(Ior.from_iop(old.reference()))[:-9]) and None,
+            lambda _: file.write_text(str(Shown.from_iop(old.reference()))[:-9]) and None,
             value,
-            lambda _: file.write_text(str(Ior.from_iop(old.reference())) + "\n") and None,
+            lambda _: file.write_text(str(Shown.from_iop(old.reference())) + "\n") and None,
             value,
             lambda _: file.write_text(f"# moved\ncorbaloc:iiop:1.2@127.0.0.1:{new.port}/counter\n") and None,
             value,
@@ -454,7 +455,7 @@ def test_file_is_read_again(caller: Caller, tmp_path: Path) -> None:
 
 def test_urls_are_one_reference(caller: Caller) -> None:
     with ScriptedServer(then=[s.serve(7)]) as server:
-        urls = [f"corbaloc:iiop:1.2@127.0.0.1:{free_port()}/counter", str(Ior.from_iop(server.reference()))]
+        urls = [f"corbaloc:iiop:1.2@127.0.0.1:{free_port()}/counter", str(Shown.from_iop(server.reference()))]
         assert caller.run(from_urls(*urls), value) == 7
         assert len(caller.told(AttemptFailed)) == 1
         corbaname = f"corbaname:iiop:1.2@127.0.0.1:{free_port()}#nobody"
@@ -464,7 +465,7 @@ def test_urls_are_one_reference(caller: Caller) -> None:
 def test_urls_in_turn() -> None:
     urls = [f"corbaloc:iiop:1.2@127.0.0.1:{port}/k" for port in (1, 2, 3)]
     source = from_urls(*urls, selection=Selection.ROUND_ROBIN, chance=lambda: 0.4)
-    ports = [[endpoint.port for endpoint in Ior.from_iop(source(1.0)).endpoints()] for _ in range(3)]
+    ports = [[endpoint.port for endpoint in Shown.from_iop(source(1.0)).endpoints()] for _ in range(3)]
     assert ports == [[2, 3, 1], [3, 1, 2], [1, 2, 3]]
     for arguments in ([], urls):
         with pytest.raises(ValueError, match="one URL"):

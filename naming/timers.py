@@ -5,8 +5,8 @@
     ns = NameService("vhost:8002", policy=policy, limits=timers.limits())
 
 They count in units of 5 seconds; 0 switches one off. With `Late.INTERSTAGE` a call whose time is over ends as COMM_FAILURE
-0x464a0101, as it does there; the server goes on executing. `read_interval_timeout` is not emulated: no wait of ours is longer than
-its deadline, however the octets come.
+0x464a0101, as it does there; the server goes on executing. `read_interval_timeout` is not emulated: no wait of ours outlasts its
+deadline, however the octets come.
 
 Source: Tuning Guide A.1 "config", and the FAQ on timers of the CORBA service (V6 and later).
 """

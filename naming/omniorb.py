@@ -8,8 +8,8 @@ What comes back is an instance of the stub class that omniidl made. Beneath it, 
 is an `Invocation`: omniORB sends, the core decides, and the Naming Service is asked by our own client, because omniORB cannot
 be told to use a new connection for one call. Errors are omniORBpy's; `.attempts` of one tells the tries before it.
 
-It imports no omniORB: all that is needed of it is reached from the `orb` that is passed in. The deadline of a try is set on object
-references of the calling thread alone (`omniORB.setClientCallTimeout`), so that threads do not disturb each other.
+It imports no omniORB: all that is needed of it is reached from the `orb` that is passed in. The deadline of a try is set on
+object references of the calling thread alone (`omniORB.setClientCallTimeout`), so that threads do not disturb each other.
 
 Edges: a retry goes over a connection of omniORB's choice, an old one perhaps; of several profiles each is tried, although omniORB
 alone tries the first only; the reference cannot be passed as an argument, or be made a string, but what `_obj.current()` returns

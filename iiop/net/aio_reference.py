@@ -21,7 +21,7 @@ from iiop.failover import FailoverPolicy, Reacquire, RefreshFailed, refresh_time
 from iiop.idl import Invoker, Operation
 from iiop.iop import IOR
 from iiop.net.aio_client import AsyncClient
-from iiop.net.renewal import AsyncRenewal
+from iiop.net.aio_renewal import AsyncRenewal
 from iiop.profile import Endpoint, endpoints
 
 __all__ = ["AsyncReference", "reference"]

@@ -38,8 +38,9 @@ from iiop.failover import (
 from iiop.iop import IOR
 from iiop.net.aio_client import AsyncClient
 from iiop.net.aio_reference import reference as async_reference
+from iiop.net.aio_renewal import AsyncRenewal
 from iiop.net.client import Client
-from iiop.net.renewal import AsyncRenewal, Renewal
+from iiop.net.renewal import Renewal
 from ior import IORBuilder
 from ior import reference as _reference
 from naming import NameService, NamingServer, parse_name

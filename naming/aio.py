@@ -1,7 +1,7 @@
 """The Naming Service as an asyncio client sees it: the twin of `naming.client`, with the same surface.
 
 async with NameService("vhost:8002", hosts={"vhost": "127.0.0.10"}) as ns:
-    account = ns.reference("TDsample::tdtest", stub=Account)
+    account = ns.reference("TDsample::tdtest", stub=AccountAsync)
     await account.balance()
 """
 
@@ -15,7 +15,7 @@ from typing import TypeVar
 from iiop import iop
 from iiop.exceptions import IIOPError
 from iiop.failover import DEFAULT_POLICY, FailoverPolicy, Observer, Selection
-from iiop.idl import Interface, Invoker, Operation
+from iiop.idl import AsyncInterface, Interface, Invoker, Operation, asynchronous
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts
 from iiop.net.aio_client import AsyncClient
@@ -26,12 +26,31 @@ from naming.names import parse_name
 from naming.roots import Root, Roots
 from naming.types import Name
 
-__all__ = ["NameService"]
+__all__ = ["NameService", "NamingContextExtAsync"]
 
 S = TypeVar("S")
 T = TypeVar("T", bound=Interface)
 
 _RESOLVE: Operation = NamingContextExt.operations()["resolve"]
+
+
+class NamingContextExtAsync(AsyncInterface):
+    """A context of names, whose operations are awaited."""
+
+    bind = asynchronous(NamingContextExt.bind)
+    rebind = asynchronous(NamingContextExt.rebind)
+    bind_context = asynchronous(NamingContextExt.bind_context)
+    rebind_context = asynchronous(NamingContextExt.rebind_context)
+    resolve = asynchronous(NamingContextExt.resolve)
+    unbind = asynchronous(NamingContextExt.unbind)
+    new_context = asynchronous(NamingContextExt.new_context)
+    bind_new_context = asynchronous(NamingContextExt.bind_new_context)
+    destroy = asynchronous(NamingContextExt.destroy)
+    list = asynchronous(NamingContextExt.list)
+    to_string = asynchronous(NamingContextExt.to_string)
+    to_name = asynchronous(NamingContextExt.to_name)
+    to_url = asynchronous(NamingContextExt.to_url)
+    resolve_str = asynchronous(NamingContextExt.resolve_str)
 
 
 class NameService:
@@ -76,9 +95,9 @@ class NameService:
         return self._roots.ior
 
     @property
-    def root(self) -> NamingContextExt:
-        """Return a stub of the root context, whose operations return awaitables."""
-        return reference(self.client, lambda timeout: self.ior, NamingContextExt, policy=self.policy)
+    def root(self) -> NamingContextExtAsync:
+        """Return a stub of the root context, for every operation of CosNaming."""
+        return reference(self.client, lambda timeout: self.ior, NamingContextExtAsync, policy=self.policy)
 
     def companion(self, object_key: bytes, interface: type[T]) -> T:
         """Return a stub of another object of the same server, whose operations return awaitables.
@@ -109,7 +128,7 @@ class NameService:
 
         Args:
             name: stringified, as `TDsample::tdtest` or `context/object.kind`, or its components.
-            stub: the interface of the object; its operations return awaitables.
+            stub: the interface of the object, as `Bank.AccountAsync`.
             policy: see `FailoverPolicy`; that of the Naming Service if None.
 
         Raises:

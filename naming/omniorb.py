@@ -173,13 +173,15 @@ class HealingObject:
 
     def __getattr__(self, name: str) -> Any:
         """Return what else omniORBpy's object can do, of the one where the object was last."""
-        if name.startswith("_") or not self._known:
+        there = None if name.startswith("_") else self.current()
+        if there is None:
             raise AttributeError(name)
-        return getattr(self.current()._obj, name)
+        return getattr(there._obj, name)
 
     def current(self) -> Any:
         """Return omniORBpy's reference of where the object was last; None if it was not looked for yet."""
-        return self._object(self._known[0]) if self._known else None
+        known = self._known
+        return self._object(known[0]) if known else None
 
     def _call(self, operation: str, idempotent: bool, send: Callable[[Any], Any]) -> Any:
         seen, start = self._renewal.number, time.monotonic()

@@ -35,6 +35,7 @@ from iiop.failover import (
     RefreshFailed,
     Selection,
 )
+from iiop.idl import AsyncInterface, Interface, asynchronous
 from iiop.iop import IOR
 from iiop.net.aio_client import AsyncClient
 from iiop.net.aio_reference import reference as async_reference
@@ -45,6 +46,7 @@ from ior import IORBuilder
 from ior import reference as _reference
 from naming import NameService, NamingServer, parse_name
 from naming.aio import NameService as AsyncNameService
+from naming.interfaces import NamingContextExt
 from naming.places import open_service
 from naming.sources import from_file, from_urls
 from naming.types import NotFound
@@ -372,6 +374,24 @@ def test_comm_failure_of_ipcom_asks_the_naming_service_over_a_new_connection(cal
     (failed,) = caller.told(AttemptFailed)
     assert (failed.operation, failed.error, failed.completed) == ("add", COMM_FAILURE(0x464A0114, NO), NO)
     assert [event.operation for event in caller.told(Recovered)] == ["add"]
+
+
+def test_awaited_stubs_and_companions(naming: NamingServer) -> None:
+    class CounterAsync(AsyncInterface):
+        value = asynchronous(Counter.value)
+
+    async def main() -> None:
+        async with AsyncNameService(naming.corbaloc, policy=POLICY) as service:
+            context = await service.root.bind_new_context(parse_name("branch"))
+            assert await service.resolve("branch") == Shown.from_iop(context)
+            assert await service.root.resolve_str("branch") == context
+            assert await service.reference(NAME, stub=CounterAsync).value() == 7
+            assert not await service.companion(b"NameService", NamingContextExt)._non_existent()  # type: ignore[misc]
+            assert set(NamingContextExt.operations()) - set(Interface.operations()) <= set(vars(type(service.root)))
+
+    with ScriptedServer(then=[s.serve(7)]) as server:
+        bind(naming, server)
+        asyncio.run(main())
 
 
 # --- several Naming Services ------------------------------------------------------------------------------------------------

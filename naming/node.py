@@ -8,29 +8,35 @@
     <home>/var/                    who serves the node, and where: `naming.claim`
     <home>/system/<name>/          the same again for each extended system, unless OD_SYSTEMS names another folder than `system`
 
-Where the set host, the services, `var` and extended systems are kept is ours.
+Where the set host, the services, `var` and extended systems are kept is ours, and so are three parameters of `etc/config`:
+`IIOP_ssl_port`, `object_group_selection`, and `iiopkit_profile`, whose answers the node gives (`naming.model.Profile`).
 
 Source: Tuning Guide A.1 "config"; High Availability System Guide B1WS-1092-03ENZ0, 3.2.2.2.
 """
 
 from __future__ import annotations
 
+import enum
 import os
 import re
 import socket
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from iiop.exceptions import IIOPError, ReferenceFormatError
 from ior import Address
 from ior.builder import DEFAULT_PORT
 from naming.groups import DEFAULT_SELECTION, SelectionRule
 from naming.initial_hosts import InitialHost
+from naming.model import DEFAULT_PROFILE, Profile
 
 __all__ = ["Node", "NodeError", "read_config"]
 
 
 _SYSTEM = re.compile(r"[A-Za-z0-9_-]+")
+
+_E = TypeVar("_E", bound=enum.Enum)
 
 
 class NodeError(IIOPError):
@@ -177,12 +183,24 @@ class Node:
         Raises:
             NodeError: it is no rule.
         """
-        text = self.config().get("object_group_selection", DEFAULT_SELECTION.value)
+        return self._one_of("object_group_selection", DEFAULT_SELECTION, "rules")
+
+    @property
+    def profile(self) -> Profile:
+        """Return `iiopkit_profile`, a parameter of ours: whose answers the node gives where Naming Services differ.
+
+        Raises:
+            NodeError: it is no profile.
+        """
+        return self._one_of("iiopkit_profile", DEFAULT_PROFILE, "profiles")
+
+    def _one_of(self, parameter: str, default: _E, what: str) -> _E:
+        text = self.config().get(parameter, default.value)
         try:
-            return SelectionRule(text)
+            return type(default)(text)
         except ValueError:
-            rules = ", ".join(rule.value for rule in SelectionRule)
-            raise NodeError(f"{self.home / 'etc' / 'config'}: object_group_selection = {text}: the rules are {rules}") from None
+            values = ", ".join(each.value for each in type(default))
+            raise NodeError(f"{self.home / 'etc' / 'config'}: {parameter} = {text[:40]}: the {what} are {values}") from None
 
 
 def read_config(path: Path) -> dict[str, str]:

@@ -23,7 +23,7 @@ from naming.changes import ROOT
 from naming.claim import Claim, announced
 from naming.client import NameService
 from naming.interfaces import NamingContextExt
-from naming.model import DEFAULT_PROFILE, Profile
+from naming.model import Profile
 from naming.node import Node, NodeError
 from naming.server import NamingServer
 from naming.store import Durability
@@ -47,7 +47,7 @@ class NodeServer(NamingServer):
         advertised_host: host name that references of contexts carry; None for the node's.
         advertised_port: port that they carry; None for the one listened on.
         durability: see `NamingServer`.
-        profile: see `NamingServer`.
+        profile: see `NamingServer`; None for the node's.
         limits: see `NamingServer`.
         claim: the folder, of one who has it already, and does not want the server to be announced.
 
@@ -64,7 +64,7 @@ class NodeServer(NamingServer):
         advertised_host: str | None = None,
         advertised_port: int | None = None,
         durability: Durability = Durability.disk,
-        profile: Profile = DEFAULT_PROFILE,
+        profile: Profile | None = None,
         limits: Limits = DEFAULT_LIMITS,
         claim: Claim | None = None,
     ) -> None:
@@ -75,7 +75,7 @@ class NodeServer(NamingServer):
             port=node.port if port is None else port,
             advertised_host=advertised_host or node.host_name,
             advertised_port=advertised_port,
-            profile=profile,
+            profile=profile or node.profile,
             limits=limits,
             selection=node.selection,
             services_file=node.services_file,

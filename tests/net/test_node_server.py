@@ -125,6 +125,9 @@ def test_a_config_that_cannot_be_used_leaves_the_folder_free(node: Node) -> None
     (node.home / "etc" / "config").write_text("object_group_selection = by weight\n")
     with pytest.raises(NodeError, match="the rules are round_robin, first"), administer(node):
         pass
+    (node.home / "etc" / "config").write_text("iiopkit_profile = orbix\n")
+    with pytest.raises(NodeError, match="config: iiopkit_profile = orbix: the profiles are omg, omninames, interstage"):
+        NodeServer(node)
     (node.home / "etc" / "config").write_text("object_group_selection = first\n")
     with administer(node) as reached:
         reached.load_balancing.create_group(parse_name("g"), "", NIL)

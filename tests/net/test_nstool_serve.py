@@ -30,7 +30,7 @@ from naming.node import Node
 from naming.store import FILE_NAME, Durability, Store
 from naming.types import CannotProceed, NameComponent
 from tests import peers
-from tests.peers import PeerProcess
+from tests.peers import PeerProcess, free_port
 
 PATIENCE = 20.0
 
@@ -215,6 +215,14 @@ def test_profile(tmp_path: Path) -> None:
         corbaloc, ior = ready.read_text().splitlines()
         assert corbaloc == f"corbaloc:iiop:1.0@{address}/NameService"
         assert IOR.from_string(ior).type_id == "IDL:CosNaming/NamingContextExt:1.0"
+
+
+@pytest.mark.parametrize(("argv", "version"), [((), "1.0"), (("--profile", "omg"), "1.2")])
+def test_the_profile_of_a_node(tmp_path: Path, argv: tuple[str, ...], version: str) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "config").write_text(f"IIOP_port = {free_port()}\niiopkit_profile = interstage\n")
+    with PeerProcess([peers.peer_program("nstool"), "serve", "--node", tmp_path, *argv], tmp_path / "log") as process:
+        process.wait_line(f"ready: corbaloc:iiop:{version}@")
 
 
 def test_log_in_json(tmp_path: Path) -> None:

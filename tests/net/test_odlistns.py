@@ -135,6 +135,19 @@ def test_a_node_that_runs_and_one_that_does_not_give_the_same_text(node: Node, c
     assert len(parse_bindings(running)) == 2
 
 
+def test_a_node_keeps_its_profile_whether_it_runs_or_not(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+    """A profile that is given for one run is that of the run alone."""
+    config = node.home / "etc" / "config"
+    config.write_text(f"{config.read_text()}iiopkit_profile = interstage\n")
+    with NodeServer(Folder(node.home)), node.names() as names:
+        names.root.bind_new_context(N("NC001"))
+        running = listed(capsys, "-l")
+    assert f"{node.port}:1.0:)" in running
+    assert listed(capsys, "-l") == running
+    with node.server(Profile.omg):
+        assert f"{node.port}:1.2:)" in listed(capsys, "-l")
+
+
 def test_the_row_of_the_manual(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
     """All of it but the context id, whose seconds are those of today, and the port that was free."""
     with node.server(Profile.interstage), node.names() as names:

@@ -124,9 +124,8 @@ class _Path(click.Path):
 @click.option(
     "--profile",
     type=click.Choice([profile.name for profile in Profile]),
-    default=DEFAULT_PROFILE.name,
-    show_default=True,
-    help="Whose answers to give where Naming Services differ.",
+    help="Whose answers to give where Naming Services differ; the node's iiopkit_profile if left out, "
+    f"or {DEFAULT_PROFILE.name}. What commands show of a node that is stopped goes by its iiopkit_profile.",
 )
 @click.option(
     "--limit",
@@ -157,7 +156,7 @@ def serve(
     folder: Path | None,
     home: Path | None,
     durability: str,
-    profile: str,
+    profile: str | None,
     limits: Limits,
     log_format: str,
     log_level: str,
@@ -181,21 +180,21 @@ def serve(
         "advertised_host": host_name,
         "advertised_port": host_port,
         "durability": Durability[durability],
-        "profile": Profile[profile],
         "limits": limits,
     }
+    chosen = None if profile is None else Profile[profile]
     try:
         server: NamingServer
         if home is not None:
-            server = NodeServer(Node(home), host=host, port=port, **common)
+            server = NodeServer(Node(home), host=host, port=port, profile=chosen, **common)
         else:
             host, port = host or "127.0.0.1", DEFAULT_PORT if port is None else port
             node = None if folder is None else Node.of_bindings(folder)
             if node is None:
-                server = NamingServer(folder, host=host, port=port, **common)
+                server = NamingServer(folder, host=host, port=port, profile=chosen or DEFAULT_PROFILE, **common)
             else:
                 common["advertised_host"] = host_name or host
-                server = NodeServer(node, host=host, port=port, **common)
+                server = NodeServer(node, host=host, port=port, profile=chosen, **common)
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(serve_until_told(server, ready_file, log_level_file))
     except (StoreError, NodeError) as error:
@@ -218,7 +217,6 @@ class _Common(TypedDict):
     advertised_host: str | None
     advertised_port: int | None
     durability: Durability
-    profile: Profile
     limits: Limits
 
 

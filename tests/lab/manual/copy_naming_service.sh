@@ -13,19 +13,21 @@ done
 
 step "host1 has a naming context, host2 something else"
 on host1
-new_context NC001
-new_context NC001/NC002
+OD_or_adm -z NC001
+OD_or_adm -z NC001/NC002
 OD_or_adm -c IDL:TDsample/tdtest:1.0 -a FUJITSU-Interstage-TDLC -n NC001/TDsample::tdtest -h vhost -p 8002
 on host2
-new_context NC001
+OD_or_adm -z NC001
 odlistns -l -R > before.txt
 
 step "host1: stop, copy, start, list"
 on host1
 isstop -f
 cp -r -p "$OD_HOME/etc/CosNaming" CosNaming_host1
+odlistns -l -R > stopped.txt
 isstart
 odlistns -l -R > host1.txt
+cmp stopped.txt host1.txt
 cmp -s host1.txt ../../host2/work/before.txt && fail "the hosts had the same context already: this shows nothing"
 
 step "the copy goes to host2's working directory"

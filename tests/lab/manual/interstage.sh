@@ -7,7 +7,7 @@ declare -A server=()
 # install HOST ADDRESS: a node's folder, and a working directory.
 install() {
     mkdir -p "$1/node/etc" "$1/work"
-    printf 'IIOP_hostname = %s\nIIOP_port = 8002\n' "$2" > "$1/node/etc/config"
+    printf 'IIOP_hostname = %s\nIIOP_port = 8002\niiopkit_profile = interstage\n' "$2" > "$1/node/etc/config"
     printf '%s vhost\n' "$2" > "$1/hosts"
 }
 
@@ -19,11 +19,8 @@ on() {
 }
 
 isstart() {
-    local address
-    address=$(sed -n 's/^IIOP_hostname = //p' "$OD_HOME/etc/config")
     rm -f "$OD_HOME/ready"
-    nstool serve --folder "$OD_HOME/etc/CosNaming" --host "$address" --port 8002 --host-name "$(OD_set_env --show)" \
-        --profile interstage --ready-file "$OD_HOME/ready" 2>> "$OD_HOME/log" &
+    nstool serve --node "$OD_HOME" --ready-file "$OD_HOME/ready" 2>> "$OD_HOME/log" &
     server[$host]=$!
     until [ -s "$OD_HOME/ready" ]; do
         kill -0 "${server[$host]}" || { cat "$OD_HOME/log" >&2; exit 1; }
@@ -36,11 +33,6 @@ isstop() {
     kill "${server[$host]}"
     wait "${server[$host]}"
     unset "server[$host]"
-}
-
-# new_context NAME
-new_context() {
-    nstool mkctx "$(sed -n 's/^IIOP_hostname = //p' "$OD_HOME/etc/config")" "$1"
 }
 
 stop_all() {

@@ -18,7 +18,7 @@ from iiop.idl import Interface, Servant, operation
 from iiop.iop import IOR, NIL
 from naming import groups
 from naming.changes import ROOT, ContextId, ObjectGroup
-from naming.orphans import orphans, plan_destroy_orphan
+from naming.orphans import orphans, plan_delete, plan_destroy_orphan
 from naming.servant import NamingServants
 from naming.services import InitialServices
 from naming.types import AlreadyBound, CannotProceed, InvalidName, Name, NameComponent, NotEmpty, NotFound
@@ -80,7 +80,7 @@ class NodeAdministration(Interface):
 
     @operation(raises=(*_LOOKUP, NotEmpty))
     def delete_context(self, n: Name) -> None:
-        """Unbind and destroy a context; an object is NotFound, `not_context`."""
+        """Unbind a context, and destroy it unless another name leads to it; an object is NotFound, `not_context`."""
 
     @operation(idempotent=True)
     def orphans(self) -> tuple[Orphan, ...]:  # type: ignore[empty-body]
@@ -140,10 +140,10 @@ class NodeAdministrationServant(Servant):
         await self._services.delete(id)
 
     async def delete_object(self, n: Name) -> None:
-        await self._naming.change(lambda contexts: contexts.plan_delete(ROOT, n, context=False))
+        await self._naming.change(lambda contexts: plan_delete(contexts, self._naming.model, n, context=False))
 
     async def delete_context(self, n: Name) -> None:
-        await self._naming.change(lambda contexts: contexts.plan_delete(ROOT, n, context=True))
+        await self._naming.change(lambda contexts: plan_delete(contexts, self._naming.model, n, context=True))
 
     def orphans(self) -> tuple[Orphan, ...]:
         model = self._naming.model

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 from iiop.exceptions.corba import BAD_PARAM, NO_PERMISSION, OBJECT_NOT_EXIST, CompletionStatus
 from iiop.iop import IOR
@@ -161,7 +161,7 @@ class Contexts(ABC):
         self._check_nil(context)
         return self._plan_again(start, name, context, NotFoundReason.not_context)
 
-    def plan_unbind(self, start: ContextId, name: Name) -> tuple[Change, ...]:
+    def plan_unbind(self, start: ContextId, name: Name) -> tuple[BindingRemoved]:
         """Plan the end of a binding; a context bound there lives on.
 
         Raises:
@@ -171,29 +171,6 @@ class Contexts(ABC):
         if self.lookup(context, name[-1]) is None:
             raise NotFound(NotFoundReason.missing_node, name[-1:])
         return (BindingRemoved(context, name[-1]),)
-
-    def plan_delete(self, start: ContextId, name: Name, *, context: bool) -> tuple[Change, ...]:
-        """Plan the end of a binding, and of the context of ours that is bound there.
-
-        Args:
-            start: where the name begins.
-            name: what is to go.
-            context: whether it is a context; objects and groups are only unbound, and so are contexts of other servers, and names
-                of contexts that were destroyed.
-
-        Raises:
-            NotFound: `not_context` or `not_object` if it is the other, and as the class says.
-            NotEmpty: the context has bindings.
-            NO_PERMISSION: it is the root.
-            CannotProceed, InvalidName, OBJECT_NOT_EXIST: as the class says.
-        """
-        removed = self.plan_unbind(start, name)
-        bound = self.resolve(start, name)
-        if is_context(bound) is not context:
-            raise NotFound(NotFoundReason.not_context if context else NotFoundReason.not_object, name[-1:])
-        if isinstance(bound, str) and self.exists(bound):
-            return (*self.plan_destroy(bound), *removed)
-        return removed
 
     def plan_new_context(self, start: ContextId, seconds: int) -> tuple[ContextCreated]:
         """Plan a context that is bound nowhere.
@@ -337,7 +314,7 @@ class NamingModel(Contexts):
         self._check_exists(context)
         return Listing(self._contexts[context])
 
-    def bindings(self, context: ContextId) -> Mapping[NameComponent, Bound]:
+    def bindings(self, context: ContextId) -> dict[NameComponent, Bound]:
         """Return a copy of a context: what is bound to which component, in binding order.
 
         Raises:

@@ -225,6 +225,24 @@ def test_an_orphan_that_is_about_to_be_bound_is_none() -> None:
         plan_destroy_orphan(draft, model, created.context)
 
 
+def test_deletion_counts_names_that_are_about_to_go_or_to_come() -> None:
+    from naming.changes import ROOT, BindingRemoved, ContextDestroyed
+    from naming.model import Draft, NamingModel
+    from naming.orphans import plan_delete
+
+    model = NamingModel()
+    created, bound = model.plan_bind_new_context(ROOT, parse_name("a"), 1)
+    model.apply((created, bound))
+    model.apply(model.plan_bind_context(ROOT, parse_name("b"), created.context))
+    gone, ended = BindingRemoved(ROOT, *parse_name("a")), ContextDestroyed(created.context)
+    draft = Draft(model)
+    assert plan_delete(draft, model, parse_name("a"), context=True) == (gone,)
+    draft.apply(draft.plan_unbind(ROOT, parse_name("b")))
+    assert plan_delete(draft, model, parse_name("a"), context=True) == (ended, gone)
+    draft.apply(draft.plan_bind_context(ROOT, parse_name("c"), created.context))
+    assert plan_delete(draft, model, parse_name("a"), context=True) == (gone,)
+
+
 @pytest.mark.parametrize(
     ("command", "unknown"),
     [

@@ -166,6 +166,46 @@ def test_contexts(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
         assert reached.administration.orphans() == ()
 
 
+def test_a_context_under_several_names_is_only_unbound_until_the_last(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-z", "shop"]) == 0
+    assert main(["-z", "branch"]) == 0
+    with administer(node) as reached:
+        shop = reached.names.root.resolve(parse_name("shop"))
+    assert main(["-z", "again", "-u", str(IOR.from_iop(shop))]) == 0
+    assert main(["-z", "branch/shop", "-u", str(IOR.from_iop(shop))]) == 0
+    assert refused(capsys, "-d", "-n", "again") == "again: again is a naming context: delete it with -d -z"
+    assert main(["-d", "-z", "again"]) == 0
+    assert main(["-c", INTERFACE, "-n", "shop/till"]) == 0
+    assert main(["-d", "-z", "shop"]) == 0
+    with administer(node) as reached:
+        assert reached.administration.orphans() == ()
+    assert refused(capsys, "-d", "-z", "branch/shop") == "branch/shop is not empty: delete what is in it first"
+    assert main(["-d", "-n", "branch/shop/till"]) == 0
+    assert main(["-d", "-z", "branch/shop"]) == 0
+    with administer(node) as reached:
+        assert reached.administration.orphans() == ()
+        assert [bound.binding_name[0].id for bound in reached.names.root.list(10)[0]] == ["branch"]
+
+
+def test_a_name_of_the_root_is_only_unbound(node: Node) -> None:
+    with administer(node) as reached:
+        root = reached.administration.services()[0].reference
+    assert main(["-z", "shop"]) == 0
+    assert main(["-z", "shop/root", "-u", str(IOR.from_iop(root))]) == 0
+    assert main(["-d", "-z", "shop/root"]) == 0
+    assert main(["-d", "-z", "shop"]) == 0
+
+
+def test_a_context_that_only_its_own_content_leads_to_is_not_lost(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-z", "shop"]) == 0
+    with administer(node) as reached:
+        shop = reached.names.root.resolve(parse_name("shop"))
+    assert main(["-z", "shop/self", "-u", str(IOR.from_iop(shop))]) == 0
+    assert refused(capsys, "-d", "-z", "shop") == "shop is not empty: delete what is in it first"
+    assert main(["-d", "-z", "shop/self"]) == 0
+    assert main(["-d", "-z", "shop"]) == 0
+
+
 def test_a_context_of_another_server(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
     with NamingServer() as other, NameService(other.corbaloc) as elsewhere:
         assert main(["-z", "other", "-u", other.corbaloc]) == 0

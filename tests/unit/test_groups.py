@@ -18,6 +18,7 @@ from naming.folder import folder_entries
 from naming.groups import PLACES, Rotation, SelectionRule
 from naming.model import Draft, NamingModel, Profile
 from naming.names import parse_name as N  # noqa: N812
+from naming.orphans import plan_delete
 from naming.store import FILE_NAME, Store
 from naming.trees import Unreadable
 from naming.types import AlreadyBound, BindingType, InvalidName, NameComponent, NotFound, NotFoundReason
@@ -98,10 +99,10 @@ def test_to_clients_it_is_an_object(model: NamingModel) -> None:
 def test_deletion_tells_objects_from_contexts(model: NamingModel) -> None:
     for text, context in (("g", True), ("o", True), ("c", False)):
         with pytest.raises(NotFound) as caught:
-            model.plan_delete(ROOT, N(text), context=context)
+            plan_delete(model, model, N(text), context=context)
         assert caught.value.why is (NotFoundReason.not_context if context else NotFoundReason.not_object)
     for text, context in (("g", False), ("o", False), ("c", True)):
-        model.apply(model.plan_delete(ROOT, N(text), context=context))
+        model.apply(plan_delete(model, model, N(text), context=context))
     assert model.contexts == (ROOT,)
     assert len(model.list(ROOT)) == 0
 

@@ -72,7 +72,7 @@ _REFERENCE = {"-c", "-a", "-h", "-p", "-L", "-v"}
 @click.option("-d", "delete", is_flag=True, help="Delete instead of create.")
 @click.option("-l", "listing", is_flag=True, help="List the initial services.")
 @click.option("-g", "group", metavar="Group", help="Create an object group of this name, bound by -n; with -c a default object.")
-@click.option("-z", "context", metavar="name", help="Create a naming context under this name, or delete it if it is empty.")
+@click.option("-z", "context", metavar="name", help="Create a naming context under this name, or delete it.")
 @click.option("-u", "url", metavar="URLname", help="Bind the context that this corbaloc: or IOR: names, instead of a new one.")
 @click.option("--check", is_flag=True, help="With -l: exit status 1 if a service is not at the node's host.")
 @click.option("--json", "as_json", is_flag=True, help="With -l: write JSON.")
@@ -92,13 +92,16 @@ def od_or_adm(system: str | None, **options: Any) -> None:
     OD_or_adm -z name [-u URLname] [-M system]
     OD_or_adm -d -z name [-M system]
 
+    -d -z ends a context, which has to be empty, with its last name; of a context that other names lead to, of the root, and of
+    those of other servers it takes away the name alone.
+
     With -h naming the virtual host, calls are distributed one by one; without it, the reference carries the node's own host, and
     clients are distributed when they obtain the Naming Service reference.
 
-    Nothing public says what these do in Interstage, so here it is ours: the default of -a; -L (a code set component); -s (an SSL
-    component with the port IIOP_ssl_port of etc/config, else that of the reference); -x (alternate addresses); -r; -u; -g, whose
-    Group is only kept (object_group_selection in etc/config says which member a client gets: round_robin, or first); what -p and
-    -v may be, what file -o writes (a stringified reference), and every exit status. --check and --json are ours.
+    Nothing public says what these do in Interstage, so here it is ours: -d -z; the default of -a; -L (a code set component); -s
+    (an SSL component with the port IIOP_ssl_port of etc/config, else that of the reference); -x (alternate addresses); -r; -u;
+    -g, whose Group is only kept (object_group_selection in etc/config says which member a client gets: round_robin, or first);
+    what -p and -v may be, what file -o writes (a stringified reference), and every exit status. --check and --json are ours.
     References with -L, -s or -x are of IIOP 1.2 unless -v says 1.1; others of 1.0 unless -v says otherwise.
 
     Exit status: 0 done; 1 the node says no, or --check found something; 2 wrong use, or the node cannot be used.

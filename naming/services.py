@@ -20,12 +20,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import ior
-from iiop.exceptions import PERSIST_STORE, CompletionStatus, IIOPError
+from iiop.exceptions import NO_PERMISSION, PERSIST_STORE, CompletionStatus, IIOPError
 from iiop.iop import IOR
 from naming.node import NodeError
 from naming.types import AlreadyBound, InvalidName, NameComponent, NotFound, NotFoundReason
 
-__all__ = ["MAX_SERVICE_ID", "InitialServices"]
+__all__ = ["MAX_SERVICE_ID", "InitialServices", "is_service_id"]
 
 log = logging.getLogger("naming.services")
 
@@ -34,6 +34,11 @@ MAX_SERVICE_ID = 255
 
 _ID = re.compile(rf"(?!#)[!-~]{{1,{MAX_SERVICE_ID}}}")
 _LINE = re.compile(r"(\S+)[ \t]+(IOR:\S+)[ \t]*", re.IGNORECASE)
+
+
+def is_service_id(text: str) -> bool:
+    """Tell whether a service can have this id: up to 255 printable ASCII characters without blanks, the first of them not `#`."""
+    return _ID.fullmatch(text) is not None
 
 
 class InitialServices:
@@ -87,14 +92,16 @@ class InitialServices:
         """Add a service; it is in the file when this returns.
 
         Raises:
-            InvalidName: the id is not made of up to 255 printable ASCII characters, or begins with `#`.
-            AlreadyBound: there is one of that id.
+            InvalidName: no service can have the id.
+            NO_PERMISSION: it is that of one of the server's own.
+            AlreadyBound: one of that id is registered.
             PERSIST_STORE: the file cannot be written.
         """
-        if not _ID.fullmatch(id):
+        if not is_service_id(id):
             raise InvalidName
+        self._check_not_own(id)
         async with self._changing:
-            if id in self._own or id in self._registered:
+            if id in self._registered:
                 raise AlreadyBound
             await self._replace({**self._registered, id: reference})
 
@@ -103,12 +110,18 @@ class InitialServices:
 
         Raises:
             NotFound: none of that id is registered.
+            NO_PERMISSION: it is one of the server's own.
             PERSIST_STORE: the file cannot be written.
         """
+        self._check_not_own(id)
         async with self._changing:
             if id not in self._registered:
                 raise NotFound(NotFoundReason.missing_node, (NameComponent(id),))
             await self._replace({other: reference for other, reference in self._registered.items() if other != id})
+
+    def _check_not_own(self, id: str) -> None:
+        if id in self._own:
+            raise NO_PERMISSION(0, CompletionStatus.COMPLETED_NO)
 
     async def _replace(self, services: dict[str, IOR]) -> None:
         if self._path is not None:

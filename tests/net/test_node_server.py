@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from iiop.exceptions import OBJECT_NOT_EXIST, PERSIST_STORE
+from iiop.exceptions import NO_PERMISSION, OBJECT_NOT_EXIST, PERSIST_STORE
 from iiop.giop.messages import LocateReply, LocateRequest, LocateStatus, Reply, ReplyStatus, Request, key_address
 from iiop.idl import ForwardRequest, ObjectAdapter
 from iiop.iop import IOR, IOR_CODEC, NIL
@@ -189,13 +189,17 @@ def test_refusals(server: NamingServer) -> None:
     with NameService(server.corbaloc) as names:
         administration = stub(names, server)
         administration.register_service("a", A)
-        for id in ("a", "NameService", "FJ_LoadBalancingOption"):
-            with pytest.raises(AlreadyBound):
+        with pytest.raises(AlreadyBound):
+            administration.register_service("a", B)
+        for id in ("NameService", "FJ_LoadBalancingOption"):
+            with pytest.raises(NO_PERMISSION):
                 administration.register_service(id, B)
+            with pytest.raises(NO_PERMISSION):
+                administration.delete_service(id)
         for id in ("", "two words", "#a", "x" * 256, "t\u00e4"):
             with pytest.raises(InvalidName):
                 administration.register_service(id, A)
-        for id in ("b", "NameService", ""):
+        for id in ("b", ""):
             with pytest.raises(NotFound):
                 administration.delete_service(id)
         administration.delete_service("a")

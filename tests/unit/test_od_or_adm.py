@@ -131,6 +131,13 @@ def test_what_no_group_is_called(capsys: pytest.CaptureFixture[str], group: str)
     assert refused(capsys, ["-g", group, "-n", "x"], 2).startswith("a Group is named by 1 to 255 printable ASCII characters")
 
 
+@pytest.mark.parametrize("service", ["", "a b", "x" * 256, "gr\u00fcn", "#a"])
+def test_what_no_service_is_called(capsys: pytest.CaptureFixture[str], home: Path, service: str) -> None:
+    why = "a service is named by 1 to 255 printable ASCII characters without blanks, of which the first is not '#'"
+    assert refused(capsys, ["-c", INTERFACE, "-i", service], 2).startswith(why)
+    assert not (home / "etc" / "initial_services").exists()
+
+
 @pytest.mark.parametrize("url", ["http://host/", "corbaname::host#x", "IOR:00", "host:8002"])
 def test_urls_of_no_context(capsys: pytest.CaptureFixture[str], url: str) -> None:
     why = refused(capsys, ["-z", "x", "-u", url], 2 if url != "IOR:00" else 1)

@@ -6,15 +6,16 @@ folder where none runs, take it (`naming.node_server`).
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-from iiop.exceptions import ReferenceFormatError
+from iiop.exceptions import NO_PERMISSION, ReferenceFormatError
 from iiop.iop import NIL
 from iiop_tools import cli
 from iiop_tools.registering import NODE_HELP, Made, answers, made_of, mistakes, name_of, reference_options, system_option
@@ -25,6 +26,7 @@ from naming.listings import ListedService, format_initial_services
 from naming.node import Node
 from naming.node_server import administer
 from naming.registration import MAX_ID
+from naming.services import MAX_SERVICE_ID, is_service_id
 from naming.types import NotFound
 
 __all__ = ["main"]
@@ -226,18 +228,30 @@ def _delete_context(asked: _Asked) -> None:
 
 def _register(asked: _Asked) -> None:
     service, reference = asked.options["service"], asked.reference()
-    with administer(asked.node) as node, answers(service, taken=f"-i {service}"):
+    if not is_service_id(service):
+        what = f"1 to {MAX_SERVICE_ID} printable ASCII characters without blanks, of which the first is not '#'"
+        raise ReferenceFormatError(f"a service is named by {what}", text=service)
+    with administer(asked.node) as node, answers(service, taken=f"-i {service}"), _not_own(service):
         node.administration.register_service(service, reference)
 
 
 def _delete_service(asked: _Asked) -> None:
     service = asked.options["service"]
-    with administer(asked.node) as node, answers(service):
+    with administer(asked.node) as node, answers(service), _not_own(service):
         try:
             node.administration.delete_service(service)
         except NotFound:
             cli.complain(f"{service} is not registered as an initial service")
             cli.stop(cli.NO)
+
+
+@contextlib.contextmanager
+def _not_own(service: str) -> Iterator[None]:
+    try:
+        yield
+    except NO_PERMISSION:
+        cli.complain(f"{service} is the server's own service: it cannot be registered or deleted")
+        cli.stop(cli.NO)
 
 
 def _list(asked: _Asked) -> None:

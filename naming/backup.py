@@ -74,7 +74,8 @@ def copied_store(source: Path, folder: Path) -> Iterator[Store]:
         folder: to copy it into; one that is there.
 
     Raises:
-        StoreError: the store is damaged, or its log began anew at every try; it is called by the name of `source`.
+        StoreError: the store is damaged or an empty file, or its log began anew at every try; it is called by the name of
+            `source`.
         OSError: something cannot be read or written.
     """
     try:
@@ -83,6 +84,11 @@ def copied_store(source: Path, folder: Path) -> Iterator[Store]:
                 break
         else:
             raise StoreError(f"it changes too fast: its log began anew during {TRIES} copies on end. Try again")
+        if not (folder / FILE_NAME).stat().st_size:
+            raise StoreError(
+                "the file is empty: what was kept in it is lost, or there never was anything. Put back a copy of the whole "
+                "folder, or remove the file to start with an empty Naming Service"
+            )
         with Store.open(folder) as store:
             yield store
     except StoreError as error:

@@ -1,6 +1,7 @@
 """Who has a node's folder: one process at a time, and where it answers if it is a server.
 
-    <home>/var/naming.claim      locked (flock) by the process that has the folder, a server or a command
+    <home>/var/naming.claim      locked (flock) by the process that has the folder, a server or a command; commands that only
+                                 read share it
     <home>/var/naming.address    locked by a server that answers at the `host:port` in it
 
 The kernel lets go of a lock when its process ends, however that ends; so a file that is not locked says nothing. The address is
@@ -42,11 +43,11 @@ def announced(node: Node) -> str | None:
 
 
 class Claim:
-    """Have a node's folder until `release`; `take` makes one."""
+    """Have a node's folder until `release`; `take` and `share` make one."""
 
-    def __init__(self, node: Node, descriptor: int) -> None:
+    def __init__(self, node: Node, *descriptors: int) -> None:
         self._node = node
-        self._descriptors = [descriptor]
+        self._descriptors = list(descriptors)
 
     @classmethod
     def take(cls, node: Node) -> Claim | None:
@@ -55,13 +56,34 @@ class Claim:
         Raises:
             NodeError: nothing can be written in the folder.
         """
-        path = node.home / "var" / "naming.claim"
+        path = _claim_file(node)
         try:
             path.parent.mkdir(mode=0o750, exist_ok=True)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o640)
         except OSError as error:
             raise NodeError(f"{path}: {error.strerror}") from error
         if _lock(descriptor, fcntl.LOCK_EX):
+            return cls(node, descriptor)
+        os.close(descriptor)
+        return None
+
+    @classmethod
+    def share(cls, node: Node) -> Claim | None:
+        """Keep others from claiming the folder while it is read, or return None where another process has it.
+
+        Nothing is written, and nothing is locked in a folder that nobody ever claimed.
+
+        Raises:
+            NodeError: the folder cannot be read.
+        """
+        path = _claim_file(node)
+        try:
+            descriptor = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            return cls(node)
+        except OSError as error:
+            raise NodeError(f"{path}: {error.strerror}") from error
+        if _lock(descriptor, fcntl.LOCK_SH):
             return cls(node, descriptor)
         os.close(descriptor)
         return None
@@ -95,6 +117,10 @@ class Claim:
         self.withdraw()
         while self._descriptors:
             os.close(self._descriptors.pop())
+
+
+def _claim_file(node: Node) -> Path:
+    return node.home / "var" / "naming.claim"
 
 
 def _address_file(node: Node) -> Path:

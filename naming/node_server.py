@@ -2,6 +2,7 @@
 
     with NodeServer(Node(home)) as server: ...          # listens where the node's config says, and announces that in the folder
     with administer(Node(home)) as node: node.root...   # the node's server if there is one; else the folder, served meanwhile
+    with administer(Node(home), reading=True) as node:  # or else a copy of the folder, in which nothing is written
 
 So commands have one way to act, whether or not a server runs, and any number of them at the same time: each either speaks to the
 server, or waits for its turn with the folder.
@@ -11,14 +12,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from iiop.iop import ComponentId
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.profile import CODE_SETS_OF_SERVERS
 from ior import IOR, IORBuilder
 from naming.administration import LOAD_BALANCING_OPTION, NODE_ADMINISTRATION, LoadBalancingOption, NodeAdministration
+from naming.backup import copied_store
 from naming.changes import ROOT
 from naming.claim import Claim, announced
 from naming.client import NameService
@@ -26,7 +30,7 @@ from naming.interfaces import NamingContextExt
 from naming.model import Profile
 from naming.node import Node, NodeError
 from naming.server import NamingServer
-from naming.store import Durability
+from naming.store import FILE_NAME, Durability, StoreError
 
 __all__ = ["AdministeredNode", "NodeServer", "administer"]
 
@@ -50,6 +54,7 @@ class NodeServer(NamingServer):
         profile: see `NamingServer`; None for the node's.
         limits: see `NamingServer`.
         claim: the folder, of one who has it already, and does not want the server to be announced.
+        bindings: where they are kept, if not in the node's folder.
 
     Raises:
         NodeError: the node's config cannot be used.
@@ -67,9 +72,10 @@ class NodeServer(NamingServer):
         profile: Profile | None = None,
         limits: Limits = DEFAULT_LIMITS,
         claim: Claim | None = None,
+        bindings: Path | None = None,
     ) -> None:
         super().__init__(
-            node.naming_folder,
+            bindings or node.naming_folder,
             durability=durability,
             host=host or node.config().get("IIOP_hostname") or "127.0.0.1",
             port=node.port if port is None else port,
@@ -164,8 +170,12 @@ class AdministeredNode:
 
 
 @contextlib.contextmanager
-def administer(node: Node) -> Iterator[AdministeredNode]:
+def administer(node: Node, *, reading: bool = False) -> Iterator[AdministeredNode]:
     """Reach a node's server; where none runs, serve the folder, on loopback and to nobody else, until the end of the block.
+
+    Args:
+        node: the folder.
+        reading: whether nothing is to be changed; then a copy is served, so that the folder may be one that can only be read.
 
     Raises:
         NodeError: the config cannot be used; others have the folder, and do not let go of it.
@@ -175,8 +185,9 @@ def administer(node: Node) -> Iterator[AdministeredNode]:
         if (address := announced(node)) is not None:
             yield from _reached(node, address)
             return
-        if (claim := Claim.take(node)) is not None:
-            with _served(node, claim) as server:
+        claim = Claim.share(node) if reading else Claim.take(node)
+        if claim is not None:
+            with _copy_served(node, claim) if reading else _served(node, claim) as server:
                 yield from _reached(node, _written(server.address))
             return
         time.sleep(POLL)
@@ -196,9 +207,31 @@ def _root_at(address: str) -> IOR:
     return builder.component(ComponentId.TAG_CODE_SETS, CODE_SETS_OF_SERVERS).build()
 
 
-def _served(node: Node, claim: Claim) -> NodeServer:
+@contextlib.contextmanager
+def _copy_served(node: Node, claim: Claim) -> Iterator[NodeServer]:
+    with tempfile.TemporaryDirectory(prefix="naming-") as copy:
+        try:
+            _copy(node.naming_folder / FILE_NAME, Path(copy))
+        except BaseException:
+            claim.release()
+            raise
+        with _served(node, claim, Path(copy)) as server:
+            yield server
+
+
+def _copy(source: Path, folder: Path) -> None:
+    """Copy a store, if there is one."""
     try:
-        return NodeServer(node, host="127.0.0.1", port=0, advertised_port=node.port, claim=claim)
+        if source.exists():
+            with copied_store(source, folder):
+                pass
+    except OSError as error:
+        raise StoreError(f"it cannot be read ({error.strerror or error})", path=str(source)) from error
+
+
+def _served(node: Node, claim: Claim, bindings: Path | None = None) -> NodeServer:
+    try:
+        return NodeServer(node, host="127.0.0.1", port=0, advertised_port=node.port, claim=claim, bindings=bindings)
     except BaseException:
         claim.release()
         raise

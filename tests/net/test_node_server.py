@@ -121,6 +121,17 @@ def test_a_server_waits_for_a_command(node: Node) -> None:
     server.__exit__(None, None, None)
 
 
+def test_many_read_at_once_and_nobody_changes_meanwhile(node: Node) -> None:
+    with administer(node) as reached:
+        reached.names.root.bind(parse_name("a"), A)
+        assert Claim.share(node) is None
+    with administer(node, reading=True) as one, administer(node, reading=True) as other:
+        assert one.names.resolve("a").to_iop() == other.names.resolve("a").to_iop() == A
+        assert Claim.take(node) is None
+    with administer(node) as reached:
+        assert reached.names.resolve("a").to_iop() == A
+
+
 def test_a_config_that_cannot_be_used_leaves_the_folder_free(node: Node) -> None:
     (node.home / "etc" / "config").write_text("object_group_selection = by weight\n")
     with pytest.raises(NodeError, match="the rules are round_robin, first"), administer(node):

@@ -19,6 +19,7 @@ from iiop_tools.nstool import main
 from ior import IORBuilder
 from naming import NameService, NamingServer, parse_name
 from naming.snapshot import END_LINE, FIRST_LINE, format_snapshot
+from naming.store import FILE_NAME
 from naming.trees import Entry, LocalContext
 from naming.types import NameComponent
 from naming.walk import Server
@@ -284,6 +285,14 @@ def test_folders_of_nodes_are_compared(tmp_path: Path, one: Place, capsys: pytes
     capsys.readouterr()
     assert main(["compare", str(tmp_path / "etc"), one.name]) == 2
     assert "there are no bindings here" in capsys.readouterr().err
+
+
+def test_an_empty_file_is_no_tree_without_names(tmp_path: Path, one: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b"")
+    for argv in (["compare", str(tmp_path), one.name], ["backup", str(tmp_path), str(tmp_path / "copy")]):
+        assert main(argv) == 2
+        assert capsys.readouterr().err.startswith(f"nstool: {tmp_path / FILE_NAME}: the file is empty: ")
+    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
 
 
 def test_colours_are_for_terminals(one: Place, other: Place, capsys: pytest.CaptureFixture[str]) -> None:

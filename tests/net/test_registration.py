@@ -445,6 +445,36 @@ def test_a_name_that_cannot_be_sent(node: Node, capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().err.startswith("OD_or_adm: the Naming Service of the node answers DATA_CONVERSION")
 
 
+READING = """
+import sys
+from iiop_tools import es_channels, od_or_adm, odlistns, odrmubncns
+commands = (odlistns.main, ["-l", "-R"]), (od_or_adm.main, ["-l"]), (odrmubncns.main, ["-l"])
+commands += ((es_channels.main_get, ["-g", "G", "-p", "."]),) if sys.argv[1] == "filled" else ()
+sys.exit(sum([command(argv) for command, argv in commands]))
+"""
+
+
+@pytest.mark.parametrize("content", ["fresh", "filled"])
+def test_commands_that_read_need_only_read(home: Path, tmp_path: Path, content: str) -> None:
+    if content == "filled":
+        assert main(DOCUMENTED) == 0
+        assert main(["-c", "IDL:CosNotifyChannelAdmin/EventChannel:1.0", "-n", "G::c"]) == 0
+    before = sorted(home.rglob("*"))
+    for each in (home, *before):
+        each.chmod(0o500 if each.is_dir() else 0o400)
+    (tmp_path / "work").mkdir()
+    as_owner = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    program = [*as_owner, sys.executable, "-c", READING, content]
+    done = subprocess.run(program, env=env, cwd=tmp_path / "work", capture_output=True, text=True, timeout=PATIENCE)
+    for each in (home, *before):
+        each.chmod(0o700)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "NameService " in done.stdout
+    assert (f"{NAME}(o)" in done.stdout) is (content == "filled")
+    assert sorted(home.rglob("*")) == before
+
+
 def test_what_a_server_would_log_is_not_told_twice(home: Path) -> None:
     """A command that serves the folder itself logs to nobody."""
     with administer(Node(home)) as reached:

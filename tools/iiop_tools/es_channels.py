@@ -56,7 +56,7 @@ def esgetchnlior(group: str, path: Path, system: str | None) -> None:
 
     They are those bound in the Naming Service of the node that OD_HOME names.
     """
-    with mistakes(), administer(Node.from_environment(system)) as node:
+    with mistakes(), administer(Node.from_environment(system), reading=True) as node:
         contexts = OwnContexts(node.names)
         channels = []
         for binding in sorted(contexts.bindings(contexts.root), key=lambda binding: binding.binding_name[0].id):

@@ -255,7 +255,7 @@ def _not_own(service: str) -> Iterator[None]:
 
 
 def _list(asked: _Asked) -> None:
-    with administer(asked.node) as node, answers("-l"):
+    with administer(asked.node, reading=True) as node, answers("-l"):
         services = node.administration.services()
     expected = asked.node.host_name
     wrong = {service.id: _host(service) for service in services if _host(service) not in ("", expected)}

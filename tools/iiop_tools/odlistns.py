@@ -101,7 +101,7 @@ def odlistns(
         raise click.UsageError("--json goes without --width and --compare")
     with mistakes():
         start = () if name is None else name_of(name)
-        with administer(Node.from_environment(system)) as node, answers(name or "/"):
+        with administer(Node.from_environment(system), reading=True) as node, answers(name or "/"):
             found = _listed(OwnContexts(node.names), node.load_balancing, start, recursive, long or as_json)
             if as_json:
                 click.echo(json.dumps([_as_json(each) for each in found], indent=2, ensure_ascii=False))

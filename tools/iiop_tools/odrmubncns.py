@@ -37,7 +37,7 @@ def odrmubncns(listing: bool, context: str | None, system: str | None) -> None:
     """
     if listing is (context is not None):
         raise click.UsageError("give either -l or -d name")
-    with mistakes(), administer(Node.from_environment(system)) as node, answers(context or "-l"):
+    with mistakes(), administer(Node.from_environment(system), reading=listing) as node, answers(context or "-l"):
         if context is None:
             for orphan in node.administration.orphans():
                 cli.say(orphan.id)

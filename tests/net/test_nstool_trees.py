@@ -7,8 +7,10 @@ import io
 import json
 import os
 import pty
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +28,7 @@ from naming.walk import Server
 from tests.peers import free_port
 from tests.trees import everything, foreign, own, put, read, reference
 
+PATIENCE = 60.0
 C = NameComponent
 A, B, X = C("a"), C("b"), C("x")
 TREE = [own(A), Entry((B,), LocalContext((A,))), Entry((A, X), reference("x", "node1", 9000))]
@@ -88,6 +91,28 @@ def test_a_snapshot_takes_the_place_of_another_once_it_is_whole(one: Place, nobo
     assert main(["snapshot", nobody, str(file)]) == 2
     assert file.read_text(encoding="utf-8") == snapshot_of(*TREE)
     assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("tree", ["standard input", "a server"])
+def test_a_snapshot_that_is_told_to_end_leaves_nothing_behind(tree: str, tmp_path: Path) -> None:
+    program = [sys.executable, "-c", "import sys; from iiop_tools.nstool import main; sys.exit(main())", "snapshot"]
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        argv = ["-" if tree == "standard input" else f"127.0.0.1:{silent.getsockname()[1]}", "names.txt"]
+        with subprocess.Popen([*program, *argv], stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=env, cwd=tmp_path) as command:
+            try:
+                unfinished = tmp_path / f".names.txt.{command.pid}"
+                until = time.monotonic() + PATIENCE
+                while not unfinished.exists() and time.monotonic() < until:
+                    time.sleep(0.01)
+                assert list(tmp_path.iterdir()) == [unfinished]
+                command.terminate()
+                assert command.wait(PATIENCE) == 143
+            finally:
+                command.kill()
+            assert command.stderr is not None
+            assert command.stderr.read() == b""
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -270,6 +295,21 @@ def test_what_differs_is_told_in_lines_and_as_json(
     assert main(["compare", "--json", one.name, one.name]) == 0
     assert json.loads(capsys.readouterr().out) == {"differences": [], "same": True, "unread": 0}
     assert main(["compare", "--ignore", "colour", one.name, other.name]) == 2
+
+
+def test_json_is_whole_where_the_comparison_is_not(
+    tmp_path: Path, one: Place, nobody: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "names.txt"
+    broken.write_text(snapshot_of(Entry((A,), reference("a"))).replace(END_LINE, "nonsense\n"), encoding="utf-8")
+    assert main(["compare", "--json", one.name, str(broken)]) == 2
+    out, err = capsys.readouterr()
+    told = json.loads(out)
+    assert [it["name"] for it in told["differences"]] == ["a"]
+    assert (told["same"], told["unread"]) == (None, 0)
+    assert err.startswith(f"nstool: {broken}, line ")
+    assert main(["compare", "--json", one.name, nobody]) == 2
+    assert json.loads(capsys.readouterr().out)["same"] is None
 
 
 def test_folders_of_nodes_are_compared(tmp_path: Path, one: Place, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,8 +1,8 @@
 """What all our commands share: exit codes, and errors as one clear line.
 
 Exit codes: 0 done; 1 the answer is no (an object that is not there, a reference that is broken); 2 wrong use, or nothing could be
-read; 130 interrupted; 141 nobody reads our output any more; 70 a bug of ours. A traceback is shown only with `--debug`. Knows
-click; must not know references, names or captures.
+read; 130 interrupted; 141 nobody reads our output any more; 143 told to end (SIGTERM); 70 a bug of ours. A traceback
+is shown only with `--debug`. Knows click; must not know references, names or captures.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
@@ -22,7 +24,7 @@ from iiop.exceptions.errors import IIOPError
 
 __all__ = ["DONE", "NO", "WRONG_USE", "complain", "debug_option", "printable", "run", "say", "stop"]
 
-DONE, NO, WRONG_USE, BUG, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 70, 130, 141
+DONE, NO, WRONG_USE, BUG, INTERRUPTED, PIPE_CLOSED, TERMINATED = 0, 1, 2, 70, 130, 141, 143
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -96,7 +98,7 @@ def run(command: click.Command, argv: Sequence[str] | None = None, *, name: str 
     if logging.lastResort is not None:
         logging.lastResort.setLevel(logging.ERROR)  # a command says itself what is wrong
     try:
-        with contextlib.ExitStack() as stack:
+        with contextlib.ExitStack() as stack, _ending_in_order():
             context = stack.enter_context(command.make_context(name, arguments, obj=settings))
             command.invoke(context)
         sys.stdout.flush()
@@ -105,6 +107,28 @@ def run(command: click.Command, argv: Sequence[str] | None = None, *, name: str 
     except BaseException as error:
         return _report(error, name, settings)
     return DONE
+
+
+class _Terminated(SystemExit):
+    """Report SIGTERM; event loops let it through, as they do with every SystemExit."""
+
+
+@contextlib.contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Let SIGTERM end the command as Ctrl-C does, so that nothing half-made stays behind; the second one ends it at once."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+
+    def end(number: int, frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        raise _Terminated
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _flushed(code: int) -> int:
@@ -121,6 +145,8 @@ def _report(error: BaseException, name: str, settings: _Settings) -> int:
         return _pipe_closed()
     if isinstance(error, KeyboardInterrupt | click.Abort):
         return INTERRUPTED
+    if isinstance(error, _Terminated):
+        return TERMINATED
     if isinstance(error, SystemExit | GeneratorExit):
         raise error
     if settings.debug:

@@ -379,22 +379,26 @@ def compare_(a: str, b: str, ignore: frozenset[str], as_json: bool) -> None:
 
     async def run() -> None:
         separator = '{"differences": ['
-        async with contextlib.aclosing(_compared(a, b, ignore)) as all_found:
-            async for found in all_found:
-                if isinstance(found, Unread):
-                    counts["unread"] += 1
-                    cli.complain(cli.printable(f"{found.side}: {format_path(found.name)}: {found.reason}"))
-                    continue
-                counts[found.kind] += 1
-                if as_json:
-                    click.echo(separator + "\n" + json.dumps(_as_data(found)), nl=False)
-                    separator = ","
-                else:
-                    _print(found)
-        if as_json:
-            unread = counts["unread"]
-            same = "null" if unread else json.dumps(not counts)
-            click.echo(f'{separator if separator != "," else ""}], "same": {same}, "unread": {unread}}}')
+        to_the_end = False
+        try:
+            async with contextlib.aclosing(_compared(a, b, ignore)) as all_found:
+                async for found in all_found:
+                    if isinstance(found, Unread):
+                        counts["unread"] += 1
+                        cli.complain(cli.printable(f"{found.side}: {format_path(found.name)}: {found.reason}"))
+                        continue
+                    counts[found.kind] += 1
+                    if as_json:
+                        click.echo(separator + "\n" + json.dumps(_as_data(found)), nl=False)
+                        separator = ","
+                    else:
+                        _print(found)
+            to_the_end = True
+        finally:
+            if as_json:
+                unread = counts["unread"]
+                same = json.dumps(not counts) if to_the_end and not unread else "null"
+                click.echo(f'{separator if separator != "," else ""}], "same": {same}, "unread": {unread}}}')
 
     _run(run())
     if counts["unread"]:

@@ -98,8 +98,8 @@ class NameService:
             with suppress(SystemException):  # there are servers without iterators, or without one for an empty context
                 _, iterator = self.root.list(0)
                 self._roots.learn_code_sets(iterator, self.client.limits)
-                if iterator.profiles:
-                    self.client.stub(iterator, BindingIterator, policy=self.policy).destroy()
+                for endpoint in endpoints(iterator, self.client.limits)[:1]:  # it may tell a host that is known to others only
+                    self.companion(endpoint.object_key, BindingIterator).destroy()
         return self._roots.ior
 
     @property

@@ -312,6 +312,13 @@ def test_a_server_named_by_host_and_port_tells_its_code_sets_itself(place: Place
     run("rmctx", place.address, f"{place.top}/口座")
 
 
+def test_a_server_whose_references_name_a_host_nobody_knows(run: Run) -> None:
+    with NamingServer(advertised_host="vhost.invalid") as server:
+        address = f"{server.host}:{server.port}"
+        run("bind", address, "a", thing())
+        assert run("ls", address) == "a\n"
+
+
 def test_a_server_without_bindings_does_not(tmp_path: Path, run: Run) -> None:
     with NamingServer(tmp_path) as server:
         why = "a name has characters that cannot be sent: give the IOR of the server, it tells what it can take (DATA_CONVERSION"

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from iiop.cdr import types as t
+from iiop.cdr.annotations import cdr_type
 from iiop.cdr.fixed import Fixed, fixed
 from iiop.cdr.long_double import Binary128, LongDouble, LongDoubleType
 from iiop.cdr.types import ByteOrder, CDRType, OpenEnum
@@ -76,7 +77,7 @@ class Tree:
     weight: Annotated[float, t.Double]
 
 
-_ANOTHER = t.Recursive("Chain", lambda: t.cdr_type(Chain))
+_ANOTHER = t.Recursive("Chain", lambda: cdr_type(Chain))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ def _types(max_depth: int, unions: bool) -> SearchStrategy[CDRType]:
         st.sampled_from(ENUMS),
         st.builds(t.Sequence, st.sampled_from(NUMBERS), _bounds(), buffer=st.just("array")),
         fixed_types(),
-        st.sampled_from([t.cdr_type(cls) for cls in (*RECURSIVE, *VALUE_CLASSES)]),
+        st.sampled_from([cdr_type(cls) for cls in (*RECURSIVE, *VALUE_CLASSES)]),
     )
     return basic | _constructed(cdr_types(max_depth=max_depth - 1, unions=unions), unions) if max_depth else basic
 
@@ -177,7 +178,7 @@ def _plain(types: tuple[CDRType, ...]) -> CDRType:
 
 def _dataclass(name: str, fields: tuple[t.Field, ...], *, slots: bool) -> CDRType:
     members: list[tuple[str, Any]] = [(member, Annotated[object, declared]) for member, declared in fields]
-    return t.cdr_type(make_dataclass(name, members, frozen=True, slots=slots))
+    return cdr_type(make_dataclass(name, members, frozen=True, slots=slots))
 
 
 @st.composite

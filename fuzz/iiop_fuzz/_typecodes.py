@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from iiop.cdr import types as t
+from iiop.cdr.annotations import cdr_type
 from iiop.cdr.any import Any, ExceptionBody, type_of
 from iiop.cdr.typecode import TYPECODE, Member, TCKind, TypeCode
-from iiop.cdr.types import CDRType, cdr_type
+from iiop.cdr.types import CDRType
 from iiop.cdr.wide import WChar
 from iiop_fuzz._cdr import KNOWN, Values, cdr_values, fixed_types, strings, values_of
 

@@ -23,13 +23,13 @@ Values of value types are plain objects; one that is mentioned twice is one obje
 (Account(owner='a', balance=7), None, True, True, False)
 """
 
+from iiop.cdr.annotations import Bound, Length, arguments, cdr_type
 from iiop.cdr.codec import Codec, codec, decapsulate, encapsulate
 from iiop.cdr.long_double import Binary128, LongDouble
 from iiop.cdr.source import Explained
 from iiop.cdr.types import (
     Array,
     Boolean,
-    Bound,
     ByteOrder,
     CDRType,
     Char,
@@ -39,7 +39,6 @@ from iiop.cdr.types import (
     Field,
     Float,
     Latin1String,
-    Length,
     Long,
     LongLong,
     Octet,
@@ -58,8 +57,6 @@ from iiop.cdr.types import (
     ULong,
     ULongLong,
     UShort,
-    arguments,
-    cdr_type,
 )
 from iiop.cdr.value_types import CustomState, Value, ValueHeader, ValueType, abstract_interface, header_of, value_type
 

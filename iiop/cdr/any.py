@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from iiop.cdr import types as t
+from iiop.cdr.annotations import cdr_type
 from iiop.cdr.fixed import fixed
 from iiop.cdr.records import record, value_class
 from iiop.cdr.typecode import ENCLOSING, NUMBERS, TYPECODE, Member, TypeCode
 from iiop.cdr.typecode import TCKind as K
-from iiop.cdr.types import CDRType, Dependent, Field, Struct, cdr_type
+from iiop.cdr.types import CDRType, Dependent, Field, Struct
 from iiop.cdr.value_types import VALUE_BASE, Value, ValueType, abstract_interface
 from iiop.cdr.wide import WChar, wide_string
 

@@ -17,12 +17,13 @@ import struct
 from typing import Any
 
 from iiop.cdr import constructs
+from iiop.cdr.annotations import cdr_type
 from iiop.cdr.codegen import Interpreted, Phase, Refused
 from iiop.cdr.decoder import Decode, compile_decoder
 from iiop.cdr.encoder import Encode, compile_encoder
 from iiop.cdr.source import Explained, Input
 from iiop.cdr.speech import Speech, spoken
-from iiop.cdr.types import ByteOrder, CDRType, cdr_type
+from iiop.cdr.types import ByteOrder, CDRType
 from iiop.exceptions.errors import DecodeError, EncodeError, TrailingDataError
 from iiop.leniency import DEFAULT, Leniency
 from iiop.limits import DEFAULT_LIMITS, Limits

@@ -20,10 +20,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from iiop.cdr import types as t
+from iiop.cdr.annotations import cdr_type
 from iiop.cdr.codec import Codec
 from iiop.cdr.long_double import LongDouble
 from iiop.cdr.source import Remainder
-from iiop.cdr.types import CDRType, Field, Long, Short, Struct, ULong, UShort, cdr_type
+from iiop.cdr.types import CDRType, Field, Long, Short, Struct, ULong, UShort
 from iiop.cdr.wide import WChar
 
 __all__ = ["ENCLOSING", "NUMBERS", "TYPECODE", "Member", "TCKind", "TypeCode"]

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from iiop.cdr import types as t
+from iiop.cdr.annotations import cdr_type
 from iiop.cdr.types import ByteOrder, CDRType, Field
 
 __all__ = ["CustomState", "Value", "ValueHeader", "ValueType", "abstract_interface", "header_of", "value_type"]
@@ -252,7 +253,7 @@ def _value_type_of(cls: type[Any]) -> ValueType | None:
 def _declared_fields(cls: type[Any]) -> tuple[Field, ...]:
     """Return the members; the class may mention itself and its bases wherever it was made, in a function too."""
     hints = typing.get_type_hints(cls, localns={base.__name__: base for base in reversed(cls.__mro__)}, include_extras=True)
-    return tuple([Field(member.name, t.cdr_type(hints[member.name])) for member in dataclasses.fields(cls)])
+    return tuple([Field(member.name, cdr_type(hints[member.name])) for member in dataclasses.fields(cls)])
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from iiop.cdr import types as t
+from iiop.cdr.annotations import cdr_type
 from iiop.cdr.code_sets import UTF_16, decode_text, encode_text
-from iiop.cdr.types import Adapted, Field, Octet, OctetArray, OctetSequenceType, Struct, cdr_type
+from iiop.cdr.types import Adapted, Field, Octet, OctetArray, OctetSequenceType, Struct
 
 __all__ = ["WCHAR_1_1", "WChar", "WString", "WideChar", "WideString", "wide_char", "wide_string", "wide_string_1_1"]
 

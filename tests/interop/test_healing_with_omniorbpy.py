@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -59,7 +60,7 @@ def tell(error: Exception) -> Told:
     return Told(error=f"{type(error).__name__} {completed}", minor=getattr(error, "minor", 0), attempts=attempts)
 
 
-class Client:
+class Client(ABC):
     """A client of any kind; `call` takes operations, each called from a thread or task of its own."""
 
     servers = "omni"
@@ -73,14 +74,14 @@ class Client:
     def heard(self, event: Event) -> None:
         self.events.append(type(event).__name__)
 
-    def start(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def start(self) -> None: ...
 
-    def call(self, *operations: tuple[Any, ...]) -> list[Told]:
-        raise NotImplementedError
+    @abstractmethod
+    def call(self, *operations: tuple[Any, ...]) -> list[Told]: ...
 
-    def close(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def close(self) -> None: ...
 
     def one(self, *operation: Any) -> Told:
         (told,) = self.call(operation)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,30 +17,9 @@ from naming.names import parse_name
 from naming.node import Node
 from naming.node_server import NodeServer, administer
 from naming.types import NotFound
-from tests.peers import NamingPeer, free_port
+from tests.peers import NamingPeer
 
 INTERFACE = "IDL:shop/till:1.0"
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "node"
-    (folder / "etc").mkdir(parents=True)
-    monkeypatch.setenv("OD_HOME", str(folder))
-    for variable in ("IS_SYSTEM", "OD_SYSTEMS"):
-        monkeypatch.delenv(variable, raising=False)
-    (folder / "etc" / "config").write_text(f"IIOP_hostname = 127.0.0.1\nIIOP_port = {free_port()}\n")
-    return folder
-
-
-@pytest.fixture(params=["running", "stopped"])
-def node(request: pytest.FixtureRequest, home: Path) -> Iterator[Node]:
-    node = Node(home)
-    if request.param == "running":
-        with NodeServer(node):
-            yield node
-    else:
-        yield node
 
 
 def lb(*argv: str, code: int = 0) -> None:

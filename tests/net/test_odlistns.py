@@ -63,7 +63,7 @@ def filled(node: Node, request: pytest.FixtureRequest) -> Iterator[Node]:
         root.bind(N("shop.ctx/till"), TDTEST)
         root.bind_new_context(N("shop.ctx/deep"))
         root.bind_context(N("shop.ctx/deep/back"), shop)
-        root.bind_context(N("shop.ctx/deep/root"), server.ior)
+        root.bind_context(N("shop.ctx/deep/top"), server.ior)
         root.bind_context(N("again"), shop)
         if request.param:
             yield node
@@ -96,7 +96,7 @@ def test_shared_and_cyclic_contexts_are_entered_once(filled: Node, capsys: pytes
         "again(c)",
         "again/deep(c)",
         "again/deep/back(c)",
-        "again/deep/root(c)",
+        "again/deep/top(c)",
         "again/till(o)",
         "shop.ctx(c)",
     ]
@@ -104,10 +104,10 @@ def test_shared_and_cyclic_contexts_are_entered_once(filled: Node, capsys: pytes
 
 def test_below_a_context(filled: Node, capsys: pytest.CaptureFixture[str]) -> None:
     assert listed(capsys, "shop.ctx") == "Name(Type)\nshop.ctx/deep(c)\nshop.ctx/till(o)\n"
-    assert listed(capsys, "shop.ctx/deep").splitlines()[1:] == ["shop.ctx/deep/back(c)", "shop.ctx/deep/root(c)"]
-    assert listed(capsys, "-R", "shop.ctx/deep/root").splitlines()[1:3] == [
-        "shop.ctx/deep/root/TDsample::tdtest(o)",
-        "shop.ctx/deep/root/again(c)",
+    assert listed(capsys, "shop.ctx/deep").splitlines()[1:] == ["shop.ctx/deep/back(c)", "shop.ctx/deep/top(c)"]
+    assert listed(capsys, "-R", "shop.ctx/deep/top").splitlines()[1:3] == [
+        "shop.ctx/deep/top/TDsample::tdtest(o)",
+        "shop.ctx/deep/top/again(c)",
     ]
 
 

@@ -33,29 +33,6 @@ DOCUMENTED = ["-c", INTERFACE, "-a", "FUJITSU-Interstage-TDLC", "-n", NAME, "-h"
 PATIENCE = 60.0
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "node"
-    (folder / "etc").mkdir(parents=True)
-    monkeypatch.setenv("OD_HOME", str(folder))
-    for variable in ("IS_SYSTEM", "OD_SYSTEMS"):
-        monkeypatch.delenv(variable, raising=False)
-    (folder / "etc" / "config").write_text(f"IIOP_hostname = 127.0.0.1\nIIOP_port = {free_port()}\n")
-    return folder
-
-
-@pytest.fixture(params=["running", "stopped"])
-def node(request: pytest.FixtureRequest, home: Path) -> Iterator[Node]:
-    node = Node(home)
-    if request.param == "running":
-        with NodeServer(node):
-            yield node
-            assert announced(node) is not None
-    else:
-        yield node
-        assert announced(node) is None
-
-
 def resolve(node: Node, name: str) -> object:
     with administer(node) as reached:
         return reached.names.resolve(name)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from iiop.cdr import ByteOrder
 from iiop.cdr import types as t
+from iiop.cdr.annotations import cdr_type
 from iiop.cdr.any import Any as CORBAAny
 from iiop.cdr.fixed import Fixed
 from iiop.cdr.typecode import TCKind, TypeCode
@@ -147,8 +148,8 @@ CASES: dict[str, tuple[st.SearchStrategy[Any], Callable[[Any], object]]] = {
     "a fixed of an even number of digits": (iiop_st.fixed_types(), lambda it: it.digits % 2 == 0),
     "a fixed among the declared types": (CDR_TYPES, lambda it: isinstance(it, Fixed)),
     "recursive dataclasses": (CDR_TYPES, lambda it: isinstance(it, t.Struct) and it.cls in RECURSIVE),
-    "trees three deep": (iiop_st.cdr_values(t.cdr_type(RECURSIVE[0])), lambda it: nests(it, 2)),
-    "chains of three": (iiop_st.cdr_values(t.cdr_type(RECURSIVE[1])), lambda it: nests(it, 3)),
+    "trees three deep": (iiop_st.cdr_values(cdr_type(RECURSIVE[0])), lambda it: nests(it, 2)),
+    "chains of three": (iiop_st.cdr_values(cdr_type(RECURSIVE[1])), lambda it: nests(it, 3)),
     "a body that is misaligned": (iiop_st.messages(versions=st.just(GIOP_1_0)), lambda it: _header_end(it) % 8 and len(it.body)),
     "a body of 1.2": (REQUESTS_1_2, lambda it: len(it.body) % 8),
     "an empty operation": (REQUESTS, lambda it: it.operation == ""),

@@ -28,10 +28,10 @@ odlistns -l -R > stopped.txt
 isstart
 odlistns -l -R > host1.txt
 cmp stopped.txt host1.txt
-cmp -s host1.txt ../../host2/work/before.txt && fail "the hosts had the same context already: this shows nothing"
+cmp -s host1.txt ../../host2/lists/before.txt && fail "the hosts had the same context already: this shows nothing"
 
 step "the copy goes to host2's working directory"
-mv CosNaming_host1 ../../host2/work
+mv CosNaming_host1 ../../host2/lists
 
 step "host2: stop, keep its own, put the copy there, start, list"
 on host2
@@ -44,21 +44,21 @@ isstart
 odlistns -l -R > host2.txt
 
 step "both list the same text, context ids included"
-cmp ../../host1/work/host1.txt host2.txt
-odlistns -l -R --compare ../../host1/work/host1.txt
+cmp ../../host1/lists/host1.txt host2.txt
+odlistns -l -R --compare ../../host1/lists/host1.txt
 cat host2.txt
 
 step "what is bound from now on is not on the other host"
 on host1
 OD_or_adm -c IDL:TDsample/tdtest:1.0 -n later
-odlistns -l -R --compare ../../host2/work/host2.txt && fail "a difference was not found"
+odlistns -l -R --compare ../../host2/lists/host2.txt && fail "a difference was not found"
 
 step "host1 runs on, and is copied again"
-nstool backup "$OD_HOME" ../../host2/work/CosNaming_running
+nstool backup "$OD_HOME" ../../host2/lists/CosNaming_running
 odlistns -l -R > host1.txt
 on host2
 isstop -f
 rm -r "$OD_HOME/etc/CosNaming"
 cp -r -p CosNaming_running "$OD_HOME/etc/CosNaming"
 isstart
-odlistns -l -R | cmp - ../../host1/work/host1.txt
+odlistns -l -R | cmp - ../../host1/lists/host1.txt

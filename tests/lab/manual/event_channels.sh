@@ -22,7 +22,7 @@ step "node1: their references to a file; then switch to node2"
 esgetchnlior -g group1 -p .
 cat group1.ior
 isstop -f
-mv group1.ior ../../node2/work
+mv group1.ior ../../node2/lists
 on node2
 isstart
 

@@ -6,7 +6,7 @@ declare -A server=()
 
 # install HOST ADDRESS: a node's folder, and a working directory.
 install() {
-    mkdir -p "$1/node/etc" "$1/work"
+    mkdir -p "$1/node/etc" "$1/lists"
     printf 'IIOP_hostname = %s\nIIOP_port = 8002\niiopkit_profile = interstage\n' "$2" > "$1/node/etc/config"
     printf '%s vhost\n' "$2" > "$1/hosts"
 }
@@ -15,7 +15,7 @@ install() {
 on() {
     host=$1
     export OD_HOME=$root/$1/node IIOP_HOSTS=$root/$1/hosts
-    cd "$root/$1/work"
+    cd "$root/$1/lists"
 }
 
 isstart() {

@@ -26,6 +26,7 @@ from pathlib import Path
 from iiop.exceptions import ReferenceFormatError
 from ior import Address
 from ior.builder import DEFAULT_PORT
+from naming.whole_file import replacing
 
 __all__ = ["InitialHost", "InitialHosts", "update_initial_hosts"]
 
@@ -197,23 +198,9 @@ def update_initial_hosts(path: Path, change: Callable[[InitialHosts], InitialHos
         after = change(before)
         if after == before:
             return False
-        _replace(path, after.text.encode("utf-8", "surrogateescape"))
+        with replacing(path) as file:
+            file.write(after.text.encode("utf-8", "surrogateescape"))
         os.fsync(folder)
     finally:
         os.close(folder)
     return True
-
-
-def _replace(path: Path, data: bytes) -> None:
-    unfinished = path.with_name(path.name + ".new")
-    try:
-        with unfinished.open("wb") as file:
-            if path.exists():
-                os.fchmod(file.fileno(), path.stat().st_mode & 0o7777)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise

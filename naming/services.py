@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,6 +23,7 @@ from iiop.exceptions import NO_PERMISSION, PERSIST_STORE, CompletionStatus, IIOP
 from iiop.iop import IOR
 from naming.node import NodeError
 from naming.types import AlreadyBound, InvalidName, NameComponent, NotFound, NotFoundReason
+from naming.whole_file import replacing
 
 __all__ = ["MAX_SERVICE_ID", "InitialServices", "is_service_id"]
 
@@ -138,16 +138,7 @@ def _says(line: str) -> bool:
 
 
 def _write(path: Path, services: Mapping[str, IOR]) -> None:
-    """Write the file, safe from a loss of power, so that a reader finds all of it or what was there before."""
-    unfinished = path.with_name(path.name + ".new")
     width = max(map(len, services), default=0)
-    with unfinished.open("w", encoding="ascii") as file:
-        file.writelines(f"{id:<{width}}  {ior.IOR.from_iop(reference)}\n" for id, reference in services.items())
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
-    descriptor = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    lines = [f"{id:<{width}}  {ior.IOR.from_iop(reference)}\n" for id, reference in services.items()]
+    with replacing(path) as file:
+        file.write("".join(lines).encode("ascii"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -220,7 +221,7 @@ def test_refusals(server: NamingServer) -> None:
 def test_a_file_that_cannot_be_written_changes_nothing(node: Node) -> None:
     with NodeServer(node), administer(node) as reached:
         reached.administration.register_service("a", A)
-        (node.home / "etc" / "initial_services.new").mkdir()
+        (node.home / "etc" / f".initial_services.{os.getpid()}").mkdir()
         for change in (
             lambda: reached.administration.register_service("b", B),
             lambda: reached.administration.delete_service("a"),
@@ -228,7 +229,7 @@ def test_a_file_that_cannot_be_written_changes_nothing(node: Node) -> None:
             with pytest.raises(PERSIST_STORE):
                 change()
         assert [service.id for service in reached.administration.services()][2:] == ["a"]
-        (node.home / "etc" / "initial_services.new").rmdir()
+        (node.home / "etc" / f".initial_services.{os.getpid()}").rmdir()
         reached.administration.register_service("b", B)
     with administer(node) as reached:
         assert [(service.id, service.reference) for service in reached.administration.services()][2:] == [("a", A), ("b", B)]

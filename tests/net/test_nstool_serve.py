@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -90,7 +89,7 @@ def test_the_ready_file(tmp_path: Path) -> None:
 
 def test_a_ready_file_that_cannot_be_written(tmp_path: Path) -> None:
     path = tmp_path / "absent" / "ready"
-    assert re.fullmatch(rf"{re.escape(str(path))}\.\d+\.new: No such file or directory", refused("--ready-file", path))
+    assert refused("--ready-file", path) == f"{path}: No such file or directory"
 
 
 def test_port_in_use() -> None:

@@ -23,7 +23,6 @@ __all__ = [
     "allow_descriptors",
     "log_level_in",
     "notify",
-    "write_whole",
 ]
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -92,14 +91,3 @@ def notify(state: str) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.connect("\0" + address[1:] if address[0] == "@" else address)
         sock.sendall(state.encode())
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that a reader finds all of it, or what was there before.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.new")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)

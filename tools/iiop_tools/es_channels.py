@@ -9,7 +9,6 @@ import click
 
 from iiop.exceptions import ReferenceFormatError
 from iiop_tools import cli
-from iiop_tools.daemon import write_whole
 from iiop_tools.registering import answers, mistakes, name_of
 from ior import IOR
 from ior.text import display_text
@@ -20,6 +19,7 @@ from naming.node import Node
 from naming.node_server import administer
 from naming.own_contexts import OwnContexts
 from naming.types import AlreadyBound, BindingType, NotFound
+from naming.whole_file import replacing
 
 __all__ = ["main_get", "main_set"]
 
@@ -76,7 +76,8 @@ def esgetchnlior(group: str, path: Path, system: str | None) -> None:
         if not channels:
             cli.complain(f"there are no event channels of group {group}")
             cli.stop(cli.NO)
-        write_whole(path / f"{group}.ior", format_channels(group, channels))
+        with replacing(path / f"{group}.ior") as file:
+            file.write(format_channels(group, channels).encode())
 
 
 @click.command(

@@ -20,7 +20,7 @@ from iiop.exceptions import ReferenceFormatError
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.loop import new_event_loop
 from iiop_tools import cli
-from iiop_tools.daemon import LEVELS, LOG_FORMATS, allow_descriptors, log_level_in, notify, write_whole
+from iiop_tools.daemon import LEVELS, LOG_FORMATS, allow_descriptors, log_level_in, notify
 from ior import Address
 from ior.builder import DEFAULT_PORT
 from naming.model import DEFAULT_PROFILE, Profile
@@ -28,6 +28,7 @@ from naming.node import Node, NodeError
 from naming.node_server import NodeServer
 from naming.server import NamingServer
 from naming.store import Durability, StoreError
+from naming.whole_file import replacing
 
 __all__ = ["serve", "serve_until_told"]
 
@@ -260,7 +261,8 @@ async def serve_until_told(server: NamingServer, ready_file: Path | None, log_le
         gc.freeze()  # what was loaded stays, and looking through millions of bindings in vain is a pause for every client
         gc.enable()
         if ready_file is not None:
-            write_whole(ready_file, f"{server.corbaloc}\n{server.ior}\n")
+            with replacing(ready_file) as file:
+                file.write(f"{server.corbaloc}\n{server.ior}\n".encode())
         log.info("ready: %s", server.corbaloc)
         _notify("READY=1")
         await told.wait()

@@ -39,6 +39,7 @@ from naming.snapshot import END_LINE, FIRST_LINE, FORMAT, SnapshotError, format_
 from naming.trees import Entry, Incomplete, Tree, Unreadable, stream
 from naming.types import Name
 from naming.walk import Server, walk
+from naming.whole_file import replacing
 
 __all__ = ["COMMANDS"]
 
@@ -195,19 +196,10 @@ def _replacing(file: str) -> Iterator[TextIO]:
     path = Path(file)
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with unfinished.open("w", encoding="utf-8", newline="\n") as out:
-            yield out
-            out.flush()
-            os.fsync(out.fileno())
-        unfinished.replace(path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()
-        if isinstance(error, OSError) and error.filename == str(unfinished):
-            raise OSError(error.errno, error.strerror, file) from error
-        raise
+    with replacing(path) as octets:
+        out = io.TextIOWrapper(octets, encoding="utf-8", newline="\n")
+        yield out
+        out.detach()
 
 
 def _complain(lines: list[str]) -> None:

@@ -9,10 +9,10 @@ import click
 
 from iiop.exceptions import ReferenceFormatError
 from iiop_tools import cli
-from iiop_tools.daemon import write_whole
 from iiop_tools.registering import mistakes
 from ior import Address
 from naming.node import Node
+from naming.whole_file import replacing
 
 __all__ = ["main"]
 
@@ -75,7 +75,8 @@ def od_set_env(host: str | None, address: str | None, show: bool, unset: bool, s
             node.set_host_file.unlink(missing_ok=True)
         else:
             node.set_host_file.parent.mkdir(exist_ok=True)
-            write_whole(node.set_host_file, f"{host or address}\n")
+            with replacing(node.set_host_file) as file:
+                file.write(f"{host or address}\n".encode())
         click.echo(f"New references carry {node.host_name}; if the Naming Service runs, start it again, so that its own do too.")
 
 

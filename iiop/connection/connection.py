@@ -20,6 +20,7 @@ from typing import Any, get_args
 from iiop.cdr.code_sets import Negotiated
 from iiop.cdr.speech import Speech
 from iiop.connection.agreement import Agreement
+from iiop.connection.inbox import FEW, Inbox
 from iiop.connection.pending import Pending, answered_by, expects_reply
 from iiop.connection.prepared import PLAIN_REPLIES, PLAIN_REPLY_SIZE, PreparedRequest
 from iiop.connection.standing import StandingAnswers
@@ -76,8 +77,6 @@ class EndOfStream:
 Event = Message | EndOfStream | NeedData
 
 _OPEN, _REQUEST = ConnectionState.OPEN, MessageType.Request
-_FEW = 4096
-"""Octets of a message not yet whole that `answers` joins with those behind; more would be copied again and again."""
 
 _KINDS = {cls: MessageType[cls.__name__] for cls in get_args(Message)}
 
@@ -127,7 +126,7 @@ class Connection:
         self._may_receive = sendable(role.peer)
         self._limits = limits
         self._fragment_size = fragment_size
-        self._buffer: bytes | bytearray = b""
+        self._inbox = Inbox()
         self._header: Header | None = None
         self._ended = False
         self._end_told = False
@@ -156,7 +155,7 @@ class Connection:
     @property
     def unfinished(self) -> int:
         """Return the octets kept of messages that are not whole yet, or not looked at."""
-        return len(self._buffer) + self._reassembler.pending_octets
+        return len(self._inbox) + self._reassembler.pending_octets
 
     def speech(self, version: Version) -> Speech:
         """Return how messages of a version of GIOP carry characters, for `Body.of`."""
@@ -173,18 +172,19 @@ class Connection:
     @property
     def has_unread(self) -> bool:
         """Tell whether `next_event` has anything to look at."""
-        return bool(self._buffer) or self._ended
+        return bool(self._inbox) or self._ended
+
+    @property
+    def wanting(self) -> int:
+        """Return how many octets the message that has begun to arrive still lacks, as far as is known."""
+        return 0 if self._header is None else self._header.size - len(self._inbox)
 
     def receive_data(self, data: bytes) -> None:
         """Keep octets that arrived; no octets mean that the peer ended the stream."""
         if not data:
             self._ended = True
-        elif not self._buffer:
-            self._buffer = bytes(data)  # most often one whole message, which is then not copied again
         else:
-            if isinstance(self._buffer, bytes):
-                self._buffer = bytearray(self._buffer)
-            self._buffer += data
+            self._inbox.add(bytes(data))
 
     def recall(self, data: bytes) -> bytes | None:
         """Return the octets that answer octets which arrived, if these are one request to which the answer stands.
@@ -193,7 +193,7 @@ class Connection:
         """
         if (
             self._standing is None
-            or self._buffer
+            or self._inbox
             or self._ended
             or self._peers.waiting
             or self._peers.cancelled
@@ -210,7 +210,7 @@ class Connection:
         """
         while True:
             if self.state is ConnectionState.ERROR:
-                self._buffer = b""
+                self._inbox.clear()
             octets = self._next_octets()
             if octets is None:
                 return self._end() if self._ended and not self._end_told else NEED_DATA
@@ -293,11 +293,11 @@ class Connection:
         As `receive_data` and then `next_event`, for replies that say NO_EXCEPTION without a service context. What does not begin
         with these is kept for `next_event`.
         """
-        if self._buffer:
-            if len(self._buffer) > _FEW or not data:
+        if kept := len(self._inbox):
+            if kept > FEW or not data:
                 self.receive_data(data)
                 return []
-            data, self._buffer, self._header = bytes(self._buffer) + data, b"", None
+            data, self._header = self._inbox.cut(kept) + data, None
         found: list[tuple[int, Body]] = []
         at, end = 0, len(data)
         while end - at >= PLAIN_REPLY_SIZE and self.state is _OPEN:
@@ -342,26 +342,19 @@ class Connection:
 
     def _next_octets(self) -> tuple[Header, bytes] | None:
         """Cut the next message, or fragment of one, off the buffer."""
-        buffer = self._buffer
+        inbox = self._inbox
         if self._header is None:
-            if len(buffer) < HEADER_SIZE:
+            if len(inbox) < HEADER_SIZE:
                 return None
             try:
-                self._header = cut_header(buffer, self._limits)
+                self._header = cut_header(inbox.peek(HEADER_SIZE), self._limits)
             except RemoteProtocolError as error:
                 raise self._broken(error) from None
         header = self._header
-        if len(buffer) < header.size:
+        if len(inbox) < header.size:
             return None
-        if len(buffer) == header.size:
-            octets, self._buffer = bytes(buffer), b""
-        else:
-            if isinstance(buffer, bytes):
-                buffer = self._buffer = bytearray(buffer)
-            octets = bytes(memoryview(buffer)[: header.size])
-            del buffer[: header.size]
         self._header = None
-        return header, octets
+        return header, inbox.cut(header.size)
 
     def _understand(self, header: Header, octets: bytes) -> Event | None:
         if self.state is not ConnectionState.OPEN:
@@ -475,7 +468,7 @@ class Connection:
         closed = self._close_received or (self._close_sent and not unanswered)
         orderly = closed and self.state is not ConnectionState.ERROR
         truncated = self.unfinished
-        self._buffer = b""
+        self._inbox.clear()
         self._move(Trigger.STREAM_ENDED)
         return EndOfStream(orderly, unanswered, truncated)
 
@@ -484,7 +477,7 @@ class Connection:
 
     def _broken(self, error: RemoteProtocolError) -> RemoteProtocolError:
         self._move(Trigger.PEER_BROKE_GIOP)
-        self._buffer = b""
+        self._inbox.clear()
         self._header = None
         return error
 

@@ -323,7 +323,7 @@ class BlockingConnection:
         if self._shared and get_ident() == _MAIN:
             self._stream.wait(deadline)  # for the sake of the others, as the main thread is the one that is interrupted
         try:
-            self._distribute(self._stream.receive(deadline))
+            self._distribute(self._stream.receive(deadline, self._connection.wanting))
         except OSError:
             raise
         except BaseException:  # KeyboardInterrupt: nobody knows what became of the octets

@@ -20,6 +20,8 @@ _PROMPT = 0.004
 """Seconds that the system itself waits for octets, in the same call that reads them; what takes longer is waited for exactly."""
 
 _READ_SIZE = 65536
+_MOST = 1 << 20
+"""Octets read at once of a message known to be large."""
 _SMALL = 4096
 """Octets that a socket takes at once if it takes any."""
 
@@ -54,12 +56,12 @@ class Stream:
         while not self._poll(_milliseconds(deadline)):
             pass
 
-    def receive(self, deadline: float, size: int = _READ_SIZE) -> bytes:
+    def receive(self, deadline: float, wanting: int = 0) -> bytes:
         """Return what has arrived, at least one octet; none if the stream has ended.
 
         Args:
             deadline: seconds of `time.monotonic`.
-            size: octets at most.
+            wanting: octets that are known to come; many of them are collected before they are returned.
 
         Raises:
             TimeoutError: nothing has arrived in time.
@@ -67,13 +69,15 @@ class Stream:
         """
         if deadline - time.monotonic() > _PROMPT:
             try:
-                return self._recv(size)
+                if wanting > _READ_SIZE:
+                    return self._recv(min(wanting, _MOST), socket.MSG_WAITALL)
+                return self._recv(_READ_SIZE)
             except BlockingIOError:
                 pass
         while True:
             if self._poll(_milliseconds(deadline)):
                 try:
-                    return self._recv(size)
+                    return self._recv(_READ_SIZE)
                 except BlockingIOError:
                     pass
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 import tempfile
 import threading
@@ -15,6 +16,8 @@ from time import perf_counter
 from typing import Annotated, Any
 
 from iiop.cdr import Double, Sequence
+from iiop.giop.messages import Body, Request, key_address
+from iiop.giop.wire import encode
 from iiop.idl import Interface, operation
 from iiop.net.aio_client import AsyncClient
 from iiop.net.client import Client
@@ -93,6 +96,22 @@ def threads_8() -> Iterator[Sides]:
     with bound() as (ior, theirs), Client(connections=1) as client:
         ours = client.stub(ior, NamingContextExt)
         yield in_threads(lambda: ours.resolve(NAME)), omni_threads(theirs)
+
+
+@row("client.floor")
+def floor() -> Iterator[Sides]:
+    """the octets of that resolve sent, and its reply received, in Python that does nothing else: no Python client is faster"""
+    resolve = NamingContextExt.operations()["resolve"]
+    with bound() as (ior, theirs), socket.create_connection(ior.endpoints()[0][:2]) as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        request = Request(2, "resolve", key_address(ior.endpoints()[0].object_key), body=Body.of(resolve.arguments, (NAME,)))
+        octets, send, receive = encode(request), sock.send, sock.recv
+
+        def call() -> None:
+            send(octets)
+            receive(65536)
+
+        yield call, SelfTimed(lambda count: theirs.time_calls("resolve", name("account"), count=count))
 
 
 def omni_threads(theirs: OmniRef) -> SelfTimed:

@@ -180,31 +180,77 @@ class BlockingConnection:
         answer: Answer | None = self._exchange(octets, request_id, prepared.version, waits, deadline, send)
         return answer
 
+    def begin(self, prepared: PreparedRequest, arguments: Any, deadline: float) -> int:
+        """Send a prepared request and return its id; its reply is asked of by `finish`, or nobody wants it, as `give_up` says.
+
+        Raises:
+            As `call`.
+        """
+        with self._lock:
+            self._check_open()
+            request_id, octets = self._connection.call(prepared, arguments)
+        answer = self._exchange(octets, request_id, prepared.version, False, deadline, self._stream.send)
+        if answer is not None:  # it came, though a part of the request could not be sent
+            self._answers[request_id] = answer
+        return request_id
+
+    def has_answer(self, request_id: int) -> bool:
+        """Tell whether `finish` would return or raise at once, without waiting."""
+        while request_id not in self._answers and self._lost is None:
+            if self._leader.setdefault(None, request_id) != request_id:
+                return False  # another thread receives for us
+            try:
+                if not self._stream.has_input:
+                    return False
+                self._await_reply(time.monotonic() + 1.0)
+            except OSError as error:
+                self._lose(self._broken(error))
+            finally:
+                self._resign()
+        return True
+
+    def finish(self, request_id: int, version: Version, deadline: float) -> Answer:
+        """Return the reply to a request that has begun; one that is here already is never late.
+
+        Raises:
+            ConnectionLost, DeadlineExceeded: as `call`.
+        """
+        self.has_answer(request_id)
+        answer: Answer = self._exchange(None, request_id, version, True, deadline, self._stream.send)
+        return answer
+
+    def give_up(self, request_id: int, version: Version) -> None:
+        """Tell the server that nobody wants a reply any more."""
+        self._give_up(request_id, version, sent=True, begun=True, silent=False)
+
     def _check_open(self) -> None:
         if self._lost is not None:
             raise ConnectionLost(str(self._lost), completed=_NO) from self._lost
 
     def _exchange(
         self,
-        octets: bytes | bytearray,
+        octets: bytes | bytearray | None,
         request_id: int,
         version: Version,
         waits: bool,
         deadline: float,
         send: Callable[[bytes | bytearray, float], None],
     ) -> Any:
-        completed, sent = _NO, False
+        """Send a request, unless it was, and wait for its reply."""
+        sent = octets is None
+        completed = _MAYBE if sent else _NO
         try:
-            if not self._sending.acquire(False):
-                self._acquire_sending(deadline)
-            try:
-                completed = _MAYBE
-                send(octets, deadline)
-                sent = True
-            except ConnectionError:
-                waits = True  # for what the server said before it went, CloseConnection perhaps
-            finally:
-                self._sending.release()
+            if octets is not None:
+                if not self._sending.acquire(False):
+                    self._acquire_sending(deadline)
+                try:
+                    completed = _MAYBE
+                    send(octets, deadline)
+                    sent = True
+                except ConnectionError:
+                    waits = True  # for what the server said before it went, CloseConnection perhaps
+                finally:
+                    self._sending.release()
             return self._wait(request_id, deadline) if waits else None
         except TimeoutError as error:
             self._give_up(request_id, version, sent=sent, begun=completed is _MAYBE)
@@ -224,12 +270,12 @@ class BlockingConnection:
             self._give_up(request_id, version, sent=sent, begun=completed is _MAYBE)
             raise
 
-    def _give_up(self, request_id: int, version: Version, *, sent: bool, begun: bool) -> None:
+    def _give_up(self, request_id: int, version: Version, *, sent: bool, begun: bool, silent: bool = True) -> None:
         """Leave the connection to others; behind a part of a request, anything would be taken for the rest of it."""
         if begun and not sent:
             self._lose(ConnectionLost(f"a request to {self.peer} could not be sent whole", completed=_MAYBE))
             return
-        self._silent |= sent
+        self._silent |= sent and silent
         with self._lock:
             self._answers.pop(request_id, None)
             try:

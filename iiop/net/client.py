@@ -6,11 +6,13 @@ acquired: that is a function it is given.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import random
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import inf
 from types import TracebackType
 from typing import Any, TypeVar
@@ -55,6 +57,7 @@ from iiop.net.blocking import Answer
 from iiop.net.pool import CONNECTIONS, ConnectionPool, Line
 from iiop.net.renewal import Renewal
 from iiop.net.route import FORWARDS, ROUTES, Route, forward_target, giop_version
+from iiop.net.sent import Sent
 from iiop.profile import CodeSetComponentInfo, Endpoint, code_sets_of_clients, endpoints
 
 __all__ = ["Client", "Reference"]
@@ -167,6 +170,28 @@ class Client:
         agreed, version = self.negotiated(endpoint.code_sets), giop_version(endpoint.version)
         return Route(endpoint, version, agreed, self.pool.line(endpoint.host, endpoint.port, version, agreed))
 
+    def begin(self, route: Route[Line], operation: Operation, arguments: tuple[Any, ...], timeout: float, *, fresh: bool) -> Sent:
+        """Send a request to one endpoint, and leave its reply for later.
+
+        Raises:
+            As `ask`.
+        """
+        prepared = route.prepared.get(operation) or route.prepare(operation)
+        deadline = time.monotonic() + timeout
+        while True:
+            connection, used = self.pool.take(route.line, timeout, fresh=fresh)
+            try:
+                request_id = connection.begin(prepared, arguments, deadline)
+            except BaseException as error:
+                self.pool.give_back(route.line, connection)
+                if isinstance(error, EncodeError) and error.corba is not None:
+                    raise refusal(error, CompletionStatus.COMPLETED_NO) from error
+                if not (isinstance(error, ConnectionLost) and used and error.completed is CompletionStatus.COMPLETED_NO):
+                    raise
+                timeout, fresh = max(0.0, deadline - time.monotonic()), True
+            else:
+                return Sent(self.pool, route.line, connection, used, request_id, prepared.version, deadline)
+
     def ask(
         self,
         route: Route[Line],
@@ -224,6 +249,19 @@ class Client:
 
 _Came = Answer | IIOPError | None
 """What came of a try; None of a oneway."""
+
+
+@dataclass(slots=True)
+class Begun:
+    """Keep a call whose result is asked for later: what `Reference.begin` has begun with, and what it has sent."""
+
+    operation: Operation
+    arguments: tuple[Any, ...]
+    start: float
+    seen: int
+    first: First[Endpoint, Route[Line]] | None
+    sent: Sent | None = None
+    came: _Came = None
 
 
 class Reference:
@@ -285,6 +323,53 @@ class Reference:
             else:
                 came = self._try(first.step, operation, arguments)
         return self._persist(first, operation, arguments, start, came, seen)
+
+    def begin(self, operation: Operation, arguments: tuple[Any, ...]) -> Begun:
+        """Send the request of a call, and leave its reply for later; a reference that is yet to be acquired is acquired first.
+
+        Raises:
+            EncodeError: the arguments do not fit the operation.
+        """
+        start = time.monotonic()
+        if self._opening.first is None:
+            with contextlib.suppress(IIOPError):  # it is acquired again, and the reason told, when the result is asked for
+                self._renewal.get(self._renewal.number, min(self.policy.attempt_timeout, self.policy.deadline / 2))
+        first = self._opening.first
+        begun = Begun(operation, arguments, start, self._renewal.number, first)
+        if first is not None and first.route is not None:
+            try:
+                begun.sent = self._client.begin(
+                    first.route, operation, arguments, first.step.timeout, fresh=self._fresh or first.step.fresh
+                )
+            except EncodeError:
+                raise
+            except IIOPError as error:
+                begun.came = error
+        return begun
+
+    def end(self, begun: Begun) -> Any:
+        """Return the result of a call that has begun; go on as the policy allows.
+
+        Raises:
+            As `invoke`.
+        """
+        first, sent, came = begun.first, begun.sent, begun.came
+        if first is None:
+            return self.invoke(begun.operation, begun.arguments)
+        if sent is not None:
+            assert first.route is not None
+            try:
+                came, again = sent.finish(), False
+                if isinstance(came, Reply) and came.reply_status is ReplyStatus.NEEDS_ADDRESSING_MODE:
+                    first.route.retarget(came, self._client.limits)
+                    again = True
+            except IIOPError as error:
+                came, again = error, sent.may_go_again(error)
+            if again:
+                came = self._try(first.step, begun.operation, begun.arguments)
+        elif came is None:
+            came = self._try(first.step, begun.operation, begun.arguments)
+        return self._persist(first, begun.operation, begun.arguments, begun.start, came, begun.seen)
 
     def _persist(
         self,

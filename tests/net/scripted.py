@@ -115,6 +115,12 @@ def request(peer: Peer) -> None:
     assert isinstance(message, Request), message
 
 
+def cancelled(peer: Peer) -> None:
+    """Read one CancelRequest."""
+    message = peer.receive()
+    assert isinstance(message, CancelRequest), message
+
+
 def answer(peer: Peer, body: Body, status: ReplyStatus) -> None:
     asked = peer.asked()
     peer.sock.sendall(encode(Reply(asked.request_id, status, (), body, asked.version, asked.byte_order)))

@@ -4,7 +4,24 @@ from __future__ import annotations
 
 from iiop.balancer.affinity import Affinity
 from iiop.balancer.core import Balancer
-from iiop.balancer.health import HEALTH, Health, Sign, TargetState
-from iiop.balancer.policies import DistributionPolicy, RoundRobin
+from iiop.balancer.health import HEALTH, Health, Sign, Standing, TargetState
+from iiop.balancer.measures import Measure, Threshold
+from iiop.balancer.policies import LOAD, DistributionPolicy, Least, Random, RoundRobin, Weighted
 
-__all__ = ["Affinity", "Balancer", "DistributionPolicy", "HEALTH", "Health", "RoundRobin", "Sign", "TargetState"]
+__all__ = [
+    "HEALTH",
+    "LOAD",
+    "Affinity",
+    "Balancer",
+    "DistributionPolicy",
+    "Health",
+    "Least",
+    "Measure",
+    "Random",
+    "RoundRobin",
+    "Sign",
+    "Standing",
+    "TargetState",
+    "Threshold",
+    "Weighted",
+]

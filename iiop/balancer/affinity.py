@@ -10,7 +10,6 @@ from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 from iiop.balancer.core import Balancer
-from iiop.balancer.health import Health
 
 __all__ = ["Affinity"]
 
@@ -21,7 +20,8 @@ T = TypeVar("T", bound=Hashable)
 class Affinity(Generic[K, T]):
     """Remember which target each client got.
 
-    A memory ends with the life of its target: a client that comes after the target died and returned is distributed anew.
+    A memory ends with the life of its target: a client that comes after the target died and returned is distributed anew, as is
+    one whose target lost a monitored WorkUnit. Maintenance and limits only keep new clients away.
 
     Args:
         balancer: picks for clients without a memory.
@@ -48,10 +48,10 @@ class Affinity(Generic[K, T]):
             return None
         target, deaths = memory
         state = self._balancer.state(target)
-        return target if state.health is Health.ALIVE and state.deaths == deaths else None
+        return target if state.stays and state.deaths == deaths else None
 
     def pick(self, key: K, now: float) -> T | None:
-        """Give the client its target, or one it has from now on; None if no target is alive."""
+        """Give the client its target, or one it has from now on; None if none gets work."""
         target = self.target(key)
         self._memory.pop(key, None)
         if target is None:

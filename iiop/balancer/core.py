@@ -1,7 +1,8 @@
-"""The set of targets behind a virtual host: who is alive, who is next, who is to be probed when.
+"""The set of targets behind a virtual host: who gets work, who is next, who is to be probed when.
 
 Knows targets as hashable things; must not know addresses, sockets, clocks or threads: `now` is an argument, in seconds on a clock
 that never goes back. A target marked dead is not picked from that moment on, and one marked alive can be picked at once.
+Whoever distributes tells what it sees of them (`began`, `ended`), and passes on what they report (`report`).
 """
 
 from __future__ import annotations
@@ -10,22 +11,15 @@ from collections.abc import Hashable, Iterable
 from typing import Generic, TypeVar
 
 from iiop.balancer.health import HEALTH, Health, Sign, TargetState
+from iiop.balancer.measures import OBSERVED, Decaying, Measure, Threshold
 from iiop.balancer.policies import DistributionPolicy, RoundRobin
 
 __all__ = ["Balancer"]
 
 T = TypeVar("T", bound=Hashable)
 
-
-class _Target:
-    __slots__ = ("deaths", "health", "next_probe", "picks", "since")
-
-    def __init__(self, since: float, next_probe: float | None) -> None:
-        self.health = Health.ALIVE
-        self.since = since
-        self.picks = 0
-        self.deaths = 0
-        self.next_probe = next_probe
+_NEWEST = 0.25
+"""What the last response counts in the response time."""
 
 
 class Balancer(Generic[T]):
@@ -33,13 +27,15 @@ class Balancer(Generic[T]):
 
     Args:
         targets: in the order of the first rotation; all are taken for alive.
-        policy: chooses among the live ones; a `RoundRobin` of its own if not given.
+        policy: chooses among those that get work; a `RoundRobin` of its own if not given.
+        thresholds: limits over which a target gets no work.
         probe_interval: seconds from the death of a target to its first probe, and between probes.
         probe_live: probe live targets too, so that a silent death is noticed before a client meets it.
+        half_life: seconds after which `DATA_QUANTITY` has forgotten half of an amount.
         now: seconds; the first probes of live targets count from here.
 
     Raises:
-        ValueError: a target comes twice, or the interval is not positive.
+        ValueError: a target comes twice, or an interval is not positive.
     """
 
     def __init__(
@@ -47,20 +43,26 @@ class Balancer(Generic[T]):
         targets: Iterable[T],
         policy: DistributionPolicy[T] | None = None,
         *,
+        thresholds: Iterable[Threshold] = (),
         probe_interval: float = 1.0,
         probe_live: bool = False,
+        half_life: float = 10.0,
         now: float = 0.0,
     ) -> None:
-        if not probe_interval > 0:
-            raise ValueError(f"probe_interval: {probe_interval} is not positive")
+        for name, seconds in (("probe_interval", probe_interval), ("half_life", half_life)):
+            if not seconds > 0:
+                raise ValueError(f"{name}: {seconds} is not positive")
         self._policy: DistributionPolicy[T] = RoundRobin() if policy is None else policy
         self._interval = probe_interval
         self._probe_live = probe_live
-        self._targets: dict[T, _Target] = {}
+        self._thresholds = tuple(thresholds)
+        self._targets: dict[T, TargetState[T]] = {}
+        first_probe = now + probe_interval if probe_live else None
         for target in targets:
             if target in self._targets:
                 raise ValueError(f"target {target} comes twice")
-            self._targets[target] = _Target(now, now + probe_interval if probe_live else None)
+            self._targets[target] = TargetState(target, Health.ALIVE, now, first_probe, Decaying(half_life))
+        self._in_service = tuple(self._targets.values())
 
     @property
     def targets(self) -> tuple[T, ...]:
@@ -69,32 +71,101 @@ class Balancer(Generic[T]):
 
     @property
     def live(self) -> tuple[T, ...]:
-        """The targets that get work, in their order."""
-        return tuple(target for target, entry in self._targets.items() if entry.health is Health.ALIVE)
+        """The targets that get work, unless they are full, in their order."""
+        return tuple(state.target for state in self._in_service)
 
     def state(self, target: T) -> TargetState[T]:
-        """Show one target.
+        """Show one target; what is shown goes on changing.
 
         Raises:
             ValueError: it is not a target of this balancer.
         """
-        return self._view(target, self._entry(target))
+        return self._entry(target)
 
     def pick(self, now: float) -> T | None:
-        """Choose the target of the next unit of work, and count it; None if no target is alive.
+        """Choose the target of the next unit of work, and count it; None if none gets work.
 
         Raises:
             ValueError: the policy chose what it was not offered.
         """
-        live = tuple(self._view(t, entry) for t, entry in self._targets.items() if entry.health is Health.ALIVE)
-        if not live:
+        able = self._in_service
+        if self._thresholds:
+            for entry in able:
+                self._look(entry, now)
+            able = tuple(entry for entry in able if not entry.full)
+        if not able:
             return None
-        target = self._policy.choose(live, now)
+        target = self._policy.choose(able, now)
         entry = self._entry(target)
-        if entry.health is not Health.ALIVE:
-            raise ValueError(f"policy {type(self._policy).__name__} chose {target}, which is not alive")
+        if entry not in able:
+            raise ValueError(f"policy {type(self._policy).__name__} chose {target}, which is {entry.standing.value}")
         entry.picks += 1
         return target
+
+    def began(self, target: T) -> None:
+        """Tell that a unit of work has begun at a target.
+
+        Raises:
+            ValueError: it is not a target of this balancer.
+        """
+        self._entry(target).under_way += 1
+
+    def ended(self, target: T, now: float, *, seconds: float | None = None, octets: int = 0) -> None:
+        """Tell that a unit of work has ended.
+
+        Args:
+            target: where.
+            now: seconds.
+            seconds: how long the target took to answer; None if it did not.
+            octets: that went there and back.
+
+        Raises:
+            ValueError: it is not a target of this balancer.
+        """
+        entry = self._entry(target)
+        entry.under_way -= 1
+        if seconds is not None:
+            entry.response_time += (seconds - entry.response_time) * (_NEWEST if entry.response_time else 1.0)
+        if octets:
+            entry.quantity.add(octets, now)
+
+    def report(self, target: T, measure: Measure, value: float) -> None:
+        """Tell what a target has reported of itself.
+
+        Raises:
+            ValueError: it is not a target of this balancer, or the measure is one that is seen, not reported.
+        """
+        if measure in OBSERVED:
+            raise ValueError(f"{measure.value} is not reported: whoever distributes sees it")
+        self._entry(target).reported[measure] = value
+
+    def maintain(self, target: T) -> None:
+        """Begin the maintenance phase of a target: it gets no new work, and what it has it may finish.
+
+        Raises:
+            ValueError: it is not a target of this balancer.
+        """
+        self._entry(target).maintenance = True
+        self._muster()
+
+    def release(self, target: T) -> None:
+        """End the maintenance phase of a target.
+
+        Raises:
+            ValueError: it is not a target of this balancer.
+        """
+        self._entry(target).maintenance = False
+        self._muster()
+
+    def work_unit(self, target: T, name: str, *, runs: bool) -> None:
+        """Tell that a monitored WorkUnit of a target has stopped, or runs again.
+
+        Raises:
+            ValueError: it is not a target of this balancer.
+        """
+        entry = self._entry(target)
+        entry.stopped = entry.stopped - {name} if runs else entry.stopped | {name}
+        self._muster()
 
     def mark_dead(self, target: T, now: float) -> bool:
         """Tell that a target failed, in traffic or under a probe.
@@ -129,14 +200,17 @@ class Balancer(Generic[T]):
         """Say when the next probe is due, in seconds; None if none is."""
         return min((entry.next_probe for entry in self._targets.values() if entry.next_probe is not None), default=None)
 
-    def _entry(self, target: T) -> _Target:
+    def _entry(self, target: T) -> TargetState[T]:
         try:
             return self._targets[target]
         except KeyError:
             raise ValueError(f"{target} is not a target of this balancer") from None
 
-    def _view(self, target: T, entry: _Target) -> TargetState[T]:
-        return TargetState(target, entry.health, entry.since, entry.picks, entry.deaths, entry.next_probe)
+    def _look(self, entry: TargetState[T], now: float) -> None:
+        entry.full = any(limit.is_full(entry.measure(limit.measure, now), entry.full) for limit in self._thresholds)
+
+    def _muster(self) -> None:
+        self._in_service = tuple(entry for entry in self._targets.values() if entry.gets_work)
 
     def _saw(self, target: T, sign: Sign, now: float) -> bool:
         entry = self._entry(target)
@@ -147,4 +221,5 @@ class Balancer(Generic[T]):
         entry.since = now
         entry.deaths += health is Health.DEAD
         entry.next_probe = now + self._interval if health is Health.DEAD or self._probe_live else None
+        self._muster()
         return True

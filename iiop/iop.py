@@ -12,10 +12,11 @@ from __future__ import annotations
 import contextlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from iiop.cdr import ByteOrder, Latin1String, OpenEnum, Sequence, Struct, ULong, cdr_type, codec, decapsulate, encapsulate
 from iiop.cdr.any import declare_object_reference
+from iiop.cdr.typecode import TCKind, TypeCode
 from iiop.exceptions.errors import DecodeError, EncodeError
 from iiop.limits import DEFAULT_LIMITS, Limits
 
@@ -161,6 +162,8 @@ class IOR:
 
     type_id: Annotated[str, Latin1String]
     profiles: tuple[TaggedProfile, ...]
+
+    __idl__: ClassVar[TypeCode] = TypeCode(TCKind.tk_objref, "IDL:omg.org/CORBA/Object:1.0", "Object")
 
     @property
     def is_nil(self) -> bool:

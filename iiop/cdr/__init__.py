@@ -25,6 +25,7 @@ Values of value types are plain objects; one that is mentioned twice is one obje
 
 from iiop.cdr.annotations import Bound, Length, arguments, cdr_type
 from iiop.cdr.codec import Codec, codec, decapsulate, encapsulate
+from iiop.cdr.idl_types import PRIVATE, Alias, Arm, ElementType, RepositoryId, union
 from iiop.cdr.long_double import Binary128, LongDouble
 from iiop.cdr.source import Explained
 from iiop.cdr.types import (
@@ -61,6 +62,9 @@ from iiop.cdr.types import (
 from iiop.cdr.value_types import CustomState, Value, ValueHeader, ValueType, abstract_interface, header_of, value_type
 
 __all__ = [
+    "PRIVATE",
+    "Alias",
+    "Arm",
     "Array",
     "Binary128",
     "Boolean",
@@ -71,6 +75,7 @@ __all__ = [
     "Codec",
     "CustomState",
     "Double",
+    "ElementType",
     "Encapsulation",
     "Enum",
     "Explained",
@@ -88,6 +93,7 @@ __all__ = [
     "OpenEnum",
     "Primitive",
     "Principal",
+    "RepositoryId",
     "Sequence",
     "Short",
     "String",
@@ -107,5 +113,6 @@ __all__ = [
     "decapsulate",
     "encapsulate",
     "header_of",
+    "union",
     "value_type",
 ]

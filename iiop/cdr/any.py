@@ -1,13 +1,15 @@
 """Any: a value that carries its type; and which declaration follows from a TypeCode.
 
 A value of a value type is an object of a class made for it, whatever is declared; one of ValueBase or of an abstract interface
-tells its type itself, so that is an object of a declared class.
+tells its type itself, so that is an object of a declared class; so is one of a class derived from the type that is told.
+`Any.of` and `Any.extract` put in and take out values of declared classes.
 
 Source: CORBA 3.3 part 2, clause 9.3.5.2 "Any".
 """
 
 from __future__ import annotations
 
+import builtins
 import enum
 import functools
 import keyword
@@ -17,15 +19,20 @@ from typing import Annotated
 
 from iiop.cdr import types as t
 from iiop.cdr.annotations import cdr_type
+from iiop.cdr.conversion import convert
 from iiop.cdr.fixed import fixed
 from iiop.cdr.records import record, value_class
+from iiop.cdr.reflection import equivalent, typecode_of
 from iiop.cdr.typecode import ENCLOSING, NUMBERS, TYPECODE, Member, TypeCode
 from iiop.cdr.typecode import TCKind as K
 from iiop.cdr.types import CDRType, Dependent, Field, Struct
-from iiop.cdr.value_types import VALUE_BASE, Value, ValueType, abstract_interface
+from iiop.cdr.value_types import VALUE_BASE, AbstractInterface, Value, ValueType, abstract_interface
 from iiop.cdr.wide import WChar, wide_string
+from iiop.exceptions import DecodeError
 
-__all__ = ["Any", "ExceptionBody", "UnionValue", "declare_object_reference", "type_of"]
+__all__ = ["Any", "ExceptionBody", "UnionValue", "declare_object_reference", "type_of", "typecode_of"]
+
+T = typing.TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +140,7 @@ def _needed(typecode: TypeCode | None) -> TypeCode:
 
 def _repeated(tc: TypeCode, around: tuple[list[CDRType], ...]) -> CDRType:
     element = _needed(tc.content)
-    octets = element.kind is K.tk_octet
+    octets = element.unaliased.kind is K.tk_octet
     if tc.kind is K.tk_array:
         if octets:
             return t.OctetArray(tc.length)
@@ -197,6 +204,7 @@ def _value_of(tc: TypeCode, around: tuple[list[CDRType], ...]) -> ValueType:
         custom=custom,
         abstract=tc.modifier == _ABSTRACT,
         declared=False,
+        boxed=tc.kind is K.tk_value_box,
     )
     around[-1].append(made)
     kinds = [*[kind for _, kind in inherited], *[_type_of(_needed(member.type), around) for member in parts]]
@@ -276,3 +284,57 @@ class Any:
 
     type: TypeCode
     value: Annotated[typing.Any, Dependent("type", type_of)]
+
+    __idl__: typing.ClassVar[TypeCode] = TypeCode(K.tk_any)
+
+    @classmethod
+    def of(cls, declared: typing.Any, value: typing.Any) -> Any:
+        """Return an Any that holds a value of a declared type.
+
+        >>> Any.of(str, "text")
+        Any(type=TypeCode(tk_string), value='text')
+
+        Args:
+            declared: a generated class, a typedef, or any annotation that says what lies on the wire; of a reference to an
+                object the interface.
+            value: of that type.
+
+        Raises:
+            TypeError: the annotation does not say what its type is called in IDL.
+            EncodeError: the value is none of the type; where it is a number or text that does not fit, that is told when the Any
+                is written.
+        """
+        typecode = typecode_of(declared)
+        made = type_of(typecode)
+        return cls(typecode, convert(value, _layout(declared, made), made.members if isinstance(made, ExceptionBody) else made))
+
+    @typing.overload
+    def extract(self, declared: builtins.type[T]) -> T: ...
+
+    @typing.overload
+    def extract(self, declared: typing.Any) -> typing.Any: ...
+
+    def extract(self, declared: typing.Any) -> typing.Any:
+        """Return the value as one of a declared type.
+
+        Args:
+            declared: as for `of`; typedefs do not count.
+
+        Raises:
+            TypeError: the annotation does not say what its type is called in IDL.
+            DecodeError: the Any holds something else.
+        """
+        typecode = typecode_of(declared)
+        if not equivalent(self.type, typecode):
+            raise DecodeError(f"the Any holds a {_shown(self.type)}, not a {_shown(typecode)}", path="type")
+        made = type_of(self.type)
+        return convert(self.value, made.members if isinstance(made, ExceptionBody) else made, _layout(declared, made))
+
+
+def _layout(declared: typing.Any, made: CDRType) -> CDRType:
+    """Return the layout of a declared type; interfaces have none of their own, for their references are all the same."""
+    return made if made in _object_reference or isinstance(made, AbstractInterface) else cdr_type(declared)
+
+
+def _shown(typecode: TypeCode) -> str:
+    return f"{typecode.repository_id} ({typecode.kind.name})" if typecode.repository_id else repr(typecode)

@@ -123,6 +123,12 @@ class TypeCode:
     level: int = 0
 
     __cdr_type__: ClassVar[CDRType]
+    __idl__: ClassVar[TypeCode]
+
+    @property
+    def unaliased(self) -> TypeCode:
+        """Return the type that a typedef is another name for, however many there are on the way."""
+        return self.content.unaliased if self.kind is TCKind.tk_alias and self.content is not None else self
 
     def __repr__(self) -> str:
         """Show what is not as it is by default."""
@@ -361,10 +367,8 @@ class _Reader:
 
 def _read_later(remainder: Remainder, discriminator: TypeCode) -> Any:
     """Return the members of a union whose discriminator was told by an indirection."""
-    while discriminator.kind is K.tk_alias and discriminator.content is not None:
-        discriminator = discriminator.content
     octets, position, byte_order, limits = remainder
-    members, end = Codec(_members(discriminator.kind)).decode_from(octets, position, byte_order, limits)
+    members, end = Codec(_members(discriminator.unaliased.kind)).decode_from(octets, position, byte_order, limits)
     if end != len(octets):
         raise ValueError(f"{len(octets) - end} octets left over in the TypeCode of a union")
     return members
@@ -463,3 +467,4 @@ TYPECODE = t.Adapted(cdr_type(_Wire), _from_wire, _to_wire)
 """Declare a TypeCode."""
 
 TypeCode.__cdr_type__ = TYPECODE
+TypeCode.__idl__ = TypeCode(TCKind.tk_TypeCode)

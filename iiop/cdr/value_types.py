@@ -25,7 +25,16 @@ from iiop.cdr import types as t
 from iiop.cdr.annotations import cdr_type
 from iiop.cdr.types import ByteOrder, CDRType, Field
 
-__all__ = ["CustomState", "Value", "ValueHeader", "ValueType", "abstract_interface", "header_of", "value_type"]
+__all__ = [
+    "AbstractInterface",
+    "CustomState",
+    "Value",
+    "ValueHeader",
+    "ValueType",
+    "abstract_interface",
+    "header_of",
+    "value_type",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +142,7 @@ class ValueType(CDRType):
         custom: whether only code of its own understands the state; the one member is then `state`, a `CustomState`.
         abstract: whether there are only values of types derived from it.
         declared: whether there is a class for it that a user declared; otherwise it was made of a TypeCode.
+        boxed: whether it is a value box.
         spoken: returns a member's declaration, of this type or of one derived from it, as a connection speaks it.
     """
 
@@ -146,6 +156,7 @@ class ValueType(CDRType):
     custom: bool = False
     abstract: bool = False
     declared: bool = True
+    boxed: bool = False
     spoken: Callable[[CDRType], CDRType] = field(default=lambda declared: declared, repr=False)
 
     __hash__ = object.__hash__
@@ -179,24 +190,32 @@ class ValueType(CDRType):
         """Return the type of that id that is this one or declared as derived from it."""
         if repository_id == self.repository_id:
             return self
-        derived = (sub.__cdr_type__ for sub in _derived(self.cls)) if self.declared else ()
-        return next((it for it in derived if isinstance(it, ValueType) and it.repository_id == repository_id), None)
+        above = self.cls if self.declared else Value
+        derived = [it for sub in _derived(above) if (it := sub.__cdr_type__).repository_id == repository_id]
+        return next((it for it in derived if self.declared or it.is_a(self.repository_id)), None)
+
+    def is_a(self, repository_id: str) -> bool:
+        """Tell whether the type has that id, or is derived from one that has it, an abstract one included."""
+        above = [*self.lineage, *filter(None, map(_value_type_of, self.cls.__mro__))]
+        return any(it.repository_id == repository_id for it in above)
 
     def admits(self, value: Any, actual: ValueType) -> bool:
         """Tell whether a value, read or written as `actual`, is one of this type."""
         if self.declared:
             return isinstance(value, self.cls)
-        return any(it.repository_id == self.repository_id for it in actual.lineage)
+        return actual.is_a(self.repository_id)
 
     def type_of(self, value: Any) -> ValueType | None:
         """Return the type to write a value as, None if it is none of this type."""
-        if not self.declared:
-            return self if all(hasattr(value, member.name) for member in self.fields) else None
-        own = vars(type(value)).get("__cdr_type__")
-        return own if isinstance(value, self.cls) and isinstance(own, ValueType) else None
+        own = _value_type_of(type(value))
+        if self.declared:
+            return own if isinstance(value, self.cls) else None
+        if own is not None and own.repository_id != self.repository_id and own.is_a(self.repository_id):
+            return own
+        return self if all(hasattr(value, member.name) for member in self.fields) else None
 
 
-def _derived(cls: type[Value]) -> Iterator[type[Value]]:
+def _derived(cls: type[Any]) -> Iterator[type[Any]]:
     """Yield the declared classes below a class."""
     for sub in cls.__subclasses__():
         if "__cdr_type__" in vars(sub):
@@ -212,7 +231,7 @@ V = TypeVar("V", bound=type[Value])
 
 @typing.dataclass_transform(eq_default=False)
 def value_type(
-    repository_id: str, *, truncatable: bool = False, custom: bool = False, abstract: bool = False
+    repository_id: str, *, truncatable: bool = False, custom: bool = False, abstract: bool = False, boxed: bool = False
 ) -> Callable[[V], V]:
     """Declare a class as a value type; it becomes a dataclass whose annotations say how its members lie on the wire.
 
@@ -221,6 +240,7 @@ def value_type(
         truncatable: whether whoever knows the base only may read a value as one of that.
         custom: whether the state is opaque; the class has one member then, `state: CustomState`.
         abstract: whether there are only values of classes derived from it; it has no members then.
+        boxed: whether it is a value box; the class has one member then, `value`.
 
     Raises:
         TypeError: the class is not derived from `Value`; it is truncatable and its base has no members; members that do not fit
@@ -235,11 +255,13 @@ def value_type(
             raise TypeError(f"{cls.__qualname__} has {len(bases)} bases with members; that is no truncatable value type")
         dataclass(eq=False, repr=False)(cls)
         members = [member.name for member in dataclasses.fields(cls)]  # type: ignore[arg-type]
-        if (abstract and members) or (custom and members != ["state"]):
-            raise TypeError(f"{cls.__qualname__} has members {members}: an abstract type has none, a custom one its state")
+        if (abstract and members) or (custom and members != ["state"]) or (boxed and members != ["value"]):
+            raise TypeError(
+                f"{cls.__qualname__} has members {members}: an abstract type has none, a custom one its state, a box its value"
+            )
         base = bases[0] if bases else None
         make = tuple if custom else functools.partial(_declared_fields, cls)
-        cls.__cdr_type__ = ValueType(repository_id, cls, make, base, truncatable, custom, abstract)
+        cls.__cdr_type__ = ValueType(repository_id, cls, make, base, truncatable, custom, abstract, boxed=boxed)
         return cls
 
     return declare

@@ -253,9 +253,11 @@ class Interface:
 
     Attributes:
         repository_id: of the interface.
+        abstract: whether it is an abstract interface; what is derived from it is none.
     """
 
     repository_id: ClassVar[str] = "IDL:omg.org/CORBA/Object:1.0"
+    abstract: ClassVar[bool] = False
 
     def __init__(self, invoker: Invoker) -> None:
         self._invoker = invoker

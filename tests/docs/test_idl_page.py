@@ -1,11 +1,14 @@
-"""What docs/idl.md says of types is what is made of them."""
+"""What docs/idl.md says of types is what is made of them, and its examples run."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+from iiop.idl import load
 from iiop.idl.compiler import compile_idl
+from ior import IORBuilder
+from tests.idl_texts import BANK
 
 PAGE = (Path(__file__).parents[2] / "docs" / "idl.md").read_text("utf-8")
 BEFORE = "interface Thing { }; abstract interface Either { }; valuetype Node { };"
@@ -28,3 +31,12 @@ def test_types(tmp_path: Path) -> None:
         assert f"    member_{number}: " + python.replace("\\|", "|") in made
     assert f"    member_array: {array[2]}" in made
     assert f"    member_octets: {octets[1]}" in made
+
+
+def test_python_examples(tmp_path: Path) -> None:
+    (tmp_path / "Bank.idl").write_text(BANK)
+    names = {"Bank": load(tmp_path / "Bank.idl").Bank, "reference": IORBuilder("IDL:Bank/Account:1.0").build().to_iop()}
+    blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    assert blocks
+    for block in blocks:
+        exec(block, names)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from iiop.cdr import Binary128, ByteOrder, Value, codec
+from iiop.cdr import Binary128, ByteOrder, Value, cdr_type, codec
 from iiop.cdr.any import Any as CORBAAny
 from iiop.cdr.typecode import TCKind, TypeCode
 from iiop.exceptions import UserException
@@ -150,7 +150,6 @@ def test_unions(idl: Compile) -> None:
     assert octets(u.Otherwise, u.Otherwise(77, "x")) == "0000004d000000027800"
     assert octets(u.Chain, u.Chain(True, (u.Chain(False, 5),))) == "01000000000000010000000000000005"
     assert octets(u.Inner, u.Inner(1, u.Inner.Here(2))) == "0000000100000002"
-    assert "text: 0, 1" in u.Number.__doc__
 
 
 def test_types(idl: Compile) -> None:
@@ -241,7 +240,7 @@ def test_modules_that_go_back_and_forth(idl: Compile) -> None:
     module A { struct Z { B::Xs xs; }; };
     """)
     assert octets(m.A.Z, m.A.Z((m.A.X(5),))) == "0000000100000005"
-    assert m.A.Sub.Xs == tuple[m.A.X, ...] == m.A.Many
+    assert cdr_type(m.A.Sub.Xs) == cdr_type(tuple[m.A.X, ...]) == cdr_type(m.A.Many)
 
 
 def test_modules_that_need_each_other(idl: Compile) -> None:

@@ -254,6 +254,7 @@ class Reader:
                 names.escaped(declarator.identifier(), taken),
                 self._sized(node.memberType(), declarator, node),
                 self._comments.of(node),
+                private=bool(getattr(node, "memberAccess", int)()),
             )
             for node in nodes
             for declarator in node.declarators()
@@ -281,11 +282,10 @@ class Reader:
     def _arm(self, node: Any, case: Any) -> UnionArm:
         kind = node.switchType().unalias().kind()
         declarator = case.declarator()
-        only_default = len(node.cases()) == 1
         labels: list[str | Enumerator] = []
         for label in case.labels():
             value = label.value()
-            if label.default() and not (only_default and len(case.labels()) == 1):
+            if label.default():
                 continue  # its value is one that no other label has
             if hasattr(value, "identifier"):
                 labels.append(self._enumerator(node.switchType(), value))
@@ -329,7 +329,7 @@ class Reader:
     # interfaces
 
     def _visit_Interface(self, node: Any) -> None:
-        made = Interface(*self._head(node), local=bool(node.local()))
+        made = Interface(*self._head(node), local=bool(node.local()), abstract=bool(node.abstract()))
         self._taken[made.scoped] = names.INTERFACE
         if not self._add(node, made, contents=made.contents):
             return
@@ -389,14 +389,10 @@ class Reader:
     def _sized(self, declared: Any, declarator: Any, node: Any) -> Type:
         """Return the type of a declarator, which may be an array."""
         sizes = declarator.sizes() or []
-        made = self._element(declared, node) if sizes else self._type(declared, node)
+        made = self._type(declared, node)
         for size in reversed(sizes):
             made = Array(made, size)
         return made
-
-    def _element(self, declared: Any, node: Any) -> Type:
-        """Return the type of an element; octets by any name are octets, for Python has `bytes` for many of them."""
-        return Basic("octet") if declared.unalias().kind() == K.tk_octet else self._type(declared, node)
 
     def _type(self, declared: Any, node: Any) -> Type:
         kind = declared.kind()
@@ -408,7 +404,7 @@ class Reader:
         if kind == K.tk_fixed:
             return Fixed(declared.digits(), declared.scale())
         if kind == K.tk_sequence:
-            return Sequence(self._element(declared.seqType(), node), declared.bound())
+            return Sequence(self._type(declared.seqType(), node), declared.bound())
         scoped = tuple(declared.scopedName())
         if scoped in _BUILT_IN:
             return Basic(_BUILT_IN[scoped])
@@ -418,12 +414,12 @@ class Reader:
         if kind == _LOCAL_INTERFACE:
             raise _NeverOnTheWire(f"{'::'.join(scoped)} (a local interface)")
         if kind == K.tk_objref:
-            return Reference(scoped)
+            return Reference(scoped, declared.decl().repoId())
         if kind == _ABSTRACT_INTERFACE:
-            return AbstractReference(scoped)
+            return AbstractReference(scoped, declared.decl().repoId())
         if kind in (K.tk_struct, K.tk_union, K.tk_enum, K.tk_except, K.tk_alias, _STRUCT_FORWARD, _UNION_FORWARD):
             self._wanted.setdefault(scoped, _at(node))
-            return Named(scoped)
+            return Named(scoped, octet=declared.unalias().kind() == K.tk_octet)
         if kind in (K.tk_value, K.tk_value_box):
             self._wanted.setdefault(scoped, _at(node))
             return Named(scoped, nullable=True)

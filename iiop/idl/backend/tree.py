@@ -90,10 +90,11 @@ class Array:
 
 @dataclass(frozen=True)
 class Named:
-    """A struct, union, enum, exception, typedef, or value type."""
+    """A struct, union, enum, exception, typedef, or value type; `octet` if it is a typedef of that."""
 
     scoped: Scoped
     nullable: bool = False
+    octet: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ class Reference:
     """An object reference."""
 
     scoped: Scoped
+    repository_id: str
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,7 @@ class AbstractReference:
     """An abstract interface."""
 
     scoped: Scoped
+    repository_id: str
 
 
 Type: TypeAlias = Basic | String | Fixed | Sequence | Array | Named | Reference | AbstractReference
@@ -171,6 +174,7 @@ class Member:
     name: str
     type: Type
     doc: str
+    private: bool = False
 
 
 @dataclass
@@ -281,5 +285,6 @@ class Interface(Declaration):
 
     bases: list[Scoped] = field(default_factory=list)
     local: bool = False
+    abstract: bool = False
     operations: list[Operation] = field(default_factory=list)
     contents: list[Declaration] = field(default_factory=list)

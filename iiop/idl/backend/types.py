@@ -50,7 +50,6 @@ _BASIC = {
     "ValueBase": ("Value", None),
 }
 """Class of the values, and declaration of the layout where the class does not say it."""
-_OF_ITSELF = {"string": "String", "boolean": "Boolean"}
 _MODULES = {
     **dict.fromkeys(("int", "float", "str", "bytes", "bool", "tuple"), "builtins"),
     **dict.fromkeys(("WChar", "WString", "wide_string"), _WIDE),
@@ -169,25 +168,55 @@ class Scope:
         return f"{self.name(value.enum, inside=inside)}.{value.name}"
 
     def annotation(self, declared: Type, inside: Scoped | None = None) -> str:
-        """Return an annotation that says how values lie on the wire."""
+        """Return an annotation that says how values lie on the wire, and what IDL calls their type."""
         match declared:
             case Basic(name) if (layout := _BASIC[name][1]) is not None:
-                return f"{self('Annotated')}[{self(_BASIC[name][0])}, {self(layout)}]"
-            case Reference():
-                return f"{self('Annotated')}[{self('IOR')}, {quoted('::'.join(declared.scoped))}]"
-            case Sequence(_, 0) if not _octets(declared.element):
-                return f"{self('tuple')}[{self.annotation(declared.element, inside)}, ...]"
+                return self._annotated(self(_BASIC[name][0]), self(layout))
+            case Reference() | AbstractReference():
+                identity = f"{self('RepositoryId')}({self.identity(declared.scoped, declared.repository_id)})"
+                return self._annotated(self.plain(declared), identity)
             case Named() if declared.scoped in self.expanded:
-                return self.annotation(self.expanded[declared.scoped].type, inside)
-            case Sequence(element, number) | Array(element, number) if not _octets(element):
-                limit = "Bound" if isinstance(declared, Sequence) else "Length"
+                return self.alias(self.expanded[declared.scoped], inside)
+            case Sequence(element, bound) if _octets(element):
+                plain, layout = self("bytes"), f"{self('OctetSequenceType')}({bound})"
+                marks = [*([layout] if bound else []), *self._octet_type(element, inside)]
+                return self._annotated(plain, *marks) if marks else plain
+            case Array(element, length) if _octets(element):
+                return self._annotated(self("bytes"), f"{self('OctetArray')}({length})", *self._octet_type(element, inside))
+            case Sequence(element, number) | Array(element, number):
                 many = f"{self('tuple')}[{self.annotation(element, inside)}, ...]"
-                return f"{self('Annotated')}[{many}, {self(limit)}({number})]"
-            case Sequence(_, 0):
-                return self("bytes")
-            case String() | Fixed() | Array() | Sequence():
-                return f"{self('Annotated')}[{self.plain(declared, inside)}, {self.layout(declared, inside)}]"
+                if not number:
+                    return many
+                return self._annotated(many, f"{self('Bound' if isinstance(declared, Sequence) else 'Length')}({number})")
+            case String(bound, wide):
+                return self._annotated(self("str"), f"{self('wide_string' if wide else 'StringType')}({bound})")
+            case Fixed(digits, scale):
+                return self._annotated(self("Decimal"), f"{self('fixed')}({digits}, {scale})")
         return self.plain(declared, inside)
+
+    def alias(self, declared: Alias, inside: Scoped | None = None) -> str:
+        """Return the annotation of a typedef."""
+        mark = f"{self('Alias')}({self.identity(declared.scoped, declared.repository_id)})"
+        return self._annotated(self.annotation(declared.type, inside), mark)
+
+    def identity(self, scoped: Scoped, repository_id: str) -> str:
+        """Return Python for a repository id, and for the name where it does not tell that."""
+        told = repository_id.split(":")[1].rpartition("/")[2] == scoped[-1]
+        return quoted(repository_id) + ("" if told else f", {quoted(scoped[-1])}")
+
+    def private(self, annotation: str) -> str:
+        """Return the annotation of a private member."""
+        return self._annotated(annotation, self("PRIVATE"))
+
+    def _annotated(self, annotation: str, *marks: str) -> str:
+        """Return an annotation with marks behind it."""
+        head = f"{self('Annotated')}["
+        inside = annotation[len(head) : -1] if annotation.startswith(head) else annotation
+        return f"{head}{', '.join([inside, *marks])}]"
+
+    def _octet_type(self, element: Type, inside: Scoped | None) -> list[str]:
+        """Return the mark for octets that a typedef has another name for."""
+        return [] if isinstance(element, Basic) else [f"{self('ElementType')}({self.annotation(element, inside)})"]
 
     def plain(self, declared: Type, inside: Scoped | None = None) -> str:
         """Return the class of the values, as far as a type checker needs it."""
@@ -214,30 +243,7 @@ class Scope:
                 name = self.name(declared.scoped, inside=inside)
                 return f"{name} | None" if declared.nullable else name
 
-    def layout(self, declared: Type, inside: Scoped | None = None) -> str:
-        """Return the declaration of the layout."""
-        match declared:
-            case Basic(name) if name in _OF_ITSELF or _BASIC[name][1]:
-                return self(_OF_ITSELF.get(name) or _BASIC[name][1] or "")
-            case String(bound, wide):
-                return f"{self('wide_string' if wide else 'StringType')}({bound})"
-            case Fixed(digits, scale):
-                return f"{self('fixed')}({digits}, {scale})"
-            case Sequence(element, bound) if _octets(element):
-                return f"{self('OctetSequenceType')}({bound})" if bound else self("OctetSequence")
-            case Array(element, length) if _octets(element):
-                return f"{self('OctetArray')}({length})"
-            case Sequence(element, bound):
-                bounded = f", {bound}" if bound else ""
-                return f"{self('Sequence')}({self.layout(element, inside)}{bounded})"
-            case Array(element, length):
-                return f"{self('Array')}({self.layout(element, inside)}, {length})"
-            case Named() if declared.scoped in self.expanded:
-                return self.layout(self.expanded[declared.scoped].type, inside)
-            case Named():
-                return f"{self('cdr_type')}({self.name(declared.scoped, inside=inside)})"
-        return f"{self('cdr_type')}({self.plain(declared, inside).removesuffix(' | None')})"
-
 
 def _octets(element: Type) -> bool:
-    return element == Basic("octet")
+    """Tell whether elements are octets by any name: Python has `bytes` for many of them."""
+    return element == Basic("octet") or (isinstance(element, Named) and element.octet)

@@ -174,12 +174,13 @@ class _Writer:
             case Skipped():
                 yield from _skipped(declaration)
             case Alias():
-                yield f"{name}: {self._scope('TypeAlias')} = {self._scope.annotation(declaration.type, inside)}"
+                yield f"{name}: {self._scope('TypeAlias')} = {self._scope.alias(declaration, inside)}"
                 yield from _behind(declaration)
             case Constant():
                 yield f"{name}: {self._constant(declaration, inside)}"
                 yield from _behind(declaration)
             case Enum():
+                yield self._identified(declaration)
                 yield f"class {name}({self._scope('IntEnum')}):"
                 yield from _indented(_docstring(declaration.doc or f"Enum {declaration.repository_id}."))
                 yield ""
@@ -187,25 +188,27 @@ class _Writer:
             case Union():
                 yield from self._union(name, declaration, inside)
             case ValueBox():
-                head = [
-                    f"@{self._scope('value_type')}({quoted(declaration.repository_id)})",
-                    f"class {name}({self._scope('Value')}):",
-                ]
+                head = [*self._value_head(declaration, ["boxed=True"]), f"class {name}({self._scope('Value')}):"]
                 doc = declaration.doc or f"Value box {declaration.repository_id}."
                 yield from self._class(head, doc, [], declaration, inside, [Member("value", declaration.type, "")])
             case Value_():
                 yield from self._value(name, declaration, inside)
             case Exception_():
                 head = [f"@{self._scope('dataclass')}(eq=False)", f"class {name}({self._scope('UserException')}):"]
+                if "," in self._scope.identity(declaration.scoped, declaration.repository_id):
+                    head.insert(0, self._identified(declaration))
                 identity = f"repository_id: {self._scope('ClassVar')}[{self._scope('str')}] = {quoted(declaration.repository_id)}"
                 doc = declaration.doc or f"Exception {declaration.repository_id}."
                 yield from self._class(head, doc, [identity], declaration, inside, declaration.members)
             case Struct():
-                head = [f"@{self._scope('dataclass')}(frozen=True, slots=True)", f"class {name}:"]
+                head = [self._identified(declaration), f"@{self._scope('dataclass')}(frozen=True, slots=True)", f"class {name}:"]
                 doc = declaration.doc or f"Struct {declaration.repository_id}."
                 yield from self._class(head, doc, [], declaration, inside, declaration.members)
             case Interface():
                 yield from self._interface(name, declaration, inside)
+
+    def _identified(self, declaration: Declaration) -> str:
+        return f"@{self._scope('RepositoryId')}({self._scope.identity(declaration.scoped, declaration.repository_id)})"
 
     def _constant(self, declaration: Constant, inside: Scoped) -> str:
         if isinstance(declaration.value, Enumerator):
@@ -235,7 +238,10 @@ class _Writer:
         for each in self._contents_of(declaration):
             yield from ["", *_indented(self._declaration(each, inside))]
         if members:
-            yield from ["", *[f"    {member.name}: {self._scope.annotation(member.type)}" for member in members]]
+            yield ""
+        for member in members:
+            annotation = self._scope.annotation(member.type)
+            yield f"    {member.name}: {self._scope.private(annotation) if member.private else annotation}"
 
     def _contents_of(self, declaration: Declaration) -> Iterator[Declaration]:
         for each in getattr(declaration, "contents", ()):
@@ -243,40 +249,45 @@ class _Writer:
                 yield each
 
     def _union(self, name: str, declaration: Union, inside: Scoped) -> Iterator[str]:
-        cases: list[str] = []
-        default = None
+        arms: list[str] = []
         plain: dict[str, None] = {}
-        told: list[str] = []
         for arm in declaration.arms:
-            layout = self._scope.layout(arm.type)
             labels = [self._scope.enumerator(label) if isinstance(label, Enumerator) else label for label in arm.labels]
-            cases += [f"{label}: {layout}" for label in labels]
-            if arm.default:
-                default = layout
+            default = ["default=True"] if arm.default else []
+            given = [quoted(arm.name), self._scope.annotation(arm.type), *labels, *default]
+            arms.append(f"{self._scope('Arm')}({', '.join(given)})")
             plain.update(dict.fromkeys(self._scope.plain(arm.type).split(" | ")))
-            told.append(f"    {arm.name}: {', '.join([*labels, *(['default'] if arm.default else [])])}")
-        if default is None and not declaration.exhaustive:
-            default = "None"
+        if not declaration.exhaustive and not any(arm.default for arm in declaration.arms):
+            arms.append("exhaustive=False")
             plain.setdefault("None")
-        switch = f"{self._scope('Switch')}({{{', '.join(cases)}}}{'' if default is None else f', {default}'})"
-        head = [f"@{self._scope('dataclass')}(frozen=True, slots=True)", f"class {name}:"]
-        doc = [declaration.doc or f"Union {declaration.repository_id}.", "\n".join(["Members, and what chooses them:", *told])]
-        yield from self._class(head, "\n\n".join(doc), [], declaration, inside, [])
+        head = [self._identified(declaration), f"@{self._scope('dataclass')}(frozen=True, slots=True)", f"class {name}:"]
+        doc = declaration.doc or f"Union {declaration.repository_id}."
+        yield from self._class(head, doc, [], declaration, inside, [])
         yield ""
         yield f"    discriminator: {self._scope.annotation(declaration.discriminator)}"
-        yield f"    value: {self._scope('Annotated')}[{' | '.join(plain)}, {switch}]"
+        of_value = [" | ".join(plain), *_listed(self._scope("union"), "(", arms, ")", "")]
+        if len(of_value) == 2:
+            yield from _indented(_listed(f"value: {self._scope('Annotated')}", "[", of_value, "]", ""))
+        else:
+            yield f"    value: {self._scope('Annotated')}["
+            yield from _indented(_indented([f"{of_value[0]},", *of_value[1:-1], f"{of_value[-1]},"]))
+            yield "    ]"
 
     def _value(self, name: str, declaration: Value_, inside: Scoped) -> Iterator[str]:
         flags = [f"{flag}=True" for flag in ("truncatable", "custom", "abstract") if getattr(declaration, flag)]
         bases = [self._scope.name(base, inside=inside) for base in self._ranked(declaration.bases)] or [self._scope("Value")]
-        head = [
-            f"@{self._scope('value_type')}({', '.join([quoted(declaration.repository_id), *flags])})",
-            f"class {name}({', '.join(bases)}):{self._ambiguous(declaration)}",
-        ]
+        head = [*self._value_head(declaration, flags), f"class {name}({', '.join(bases)}):{self._ambiguous(declaration)}"]
         doc = declaration.doc or f"Value type {declaration.repository_id}."
         yield from self._class(head, doc, [], declaration, inside, declaration.members)
         if declaration.custom:
             yield from ["", f"    state: {self._scope('CustomState')}"]
+
+    def _value_head(self, declaration: Declaration, flags: list[str]) -> list[str]:
+        """Return the decorators of a value type."""
+        head = [f"@{self._scope('value_type')}({', '.join([quoted(declaration.repository_id), *flags])})"]
+        if "," in self._scope.identity(declaration.scoped, declaration.repository_id):
+            head.insert(0, self._identified(declaration))
+        return head
 
     def _ranked(self, bases: list[Scoped]) -> list[Scoped]:
         """Return bases without those of others among them, the last declared first: so Python finds an order for all of them."""
@@ -311,10 +322,11 @@ class _Writer:
             return
         bases = [self._scope.name(base, inside=inside) for base in self._ranked(declaration.bases)] or [self._scope("Interface")]
         doc = declaration.doc or f"Interface {declaration.repository_id}."
-        identity = f"repository_id = {quoted(declaration.repository_id)}"
-        yield from self._class(
-            [f"class {name}({', '.join(bases)}):{self._ambiguous(declaration)}"], doc, [identity], declaration, inside, []
-        )
+        head = [f"class {name}({', '.join(bases)}):{self._ambiguous(declaration)}"]
+        if "," in self._scope.identity(declaration.scoped, declaration.repository_id):
+            head.insert(0, self._identified(declaration))
+        first = [f"repository_id = {quoted(declaration.repository_id)}", *(["abstract = True"] if declaration.abstract else [])]
+        yield from self._class(head, doc, first, declaration, inside, [])
         for each in declaration.operations:
             yield from ["", *_indented(self._operation(each, (*inside, name)))]
 

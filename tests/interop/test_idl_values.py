@@ -11,15 +11,23 @@ from typing import Any
 
 import pytest
 
+from iiop.giop.messages import GIOP_1_0, GIOP_1_1
 from iiop.idl import load
 from iiop.net.client import Client
+from iiop.profile import Version
 from ior import IOR, IORBuilder
 from naming import NamingServer
 from tests.interop.omni_values import IDL
+from tests.interop.test_echo import VERSIONS, as_version
 from tests.interop.value_declarations import VALUES
 from tests.peers import omniidl_stubs, peer_env, run_peer
 from tests.property.test_engines_agree import plain
 
+TOO_LARGE = {
+    GIOP_1_0: [("large", "CORBA.MARSHAL(omniORB.MARSHAL_CannotReserveOutputSpace, CORBA.COMPLETED_NO)")],
+    GIOP_1_1: [("large", "CORBA.MARSHAL(omniORB.MARSHAL_InvalidGIOPMessage, CORBA.COMPLETED_NO)")],
+}
+"""A value beyond omniORBpy 4.3.3's buffer: over GIOP 1.0 it gives up itself, in 1.1 it cuts a double in two chunks."""
 CHILD = Path(__file__).with_name("omni_values.py")
 
 
@@ -30,7 +38,8 @@ def stubs(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], Mod
     return {"PYTHONPATH": str(folder)}, load(folder / "stubs.idl").Values
 
 
-def test_an_omniorbpy_client_gets_its_values_back(stubs: tuple[dict[str, str], ModuleType]) -> None:
+@pytest.mark.parametrize("version", VERSIONS, ids=str)
+def test_an_omniorbpy_client_gets_its_values_back(stubs: tuple[dict[str, str], ModuleType], version: Version) -> None:
     environment, module = stubs
     calls: list[tuple[str, Any]] = []
 
@@ -44,17 +53,20 @@ def test_an_omniorbpy_client_gets_its_values_back(stubs: tuple[dict[str, str], M
     servant = type("Echoing", (module.EchoServant,), {name: returning(name) for name in module.EchoServant.__abstractmethods__})()
     with NamingServer() as server:
         server.activate(b"echo", servant)
-        reference = IORBuilder(module.Echo.repository_id).iiop(server.host, server.port, key=b"echo").build()
+        builder = IORBuilder(module.Echo.repository_id)
+        reference = builder.iiop(server.host, server.port, key=b"echo", version=version).build()
         answer = json.loads(run_peer([sys.executable, CHILD, "call", str(reference)], env=environment))
     assert answer.keys() > VALUES.keys()
-    assert set(answer.values()) == {True}
-    given = dict(zip(answer, [value for _, value in calls], strict=True))
+    failed = {name: said for name, said in answer.items() if said is not True}
+    assert [*failed.items()] == TOO_LARGE.get(version, [])
+    given = dict(zip([name for name in answer if name not in failed], [value for _, value in calls], strict=True))
     for name, (_, value) in VALUES.items():
         assert plain(given[name]) == plain(value), name
     assert isinstance(given["chunked"], module.Cut)
 
 
-def test_an_omniorbpy_server_returns_ours(stubs: tuple[dict[str, str], ModuleType]) -> None:
+@pytest.mark.parametrize("version", VERSIONS, ids=str)
+def test_an_omniorbpy_server_returns_ours(stubs: tuple[dict[str, str], ModuleType], version: Version) -> None:
     environment, v = stubs
     ring = v.Node(1, None)
     ring.next = v.Node(2, ring)
@@ -80,7 +92,7 @@ def test_an_omniorbpy_server_returns_ours(stubs: tuple[dict[str, str], ModuleTyp
     ):
         assert child.stdout is not None
         text = child.stdout.readline().strip()
-        echo = client.stub(IOR.from_string(text), v.Echo)
+        echo = client.stub(as_version(IOR.from_string(text), version), v.Echo)
         for operation, value in sent:
             assert plain(getattr(echo, operation)(value)) == plain(value), operation
         reference = IOR.from_string(text).to_iop()

@@ -91,6 +91,25 @@ module V {
 };
 """
 
+MONEY = """
+module Money {
+  interface Printable { string text(in boolean currency); readonly attribute string unit; };
+  abstract interface Describable { string describe(); };
+  abstract valuetype Comparable { boolean less(in Comparable than); };
+  valuetype Amount : Comparable supports Printable {
+    exception Negative { long cents; };
+    public long cents;
+    private string note;
+    /** How many of another fit in. */
+    long times(in Amount other, out long rest) raises (Negative);
+    attribute string memo;
+    factory of_euros(in long euros);
+  };
+  valuetype Tip : truncatable Amount { public string by; };
+  struct Bill { Amount total; ValueBase extra; Comparable least; };
+};
+"""
+
 NAMES = """
 struct Annotated { long a; };
 interface Global { void g(in Annotated x); };
@@ -133,5 +152,5 @@ module V1 { valuetype V { typedef sequence<V> Vs; enum State {on, off}; private 
 """
 """Names that Python, generated code or other scopes have for something else."""
 
-EVERYTHING = {"bank": BANK, "unions": UNIONS, "types": TYPES, "values": VALUES, "typing": NAMES}
+EVERYTHING = {"bank": BANK, "unions": UNIONS, "types": TYPES, "values": VALUES, "money": MONEY, "typing": NAMES}
 """By file name."""

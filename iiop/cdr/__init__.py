@@ -59,7 +59,16 @@ from iiop.cdr.types import (
     ULongLong,
     UShort,
 )
-from iiop.cdr.value_types import CustomState, Value, ValueHeader, ValueType, abstract_interface, header_of, value_type
+from iiop.cdr.value_types import (
+    CustomState,
+    Value,
+    ValueHeader,
+    ValueType,
+    abstract_interface,
+    header_of,
+    value_implementation,
+    value_type,
+)
 
 __all__ = [
     "PRIVATE",
@@ -114,5 +123,6 @@ __all__ = [
     "encapsulate",
     "header_of",
     "union",
+    "value_implementation",
     "value_type",
 ]

@@ -10,7 +10,7 @@ from typing import Any
 
 from iiop.cdr import types as t
 from iiop.cdr.types import CDRType
-from iiop.cdr.value_types import ValueType
+from iiop.cdr.value_types import VALUE_BASE, ValueType, declared_type
 from iiop.exceptions import EncodeError
 
 __all__ = ["convert"]
@@ -67,11 +67,11 @@ class _Conversion:
         return made
 
     def _value(self, value: Any, source: ValueType, target: ValueType, path: str) -> Any:
-        own = vars(type(value)).get("__cdr_type__")
-        if isinstance(own, ValueType) and own is not source:
+        own = declared_type(value)
+        if own not in (source, None, VALUE_BASE):
             return value
         if id(value) not in self._known:
-            made = self._known[id(value)] = object.__new__(target.cls)
+            made = self._known[id(value)] = target.implementation.__new__(target.implementation)
             made._header = value._header if isinstance(value, source.cls) else None
             for (name, old), (other, new) in zip(source.fields, target.fields, strict=True):
                 setattr(made, other, self.convert(_member(value, name, path), old, new, f"{path}.{name}"))

@@ -213,7 +213,7 @@ class ValueConstruct(construct.Construct):
             source.fail("a value inside of a chunked one must be chunked", path, at)
         level = outer.level + 1 if isinstance(outer, _Chunks) else 1
         actual, header, truncated = self._actual(header, source, path, at)
-        value = actual.cls.__new__(actual.cls)
+        value = actual.implementation.__new__(actual.implementation)
         value._header = header
         source.values[at] = _Seen(value, actual)
         with source.nested(path, at):
@@ -252,7 +252,10 @@ class ValueConstruct(construct.Construct):
         """Return the type to read, the header as it is of that, and whether it is a base that the value is truncated to."""
         given = header.repository_ids
         ids = (given,) if isinstance(given, str) else given or (self.declared.repository_id,)
-        index, actual = source.values.get((self.declared, ids)) or self._known(ids)
+        try:
+            index, actual = source.values.get((self.declared, ids)) or self._known(ids)
+        except ValueError as error:
+            source.fail(str(error), path, at)
         source.values[self.declared, ids] = index, actual
         if actual is None or (index and not header.chunked):
             told = ", ".join(map(repr, ids[:4]))

@@ -2,8 +2,9 @@
 
 A value type is declared by a class that `value_type` decorates (an example is in `iiop.cdr`). A derived one is a derived class,
 and a value box a value type with one member, `value`: they look the same on the wire. What is read is an object of a declared
-class, or of one made of a TypeCode; its members are set and nothing of it is called. An object mentioned twice is the same
-object, read and written, and may mention itself.
+class, or of one made of a TypeCode; its members are set and nothing of it is called. Operations of a value are written in a
+class derived from the declared one, which `value_implementation` makes the class of what is read. An object mentioned twice is
+the same object, read and written, and may mention itself.
 
 This module knows no octets; `value_constructs` does.
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import logging
 import typing
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
@@ -26,15 +28,20 @@ from iiop.cdr.annotations import cdr_type
 from iiop.cdr.types import ByteOrder, CDRType, Field
 
 __all__ = [
+    "VALUE_BASE",
     "AbstractInterface",
     "CustomState",
     "Value",
     "ValueHeader",
     "ValueType",
     "abstract_interface",
+    "declared_type",
     "header_of",
+    "value_implementation",
     "value_type",
 ]
+
+log = logging.getLogger("iiop.values")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +175,11 @@ class ValueType(CDRType):
     def min_size(self) -> int:
         return 4
 
+    @property
+    def implementation(self) -> type[Value]:
+        """Return the class of what is read."""
+        return _implementations.get(self.cls, self.cls)
+
     @functools.cached_property
     def fields(self) -> tuple[Field, ...]:
         """Return the members."""
@@ -187,12 +199,16 @@ class ValueType(CDRType):
         return (self.repository_id, *((rest,) if isinstance(rest, str) else rest))
 
     def known(self, repository_id: str) -> ValueType | None:
-        """Return the type of that id that is this one or declared as derived from it."""
+        """Return the type of that id that is this one or declared as derived from it.
+
+        Raises:
+            ValueError: it is declared twice, and not the same way.
+        """
         if repository_id == self.repository_id:
             return self
         above = self.cls if self.declared else Value
         derived = [it for sub in _derived(above) if (it := sub.__cdr_type__).repository_id == repository_id]
-        return next((it for it in derived if self.declared or it.is_a(self.repository_id)), None)
+        return _one_of([it for it in derived if self.declared or it.is_a(self.repository_id)])
 
     def is_a(self, repository_id: str) -> bool:
         """Tell whether the type has that id, or is derived from one that has it, an abstract one included."""
@@ -207,7 +223,7 @@ class ValueType(CDRType):
 
     def type_of(self, value: Any) -> ValueType | None:
         """Return the type to write a value as, None if it is none of this type."""
-        own = _value_type_of(type(value))
+        own = declared_type(value)
         if self.declared:
             return own if isinstance(value, self.cls) else None
         if own is not None and own.repository_id != self.repository_id and own.is_a(self.repository_id):
@@ -221,6 +237,34 @@ def _derived(cls: type[Any]) -> Iterator[type[Any]]:
         if "__cdr_type__" in vars(sub):
             yield sub
             yield from _derived(sub)
+
+
+def _one_of(found: list[ValueType]) -> ValueType | None:
+    """Return the type to read, of all that are declared with one id: that of files which were compiled apart, for example."""
+    implemented = [it for it in found if it.cls in _implementations]
+    if len(found) < 2 or len(implemented) == 1:
+        return next(iter(implemented or found), None)
+    first, second = found[:2]
+    told = f"{first.repository_id} is declared by {_place(first.cls)} and by {_place(second.cls)}"
+    if any(_outline(it) != _outline(first) for it in found):
+        raise ValueError(f"{told}, which differ")
+    _warn(f"{told}: objects of the first are read where the id alone tells the type; compile their files together")
+    return first
+
+
+def _outline(declared: ValueType) -> Any:
+    members = [(name, kind if isinstance(kind, t.Primitive | t.StringType) else type(kind)) for name, kind in declared.fields]
+    return [it.repository_id for it in declared.lineage], declared.truncatable, declared.custom, declared.boxed, members
+
+
+def _place(cls: type[Any]) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+@functools.lru_cache(maxsize=256)
+def _warn(text: str) -> None:
+    """Log a warning once."""
+    log.warning("%s", text)
 
 
 VALUE_BASE = ValueType("IDL:omg.org/CORBA/ValueBase:1.0", Value, tuple, abstract=True)
@@ -265,6 +309,35 @@ def value_type(
         return cls
 
     return declare
+
+
+_implementations: dict[type[Any], type[Any]] = {}
+
+
+def value_implementation(cls: V) -> V:
+    """Make a class that is derived from a value type, to write its operations, the one of which objects are read.
+
+    It is what CORBA has value factories for. `__init__` is not called for what is read; the members are set.
+
+    Raises:
+        TypeError: the class is derived from no value type that can have objects, declares members, or that type has another
+            implementation.
+    """
+    declared = next(filter(None, map(_value_type_of, cls.__mro__)), None)
+    if declared is None or declared.abstract or declared.cls is cls:
+        raise TypeError(f"{cls.__qualname__} is derived from no value type that can have objects")
+    if dataclasses.fields(cls) != dataclasses.fields(declared.cls):  # type: ignore[arg-type]
+        raise TypeError(f"{cls.__qualname__} declares members; IDL does that")
+    other = _implementations.setdefault(declared.cls, cls)
+    if _place(other) != _place(cls):
+        raise TypeError(f"{_place(declared.cls)} is implemented by {_place(other)}")
+    _implementations[declared.cls] = cls
+    return cls
+
+
+def declared_type(value: Any) -> ValueType | None:
+    """Return the value type that the class of a value was declared as, or that it implements."""
+    return next(filter(None, map(_value_type_of, type(value).__mro__)), None) if isinstance(value, Value) else None
 
 
 def _value_type_of(cls: type[Any]) -> ValueType | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from iiop.idl import load
 from iiop.idl.compiler import compile_idl
 from ior import IORBuilder
-from tests.idl_texts import BANK
+from tests.idl_texts import BANK, MONEY
 
 PAGE = (Path(__file__).parents[2] / "docs" / "idl.md").read_text("utf-8")
 BEFORE = "interface Thing { }; abstract interface Either { }; valuetype Node { };"
@@ -35,7 +35,12 @@ def test_types(tmp_path: Path) -> None:
 
 def test_python_examples(tmp_path: Path) -> None:
     (tmp_path / "Bank.idl").write_text(BANK)
-    names = {"Bank": load(tmp_path / "Bank.idl").Bank, "reference": IORBuilder("IDL:Bank/Account:1.0").build().to_iop()}
+    (tmp_path / "Money.idl").write_text(MONEY.replace("module Money", "module Docs"))  # of which it registers an implementation
+    names = {
+        "Bank": load(tmp_path / "Bank.idl").Bank,
+        "Money": load(tmp_path / "Money.idl").Docs,
+        "reference": IORBuilder("IDL:Bank/Account:1.0").build().to_iop(),
+    }
     blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     assert blocks
     for block in blocks:

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from iiop.cdr import Binary128, ByteOrder, Value, cdr_type, codec
+from iiop.cdr import Binary128, ByteOrder, Value, cdr_type, codec, value_implementation
 from iiop.cdr.any import Any as CORBAAny
 from iiop.cdr.typecode import TCKind, TypeCode
-from iiop.exceptions import UserException
+from iiop.exceptions import NO_IMPLEMENT, DecodeError, UserException
 from iiop.idl import AsyncInterface, IDLError, Interface, Servant, load
 from iiop.idl.compiler import compile_idl, write_packages
 from iiop.iop import NIL
-from tests.idl_texts import BANK, EVERYTHING, TYPES, UNIONS, VALUES
+from tests.idl_texts import BANK, EVERYTHING, MONEY, TYPES, UNIONS, VALUES
 from tests.interop.test_idl_of_omniorb import use_all
 
 Compile = Callable[..., ModuleType]
@@ -196,6 +196,70 @@ def test_value_types(idl: Compile) -> None:
     assert codec(v.Holder).decode(codec(v.Holder).encode(v.Holder(v.Circle(0.5), None, None))).one == v.Circle(0.5)
     assert codec(v.Numbers).decode(codec(v.Numbers).encode(v.Numbers((1, 2)))).value == (1, 2)
     assert issubclass(v.Name, Value)
+
+
+def test_operations_of_values(idl: Compile) -> None:
+    m = idl(MONEY).Money
+    bare = m.Amount(5, "x")
+    for call in (
+        lambda: bare.times(bare),
+        lambda: bare.less(None),
+        lambda: bare.text(True),
+        lambda: bare._get_memo(),
+        lambda: bare._set_memo("a"),
+        lambda: bare._get_unit(),
+        lambda: m.Amount.of_euros(1),
+    ):
+        with pytest.raises(NO_IMPLEMENT):
+            call()
+    assert inspect.cleandoc(m.Amount.times.__doc__) == "How many of another fit in."
+    assert m.Amount.Negative(5).cents == 5
+
+    @value_implementation
+    class Euros(m.Amount):  # type: ignore[misc]
+        def times(self, other: Any) -> tuple[int, int]:
+            return divmod(self.cents, other.cents)
+
+        @classmethod
+        def of_euros(cls, euros: int) -> Euros:
+            return cls(100 * euros, "")
+
+    bill = m.Bill(Euros.of_euros(7), Euros(2, "b"), m.Amount(3, "c"))
+    read = codec(m.Bill).decode(codec(m.Bill).encode(bill))
+    assert [type(part) for part in (read.total, read.extra, read.least)] == [Euros] * 3
+    assert read.total == bill.total
+    assert read.total.times(read.least) == (233, 1)
+    assert type(codec(m.Amount).decode(codec(m.Amount).encode(m.Tip(1, "", "me")))) is m.Tip
+    assert type(CORBAAny.of(m.Amount, Euros(5, "")).extract(m.Amount)) is Euros
+    with pytest.raises(TypeError, match=r"Money\.Amount is implemented by .*Euros"):
+        value_implementation(type("Cents", (m.Amount,), {}))
+    with pytest.raises(TypeError, match="derived from no value type that can have objects"):
+        value_implementation(type("Less", (m.Comparable,), {}))
+    with pytest.raises(TypeError, match="derived from no value type that can have objects"):
+        value_implementation(m.Tip)
+    with pytest.raises(TypeError, match="declares members"):
+        value_implementation(dataclasses.make_dataclass("More", [("more", int)], bases=(m.Tip,), eq=False, repr=False))
+
+
+def test_values_declared_twice(idl: Compile, caplog: pytest.LogCaptureFixture) -> None:
+    """Where the class is not told by what is expected, those of the same members are told of, others refused."""
+    text = "module Twice {{ valuetype {0} {{ public long a; {1} }}; struct Holder {{ {0} known; ValueBase some; }}; }};"
+    one = idl(text.format("Same", "")).Twice
+    two = idl(text.format("Same", "") + "module Other { const long C = 1; };").Twice
+    assert one.Same is not two.Same
+    octets_of_both = codec(two.Holder).encode(two.Holder(two.Same(1), two.Same(2)))
+    for _ in range(2):
+        read = codec(two.Holder).decode(octets_of_both)
+        assert (type(read.known), type(read.some)) == (two.Same, one.Same)
+    (record,) = [record for record in caplog.records if record.name == "iiop.values"]
+    assert "IDL:Twice/Same:1.0 is declared by " in record.message
+    third = idl(text.format("Odd", "")).Twice
+    fourth = idl(text.format("Odd", "public string b;")).Twice
+    odd = codec(fourth.Holder).encode(fourth.Holder(None, fourth.Odd(1, "x")))
+    with pytest.raises(DecodeError, match=r"some at offset 4: IDL:Twice/Odd:1\.0 is declared by .*, which differ"):
+        codec(third.Holder).decode(odd)
+    value_implementation(type("Mine", (fourth.Odd,), {}))
+    assert type(codec(third.Holder).decode(odd).some).__name__ == "Mine"
 
 
 def test_pragmas(idl: Compile) -> None:

@@ -84,12 +84,14 @@ class Reader:
         modules: packages to write, parents first.
         places: where Python has what IDL has under a name.
         bases: of interfaces and value types.
+        interfaces: those that are not local.
     """
 
     def __init__(self) -> None:
         self.modules: dict[Scoped, Module] = {}
         self.places: dict[Scoped, Place] = {}
         self.bases: dict[Scoped, list[Scoped]] = {}
+        self.interfaces: dict[Scoped, Interface] = {}
         self._declared_at: dict[Scoped, str] = {}
         self._contents: dict[Scoped, list[Declaration]] = {}
         self._taken: dict[Scoped, frozenset[str]] = {}
@@ -319,7 +321,14 @@ class Reader:
         if not self._add(node, made, contents=made.contents):
             return
         self.bases[made.scoped] = made.bases
+        made.supports = [tuple(each.fullDecl().scopedName()) for each in node.supports()]
         self._declare_all(node.declarations())
+        for each in [*node.callables(), *getattr(node, "factories", tuple)()]:
+            where = made.factories if type(each).__name__ == "Factory" else made.operations
+            try:
+                where += self._callable(each, names.VALUE)
+            except _NeverOnTheWire as why:  # where it is, it may be: nothing of this is sent
+                made.left_out.append(f"{each.identifier()} needs {why}")
         try:
             if not made.custom:
                 made.members += self._members_of(node.statemembers(), names.VALUE)
@@ -336,25 +345,28 @@ class Reader:
         if not made.local:
             made.bases = [tuple(base.fullDecl().scopedName()) for base in node.inherits()]
             self.bases[made.scoped] = made.bases
+            self.interfaces[made.scoped] = made
         for each in node.contents():
             try:
-                if type(each).__name__ == "Operation" and not made.local:
-                    made.operations.append(self._operation(each))
-                elif type(each).__name__ == "Attribute" and not made.local:
-                    made.operations += self._attribute(each)
-                else:
+                if type(each).__name__ not in ("Operation", "Attribute"):
                     self._declare(each)
+                elif not made.local:
+                    made.operations += self._callable(each, names.INTERFACE)
             except _NeverOnTheWire as why:
                 raise Refusal(f"{_at(each)}: {made.name} needs {why}, which is never on the wire") from None
 
-    def _operation(self, node: Any) -> Operation:
-        if node.contexts():
+    def _callable(self, node: Any, taken: frozenset[str]) -> list[Operation]:
+        """Return an operation, what an attribute is, or a factory."""
+        return self._attribute(node) if type(node).__name__ == "Attribute" else [self._operation(node, taken)]
+
+    def _operation(self, node: Any, taken: frozenset[str]) -> Operation:
+        factory = type(node).__name__ == "Factory"
+        if not factory and node.contexts():
             raise Refusal(f"{_at(node)}: operation {'::'.join(node.scopedName())} has a context clause, which is not spoken here")
         raises = [tuple(each.scopedName()) for each in node.raises()]
         for each in raises:
             if each in self._skipped:
                 raise _NeverOnTheWire(f"{'::'.join(each)} ({self._skipped[each]})")
-        returned = node.returnType()
         parameters = [
             Parameter(
                 names.escaped(each.identifier(), names.PARAMETER),
@@ -364,15 +376,17 @@ class Reader:
             )
             for each in node.parameters()
         ]
-        returns = [] if returned.kind() == K.tk_void else [self._type(returned, node)]
+        returns = []
+        if not factory and node.returnType().kind() != K.tk_void:
+            returns = [self._type(node.returnType(), node)]
         return Operation(
-            names.escaped(node.identifier(), names.INTERFACE),
+            names.escaped(node.identifier(), taken),
             node.identifier(),
-            self._comments.of(node) or f"Operation {node.repoId()}.",
+            self._comments.of(node) or (f"Factory {node.identifier()}." if factory else f"Operation {node.repoId()}."),
             parameters,
             returns + [each.type for each in parameters if each.returned],
             raises,
-            bool(node.oneway()),
+            not factory and bool(node.oneway()),
         )
 
     def _attribute(self, node: Any) -> list[Operation]:

@@ -241,16 +241,6 @@ class ValueBox(Declaration):
 
 
 @dataclass
-class Value_(Struct):
-    """A value type; `bases` as IDL has them."""
-
-    bases: list[Scoped] = field(default_factory=list)
-    truncatable: bool = False
-    custom: bool = False
-    abstract: bool = False
-
-
-@dataclass
 class Parameter:
     """A parameter; `given` to the operation, `returned` by it, or both."""
 
@@ -277,6 +267,21 @@ class Operation:
     returns: list[Type]
     raises: list[Scoped]
     oneway: bool
+
+
+@dataclass
+class Value_(Struct):
+    """A value type; `bases` as IDL has them, `supports` interfaces; factories are operations that
+    return nothing; `left_out` says of others why."""
+
+    bases: list[Scoped] = field(default_factory=list)
+    supports: list[Scoped] = field(default_factory=list)
+    operations: list[Operation] = field(default_factory=list)
+    factories: list[Operation] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    truncatable: bool = False
+    custom: bool = False
+    abstract: bool = False
 
 
 @dataclass

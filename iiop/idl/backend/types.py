@@ -51,9 +51,9 @@ _BASIC = {
 }
 """Class of the values, and declaration of the layout where the class does not say it."""
 _MODULES = {
-    **dict.fromkeys(("int", "float", "str", "bytes", "bool", "tuple"), "builtins"),
+    **dict.fromkeys(("int", "float", "str", "bytes", "bool", "tuple", "classmethod"), "builtins"),
     **dict.fromkeys(("WChar", "WString", "wide_string"), _WIDE),
-    **dict.fromkeys(("Annotated", "ClassVar", "Final", "TypeAlias"), "typing"),
+    **dict.fromkeys(("Annotated", "ClassVar", "Final", "Self", "TypeAlias"), "typing"),
     **dict.fromkeys(
         ("AbstractReference", "Answer", "AsyncInterface", "Interface", "Servant", "asynchronous", "operation"), "iiop.idl"
     ),
@@ -66,6 +66,7 @@ _MODULES = {
     "IntEnum": "enum",
     "dataclass": "dataclasses",
     "UserException": "iiop.exceptions",
+    "NO_IMPLEMENT": "iiop.exceptions",
 }
 """Modules that names are imported from; others are from `iiop.cdr`."""
 

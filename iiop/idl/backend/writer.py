@@ -58,6 +58,7 @@ class _Writer:
         self._module = module
         self._places: Mapping[Scoped, Place] = reader.places
         self._bases_of = reader.bases
+        self._interfaces = reader.interfaces
         self._order = order
         self._path = reader.places[module.scoped].module
         expanded: dict[Scoped, Alias] = {}
@@ -281,6 +282,24 @@ class _Writer:
         yield from self._class(head, doc, [], declaration, inside, declaration.members)
         if declaration.custom:
             yield from ["", f"    state: {self._scope('CustomState')}"]
+        yield from _indented([f"# {why}" for why in declaration.left_out])
+        supported = [operation for each in declaration.supports for operation in self._supported(each)]
+        for each in {operation.method: operation for operation in [*supported, *declaration.operations]}.values():
+            yield from ["", *_indented(self._local(each, "self", self._returned(each, plain=True)))]
+        for each in declaration.factories:
+            yield from ["", f"    @{self._scope('classmethod')}", *_indented(self._local(each, "cls", self._scope("Self")))]
+
+    def _supported(self, scoped: Scoped) -> Iterator[Operation]:
+        """Yield the operations of an interface that a value type supports, those of its bases first."""
+        for base in self._bases_of.get(scoped, ()):
+            yield from self._supported(base)
+        yield from self._interfaces[scoped].operations
+
+    def _local(self, declared: Operation, first: str, returned: str) -> Iterator[str]:
+        """Yield a method that whoever derives from a value type writes."""
+        given = [f"{each.name}: {self._scope.plain(each.type)}" for each in declared.parameters if each.given]
+        yield from _listed(f"def {declared.method}", "(", [first, *given], ")", f" -> {returned}:")
+        yield from _indented([*_docstring(declared.doc), f"raise {self._scope('NO_IMPLEMENT')}"])
 
     def _value_head(self, declaration: Declaration, flags: list[str]) -> list[str]:
         """Return the decorators of a value type."""
@@ -384,10 +403,12 @@ def _inside(declaration: Declaration) -> Iterator[str]:
         case ValueBox():
             yield "value"
         case Interface():
-            yield from ("repository_id", "interface")
+            yield from ("repository_id", "interface", "abstract")
             for each in declaration.operations:
                 yield each.method
                 yield from (parameter.name for parameter in each.parameters)
+    if isinstance(declaration, Value_):
+        yield from (each.method for each in [*declaration.operations, *declaration.factories])
     for each in getattr(declaration, "contents", ()):
         yield names.escaped(each.scoped[-1])
         yield from _inside(each)

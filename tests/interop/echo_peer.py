@@ -32,6 +32,15 @@ class Echo(Echoes__POA.Echo):  # type: ignore[misc]
     def letter(self, unit: int) -> str:
         return chr(unit if self.other is None else self.other.unit_of(chr(unit)))
 
+    def property_of(self, name: str, context: Any) -> str:
+        if self.other is not None:
+            answer: str = self.other.property_of(name, context)
+            return answer
+        try:
+            return str(context.get_values(name)[name])
+        except CORBA.BAD_CONTEXT:
+            return ""
+
     def pass_on_to(self, other: Any) -> None:
         self.other = other
 

@@ -78,8 +78,15 @@ def _servant() -> Servant:
     def unit_of(self: Any, letter: str) -> int:
         return ord(letter)
 
+    def property_of(self: Any, name: str, context: dict[str, str]) -> str:
+        return context.get(name, "")
+
     methods = {name: give if name.startswith("give_") else other for name in echoes().EchoServant.__abstractmethods__}
-    made = type("Echoing", (echoes().EchoServant,), {**methods, "fail": fail, "fail_bare": fail_bare, "unit_of": unit_of})()
+    made = type(
+        "Echoing",
+        (echoes().EchoServant,),
+        {**methods, "fail": fail, "fail_bare": fail_bare, "unit_of": unit_of, "property_of": property_of},
+    )()
     assert isinstance(made, Servant)
     return made
 
@@ -126,7 +133,7 @@ def values(name: str) -> st.SearchStrategy[Any]:
 
 
 def test_every_operation_is_there() -> None:
-    assert {f"give_{name}" for name in TYPES} | {"fail", "fail_bare", "letter", "unit_of", "pass_on_to"} == {
+    assert {f"give_{name}" for name in TYPES} | {"fail", "fail_bare", "letter", "unit_of", "property_of", "pass_on_to"} == {
         name for name in echoes().Echo.operations() if name not in Interface.operations()
     }
 
@@ -181,6 +188,15 @@ def test_wchar(scene: Scene) -> None:
     """omniORBpy 4.3.3 takes the count before a wchar for the character, when it reads its own too; what it writes is right."""
     for stub in (scene.echo[GIOP_1_2], scene.relay[GIOP_1_2]):
         assert stub.letter(0x65E5) == "\u65e5"
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=str)
+def test_contexts(scene: Scene, version: Version) -> None:
+    """What is not ASCII ends a process of omniORBpy 4.3.3 with SIGSEGV."""
+    given_ = {"user": "me", "language": "en", "other": "x"}
+    for stub in (scene.echo[version], scene.relay[version]):
+        answers = {name: stub.property_of(name, given_) for name in given_}
+        assert answers == {"user": "me", "language": "en", "other": ""}
 
 
 def test_asyncio(scene: Scene) -> None:

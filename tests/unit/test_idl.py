@@ -342,7 +342,6 @@ def test_what_is_never_on_the_wire(idl: Compile) -> None:
             "native N;\ninterface I {\n  void f(in N it); };",
             r"given\.idl:3: I needs N \(a native type\), which is never on the wire",
         ),
-        ('interface I {\n void f() context("a"); };', r"given\.idl:2: operation I::f has a context clause"),
         ("valuetype V;\nstruct S {\n V it; };", r"given\.idl:3: V is declared, and not defined"),
         ("exception E { };\ninterface I {\n attribute long a getraises (E); };", r"given\.idl:3: Syntax error in interface body"),
         ("component C { };", r"given\.idl:1: Syntax error"),

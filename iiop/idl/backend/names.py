@@ -22,7 +22,7 @@ def _names_of(*classes: type) -> frozenset[str]:
 
 
 PLAIN: frozenset[str] = frozenset()
-PARAMETER = frozenset({"self"})
+PARAMETER = frozenset({"self", "context"})
 ENUM = _names_of(enum.IntEnum) | {"mro", "name", "value"}
 EXCEPTION = _names_of(UserException)
 INTERFACE = _names_of(Interface, AsyncInterface, Servant)

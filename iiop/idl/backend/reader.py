@@ -20,6 +20,7 @@ from iiop.idl.backend.tree import (
     Array,
     Basic,
     Constant,
+    Context,
     Declaration,
     Enum,
     Enumerator,
@@ -361,8 +362,6 @@ class Reader:
 
     def _operation(self, node: Any, taken: frozenset[str]) -> Operation:
         factory = type(node).__name__ == "Factory"
-        if not factory and node.contexts():
-            raise Refusal(f"{_at(node)}: operation {'::'.join(node.scopedName())} has a context clause, which is not spoken here")
         raises = [tuple(each.scopedName()) for each in node.raises()]
         for each in raises:
             if each in self._skipped:
@@ -376,6 +375,8 @@ class Reader:
             )
             for each in node.parameters()
         ]
+        if not factory and node.contexts():
+            parameters.append(Parameter("context", Context(tuple(node.contexts())), True, False))
         returns = []
         if not factory and node.returnType().kind() != K.tk_void:
             returns = [self._type(node.returnType(), node)]

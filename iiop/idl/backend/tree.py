@@ -15,6 +15,7 @@ __all__ = [
     "Array",
     "Basic",
     "Constant",
+    "Context",
     "Declaration",
     "Enum",
     "Enumerator",
@@ -113,7 +114,14 @@ class AbstractReference:
     repository_id: str
 
 
-Type: TypeAlias = Basic | String | Fixed | Sequence | Array | Named | Reference | AbstractReference
+@dataclass(frozen=True)
+class Context:
+    """What a context clause passes: texts by name."""
+
+    names: tuple[str, ...]
+
+
+Type: TypeAlias = Basic | String | Fixed | Sequence | Array | Named | Reference | AbstractReference | Context
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from iiop.idl.backend.tree import (
     Alias,
     Array,
     Basic,
+    Context,
     Enumerator,
     Fixed,
     Named,
@@ -51,7 +52,7 @@ _BASIC = {
 }
 """Class of the values, and declaration of the layout where the class does not say it."""
 _MODULES = {
-    **dict.fromkeys(("int", "float", "str", "bytes", "bool", "tuple", "classmethod"), "builtins"),
+    **dict.fromkeys(("int", "float", "str", "bytes", "bool", "tuple", "dict", "classmethod"), "builtins"),
     **dict.fromkeys(("WChar", "WString", "wide_string"), _WIDE),
     **dict.fromkeys(("Annotated", "ClassVar", "Final", "Self", "TypeAlias"), "typing"),
     **dict.fromkeys(
@@ -62,6 +63,7 @@ _MODULES = {
     "TypeCode": "iiop.cdr.typecode",
     "IOR": "iiop.iop",
     "fixed": _FIXED,
+    "context": "iiop.cdr.context",
     "Decimal": "decimal",
     "IntEnum": "enum",
     "dataclass": "dataclasses",
@@ -191,6 +193,8 @@ class Scope:
                 return self._annotated(many, f"{self('Bound' if isinstance(declared, Sequence) else 'Length')}({number})")
             case String(bound, wide):
                 return self._annotated(self("str"), f"{self('wide_string' if wide else 'StringType')}({bound})")
+            case Context(names):
+                return self._annotated(self.plain(declared), f"{self('context')}({', '.join(map(quoted, names))})")
             case Fixed(digits, scale):
                 return self._annotated(self("Decimal"), f"{self('fixed')}({digits}, {scale})")
         return self.plain(declared, inside)
@@ -228,6 +232,8 @@ class Scope:
                 return self(_BASIC[name][0])
             case String():
                 return self("str")
+            case Context():
+                return f"{self('dict')}[{self('str')}, {self('str')}]"
             case Fixed():
                 return self("Decimal")
             case Reference():

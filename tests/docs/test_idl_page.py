@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from iiop.exceptions import ConnectionLost
 from iiop.idl import load
 from iiop.idl.compiler import compile_idl
-from ior import IORBuilder
+from iiop.net.aio_client import AsyncClient
+from iiop.net.client import Client
 from tests.idl_texts import BANK, MONEY
+from tests.net import scripted as s
+from tests.net.scripted import ScriptedServer
 
 PAGE = (Path(__file__).parents[2] / "docs" / "idl.md").read_text("utf-8")
 BEFORE = "interface Thing { }; abstract interface Either { }; valuetype Node { };"
@@ -33,15 +41,42 @@ def test_types(tmp_path: Path) -> None:
     assert f"    member_octets: {octets[1]}" in made
 
 
-def test_python_examples(tmp_path: Path) -> None:
-    (tmp_path / "Bank.idl").write_text(BANK)
-    (tmp_path / "Money.idl").write_text(MONEY.replace("module Money", "module Docs"))  # of which it registers an implementation
-    names = {
-        "Bank": load(tmp_path / "Bank.idl").Bank,
-        "Money": load(tmp_path / "Money.idl").Docs,
-        "reference": IORBuilder("IDL:Bank/Account:1.0").build().to_iop(),
-    }
+def run_blocks(folder: Path, **names: Any) -> dict[str, Any]:
+    """Run the Python of the page, and return what it has defined."""
+    (folder / "Bank.idl").write_text(BANK)
+    (folder / "Money.idl").write_text(MONEY.replace("module Money", "module Docs"))  # of which it registers an implementation
+    names |= {"Bank": load(folder / "Bank.idl").Bank, "Money": load(folder / "Money.idl").Docs}
     blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    assert blocks
+    assert len(blocks) == PAGE.count("```") / 2
+    assert not re.search(r"^    (class|def|@|from|import) ", re.sub(r"```.*?```", "", PAGE, flags=re.DOTALL), re.MULTILINE)
     for block in blocks:
         exec(block, names)
+    return names
+
+
+def test_python_examples(tmp_path: Path) -> None:
+    cut = [s.request, s.rst]
+    with ScriptedServer(cut, [s.request, s.reply(7), *cut], [s.request, s.reply(8), s.gone]) as server, Client() as client:
+        page = run_blocks(tmp_path, client=client, reference=server.reference())
+        assert page["account"]._get_balance() == 7
+        assert page["reader"]._get_balance() == 8
+        assert server.operations == ["_get_balance"] * 4
+    with ScriptedServer([s.request, s.rst]) as server, Client() as client:
+        with pytest.raises(ConnectionLost):
+            client.stub(server.reference(), page["Bank"].Account)._get_balance()
+        assert server.operations == ["_get_balance"]
+
+
+def test_what_may_run_twice_for_asyncio(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        client = AsyncClient()
+        try:
+            account = client.stub(server.reference(), page["AccountAsync"])
+            assert await account._get_balance() == 7
+        finally:
+            client.close()
+
+    with ScriptedServer([s.request, s.rst], [s.request, s.reply(7), s.gone]) as server, Client() as client:
+        page = run_blocks(tmp_path, client=client, reference=server.reference())
+        asyncio.run(scenario())
+        assert server.operations == ["_get_balance"] * 2

@@ -1,6 +1,7 @@
 """The IDL files of Debian's package omniorb-idl: each compiles and can be used, or what is refused is named.
 
-They are the OMG's and omniORB's, and not copied here. Those that are refused name types of files that the package does not have.
+They are the OMG's and omniORB's, and not copied here. Those that are refused name types of files that the package does not have,
+and no include path, definition or order makes them compile: `test_what_the_refused_lack` gives them the types.
 """
 
 from __future__ import annotations
@@ -81,6 +82,37 @@ def test_every_file(file: str) -> None:
         r"^\s*(struct|enum|union|exception|interface|valuetype) \w+\s*[:{]", (ROOT / file).read_text("latin-1"), re.M
     )
     assert use_all(load(ROOT / file, include=INCLUDE)) > 0 or declared is None
+
+
+MISSING = {
+    "IOP.idl": """
+#pragma prefix "omg.org"
+module IOP {{
+  typedef unsigned long ComponentId;
+  struct TaggedComponent {{ ComponentId tag; sequence<octet> component_data; }};
+}};
+""",
+    "orb.idl": """
+#include "{root}/orb.idl"
+#pragma prefix "omg.org"
+module CORBA {{ typedef unsigned short ServiceOption; typedef unsigned long ServiceDetailType; native Environment; }};
+""",
+}
+
+
+def test_what_the_refused_lack(tmp_path: Path) -> None:
+    """Given the types, one compiles, one needs what is never on the wire, and the others are no IDL."""
+    for name, text in MISSING.items():
+        guard = name.replace(".", "_")
+        (tmp_path / name).write_text(f"#ifndef {guard}\n#define {guard}\n{text.format(root=ROOT)}\n#endif\n")
+    (tmp_path / "both.idl").write_text(f'#include <orb.idl>\n#include "{ROOT}/COS/CosTSPortability.idl"\n')
+    include = [tmp_path, *INCLUDE]
+    assert use_all(load(ROOT / "COS" / "DCE_CIOPSecurity.idl", include=include)) > 0
+    with pytest.raises(IDLError, match=r"Sender needs CORBA::Environment \(a native type\), which is never on the wire"):
+        load(tmp_path / "both.idl", include=include)
+    for file in REFUSED.keys() - {"COS/DCE_CIOPSecurity.idl", "COS/CosTSPortability.idl"}:
+        with pytest.raises(IDLError, match=r"Security\.idl:135: Instance identifier 'right' clashes with name of"):
+            load(ROOT / file, include=include)
 
 
 @pytest.mark.timeout(600)

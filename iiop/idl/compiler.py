@@ -11,6 +11,7 @@ import importlib
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from importlib.machinery import ModuleSpec
@@ -69,7 +70,8 @@ def compile_idl(files: Iterable[str | os.PathLike[str]], include: Iterable[str |
         )
     answer = json.loads(ended.stdout or "{}")
     if ended.returncode or "packages" not in answer:
-        raise IDLError("\n".join([*answer.get("refused", ()), *filter(None, [ended.stderr.strip()])]))
+        said = [line for line in ended.stderr.splitlines() if not re.match(r"omniidl: \d+ (error|warning)", line)]
+        raise IDLError("\n".join([*answer.get("refused", ()), *said]))
     for warning in ended.stderr.splitlines():
         log.warning("%s", warning)
     packages: dict[str, str] = answer["packages"]

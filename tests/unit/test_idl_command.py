@@ -26,6 +26,16 @@ def test_generated_code_passes_mypy_strict(tmp_path: Path) -> None:
     assert wrong == [str(number) for number, line in enumerate(MISUSE.splitlines(), 1) if "# wrong" in line]
 
 
+def test_generated_code_passes_ruff(tmp_path: Path) -> None:
+    """With the rules that ruff has by itself."""
+    for name, text in EVERYTHING.items():
+        (tmp_path / f"{name}.idl").write_text(text)
+    write_packages(compile_idl([tmp_path / f"{name}.idl" for name in EVERYTHING]), tmp_path / "stubs")
+    command = [sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache", tmp_path / "stubs"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def _mypy(folder: Path, file: str) -> str:
     root = Path(__file__).parents[2]
     (folder / "mypy.ini").write_text(
@@ -133,3 +143,47 @@ def test_command_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str], mon
     assert "pip install 'iiopkit[idl]'" in line
     with pytest.raises(NoCompilerError):
         load(tmp_path / "bad.idl")
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "told"),
+    [
+        ('#include "nowhere.idl"', 1, ["{idl}:1: nowhere.idl: No such file or directory"]),
+        ("module M { struct S { long a }; };", 1, ["{idl}:1: Syntax error in member declaration"]),
+        ("", 0, []),
+        ("module for { struct class { long import; }; };", 0, []),
+        ("module A { struct X { long a; }; }; module B { struct Y { A::X x; }; }; module A { struct Z { B::Y y; }; };", 0, []),
+        (
+            "struct S { long a; };\nmodule given_idl { struct S { long b; }; };",
+            1,
+            ["{idl}:2: S ({idl}:1) and given_idl::S would both be given_idl.S in Python"],
+        ),
+        (
+            "interface A { void repository_id(); };\ninterface B : A {\n void repository_id_(); };",
+            1,
+            ["{idl}:2: operations repository_id and repository_id_ of B would both be repository_id_ in Python"],
+        ),
+    ],
+)
+def test_one_line_says_what_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, status: int, told: list[str]
+) -> None:
+    idl = tmp_path / "given.idl"
+    idl.write_text(text)
+    assert main([str(idl), "-o", str(tmp_path / "stubs")]) == status
+    lines = [line.removeprefix("iiop-idl: ") for line in capsys.readouterr().err.splitlines()]
+    assert lines == [line.format(idl=idl) for line in told]
+    done = subprocess.run([sys.executable, "-m", "compileall", "-q", tmp_path], check=False)
+    assert done.returncode == 0
+
+
+def test_folders_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "given.idl").write_text("struct S { long a; };")
+    (tmp_path / "taken").write_text("a file")
+    for folder in ("taken", "taken/inside"):
+        assert main([str(tmp_path / "given.idl"), "-o", str(tmp_path / folder)]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert str(tmp_path / folder) in line
+    assert main([str(tmp_path), "-o", str(tmp_path / "stubs")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "is a directory" in line

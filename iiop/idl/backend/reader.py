@@ -8,6 +8,7 @@ Source: omniidl 4.3, `omniidl.idlast` and `omniidl.idltype`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Any
 
@@ -94,6 +95,7 @@ class Reader:
         self.bases: dict[Scoped, list[Scoped]] = {}
         self.interfaces: dict[Scoped, Interface] = {}
         self._declared_at: dict[Scoped, str] = {}
+        self._occupied: dict[Place, Scoped] = {}
         self._contents: dict[Scoped, list[Declaration]] = {}
         self._taken: dict[Scoped, frozenset[str]] = {}
         self._skipped: dict[Scoped, str] = {}
@@ -161,9 +163,12 @@ class Reader:
             return False
         self._declared_at[made.scoped] = at
         around = self.places[scope]
-        self.places[made.scoped] = Place(
-            around.module, (*around.path, names.escaped(made.scoped[-1], self._taken.get(scope, names.PLAIN)))
-        )
+        place = Place(around.module, (*around.path, names.escaped(made.scoped[-1], self._taken.get(scope, names.PLAIN))))
+        other = self._occupied.setdefault(place, made.scoped)
+        if other != made.scoped:
+            both = f"{'::'.join(other)} ({self._declared_at[other]}) and {made.name}"
+            raise Refusal(f"{at}: {both} would both be {'.'.join((*place.module, *place.path))} in Python")
+        self.places[made.scoped] = place
         self._contents[scope].append(made)
         if contents is not None:
             self._contents[made.scoped] = contents
@@ -355,6 +360,17 @@ class Reader:
                     made.operations += self._callable(each, names.INTERFACE)
             except _NeverOnTheWire as why:
                 raise Refusal(f"{_at(each)}: {made.name} needs {why}, which is never on the wire") from None
+        methods: dict[str, str] = {}
+        for operation in self._operations(made):
+            if methods.setdefault(operation.method, operation.name) != operation.name:
+                both = f"operations {methods[operation.method]} and {operation.name}"
+                raise Refusal(f"{_at(node)}: {both} of {made.name} would both be {operation.method} in Python")
+
+    def _operations(self, interface: Interface) -> Iterator[Operation]:
+        """Yield the operations of an interface, inherited ones too."""
+        for base in interface.bases:
+            yield from self._operations(self.interfaces[base])
+        yield from interface.operations
 
     def _callable(self, node: Any, taken: frozenset[str]) -> list[Operation]:
         """Return an operation, what an attribute is, or a factory."""

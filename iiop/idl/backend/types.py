@@ -179,10 +179,10 @@ class Scope:
                 identity = f"{self('RepositoryId')}({self.identity(declared.scoped, declared.repository_id)})"
                 return self._annotated(self.plain(declared), identity)
             case Named() if declared.scoped in self.expanded:
-                return self.alias(self.expanded[declared.scoped], inside)
+                return f"{self('Annotated')}[{', '.join(self.alias(self.expanded[declared.scoped], inside))}]"
             case Sequence(element, bound) if _octets(element):
-                plain, layout = self("bytes"), f"{self('OctetSequenceType')}({bound})"
-                marks = [*([layout] if bound else []), *self._octet_type(element, inside)]
+                plain = self("bytes")
+                marks = [*([f"{self('OctetSequenceType')}({bound})"] if bound else []), *self._octet_type(element, inside)]
                 return self._annotated(plain, *marks) if marks else plain
             case Array(element, length) if _octets(element):
                 return self._annotated(self("bytes"), f"{self('OctetArray')}({length})", *self._octet_type(element, inside))
@@ -199,10 +199,10 @@ class Scope:
                 return self._annotated(self("Decimal"), f"{self('fixed')}({digits}, {scale})")
         return self.plain(declared, inside)
 
-    def alias(self, declared: Alias, inside: Scoped | None = None) -> str:
-        """Return the annotation of a typedef."""
+    def alias(self, declared: Alias, inside: Scoped | None = None) -> tuple[str, str]:
+        """Return what is in the annotation of a typedef: what it stands for, and the mark that tells that it does."""
         mark = f"{self('Alias')}({self.identity(declared.scoped, declared.repository_id)})"
-        return self._annotated(self.annotation(declared.type, inside), mark)
+        return self._bare(self.annotation(declared.type, inside)), mark
 
     def identity(self, scoped: Scoped, repository_id: str) -> str:
         """Return Python for a repository id, and for the name where it does not tell that."""
@@ -215,9 +215,12 @@ class Scope:
 
     def _annotated(self, annotation: str, *marks: str) -> str:
         """Return an annotation with marks behind it."""
+        return f"{self('Annotated')}[{', '.join([self._bare(annotation), *marks])}]"
+
+    def _bare(self, annotation: str) -> str:
+        """Return what is in an annotation that has marks."""
         head = f"{self('Annotated')}["
-        inside = annotation[len(head) : -1] if annotation.startswith(head) else annotation
-        return f"{head}{', '.join([inside, *marks])}]"
+        return annotation[len(head) : -1] if annotation.startswith(head) else annotation
 
     def _octet_type(self, element: Type, inside: Scoped | None) -> list[str]:
         """Return the mark for octets that a typedef has another name for."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
 from iiop.idl.backend import names
 from iiop.idl.backend.imports import Item, Package, arrange
+from iiop.idl.backend.pieces import as_isort, docstring, import_from, indented, is_one_line, listed
 from iiop.idl.backend.reader import Reader
 from iiop.idl.backend.tree import (
     Alias,
@@ -31,8 +31,6 @@ from iiop.idl.backend.types import Scope, named_in, quoted
 from iiop.idl.compiler import MADE_OF
 
 __all__ = ["write"]
-
-_WIDTH = 120
 
 
 def write(reader: Reader) -> dict[str, str]:
@@ -102,11 +100,14 @@ class _Writer:
     def text(self, steps: Sequence[Scoped | Item]) -> str:
         """Return the text of the package, which does these steps."""
         first = next((number for number, step in enumerate(steps) if isinstance(step, Item)), len(steps))
-        packages = [self._import(step) for step in steps[:first] if not isinstance(step, Item)]
-        imports = [*self._imports(), *([""] if packages else []), *packages]
-        exported = [f'    "{step.name}",' for step in steps if isinstance(step, Item) and step.name]
+        packages = [step for step in steps[:first] if not isinstance(step, Item)]
+        imports = [*self._imports()]
+        imports += [*([""] if imports and packages else []), *self._packages(packages)]
+        defined = [step.name for step in steps if isinstance(step, Item) and step.name]
+        children = [self._local(step) for step in steps if not isinstance(step, Item) and step[:-1] == self._path]
+        exported = [f'    "{name}",' for name in sorted([*defined, *children], key=as_isort)]
         head = [
-            *_docstring(
+            *docstring(
                 self._module.doc or f"IDL module {self._module.name}.", f"{MADE_OF}{', '.join(sorted(self._module.files))}."
             ),
             '# mypy: disable-error-code="empty-body"',
@@ -116,26 +117,34 @@ class _Writer:
             "",
             *(["__all__ = [", *exported, "]"] if exported else ["__all__: list[str] = []"]),
         ]
-        text, above = "\n".join(head), ""
+        made, above = "\n".join(head), ""
         for step in steps[first:]:
             part = step.text if isinstance(step, Item) else self._import(step)
-            text += (
-                "\n" if _one_line(part) and _one_line(above) else "\n\n" if _one_line(part) and not above else "\n\n\n"
+            made += (
+                "\n" if is_one_line(part) and is_one_line(above) else "\n\n" if is_one_line(part) and not above else "\n\n\n"
             ) + part
             above = part
-        return text + "\n"
+        return made + "\n"
 
     def _imports(self) -> Iterator[str]:
         modules = sorted({module for module, _ in self._scope.imports}, key=lambda it: (it.startswith("iiop"), it))
         for before, module in zip(["", *modules], modules, strict=False):
             if module.startswith("iiop") and before and not before.startswith("iiop"):
                 yield ""
-            imported = sorted((name, local) for (source, name), local in self._scope.imports.items() if source == module)
-            shown = [name if name == local else f"{name} as {local}" for name, local in imported]
-            yield from _listed(f"from {module} import ", "(", shown, ")", "", bare=True)
+            names_of = [(name, local) for (source, name), local in self._scope.imports.items() if source == module]
+            yield from import_from(module, names_of)
+
+    def _packages(self, packages: list[Scoped]) -> Iterator[str]:
+        """Yield the imports of packages, those that are furthest away first."""
+        sources = {package: self._import(package).split()[1] for package in packages}
+        for source in sorted(set(sources.values()), key=lambda it: (len(it.lstrip(".")) - len(it), it)):
+            yield from import_from(source, [(each[-1], self._local(each)) for each in packages if sources[each] == source])
+
+    def _local(self, package: Scoped) -> str:
+        return self._scope.packages.get(package, package[-1])
 
     def _import(self, package: Scoped) -> str:
-        local = self._scope.packages.get(package, package[-1])
+        local = self._local(package)
         common = 0
         while common < min(len(package) - 1, len(self._path)) and package[common] == self._path[common]:
             common += 1
@@ -175,7 +184,10 @@ class _Writer:
             case Skipped():
                 yield from _skipped(declaration)
             case Alias():
-                yield f"{name}: {self._scope('TypeAlias')} = {self._scope.alias(declaration, inside)}"
+                *parts, mark = self._scope.alias(declaration, inside)
+                yield from listed(
+                    f"{name}: {self._scope('TypeAlias')} = {self._scope('Annotated')}", "[", [*parts, mark], "]", ""
+                )
                 yield from _behind(declaration)
             case Constant():
                 yield f"{name}: {self._constant(declaration, inside)}"
@@ -183,7 +195,7 @@ class _Writer:
             case Enum():
                 yield self._identified(declaration)
                 yield f"class {name}({self._scope('IntEnum')}):"
-                yield from _indented(_docstring(declaration.doc or f"Enum {declaration.repository_id}."))
+                yield from indented(docstring(declaration.doc or f"Enum {declaration.repository_id}."))
                 yield ""
                 yield from [f"    {member} = {number}" for number, member in enumerate(declaration.members)]
             case Union():
@@ -233,11 +245,11 @@ class _Writer:
         inside = (*inside, self._places[declaration.scoped].path[-1])
         documented = [f"    {member.name}: {' '.join(member.doc.split())}" for member in members if member.doc]
         yield from head
-        yield from _indented(_docstring(doc, *(["\n".join(["Attributes:", *documented])] if documented else [])))
+        yield from indented(docstring(doc, *(["\n".join(["Attributes:", *documented])] if documented else [])))
         if first:
-            yield from ["", *_indented(first)]
+            yield from ["", *indented(first)]
         for each in self._contents_of(declaration):
-            yield from ["", *_indented(self._declaration(each, inside))]
+            yield from ["", *indented(self._declaration(each, inside))]
         if members:
             yield ""
         for member in members:
@@ -266,12 +278,12 @@ class _Writer:
         yield from self._class(head, doc, [], declaration, inside, [])
         yield ""
         yield f"    discriminator: {self._scope.annotation(declaration.discriminator)}"
-        of_value = [" | ".join(plain), *_listed(self._scope("union"), "(", arms, ")", "")]
+        of_value = [" | ".join(plain), *listed(self._scope("union"), "(", arms, ")", "")]
         if len(of_value) == 2:
-            yield from _indented(_listed(f"value: {self._scope('Annotated')}", "[", of_value, "]", ""))
+            yield from indented(listed(f"value: {self._scope('Annotated')}", "[", of_value, "]", ""))
         else:
             yield f"    value: {self._scope('Annotated')}["
-            yield from _indented(_indented([f"{of_value[0]},", *of_value[1:-1], f"{of_value[-1]},"]))
+            yield from indented(indented([f"{of_value[0]},", *of_value[1:-1], f"{of_value[-1]},"]))
             yield "    ]"
 
     def _value(self, name: str, declaration: Value_, inside: Scoped) -> Iterator[str]:
@@ -282,12 +294,12 @@ class _Writer:
         yield from self._class(head, doc, [], declaration, inside, declaration.members)
         if declaration.custom:
             yield from ["", f"    state: {self._scope('CustomState')}"]
-        yield from _indented([f"# {why}" for why in declaration.left_out])
+        yield from indented([f"# {why}" for why in declaration.left_out])
         supported = [operation for each in declaration.supports for operation in self._supported(each)]
         for each in {operation.method: operation for operation in [*supported, *declaration.operations]}.values():
-            yield from ["", *_indented(self._local(each, "self", self._returned(each, plain=True)))]
+            yield from ["", *indented(self._to_write(each, "self", self._returned(each, plain=True)))]
         for each in declaration.factories:
-            yield from ["", f"    @{self._scope('classmethod')}", *_indented(self._local(each, "cls", self._scope("Self")))]
+            yield from ["", f"    @{self._scope('classmethod')}", *indented(self._to_write(each, "cls", self._scope("Self")))]
 
     def _supported(self, scoped: Scoped) -> Iterator[Operation]:
         """Yield the operations of an interface that a value type supports, those of its bases first."""
@@ -295,11 +307,11 @@ class _Writer:
             yield from self._supported(base)
         yield from self._interfaces[scoped].operations
 
-    def _local(self, declared: Operation, first: str, returned: str) -> Iterator[str]:
+    def _to_write(self, declared: Operation, first: str, returned: str) -> Iterator[str]:
         """Yield a method that whoever derives from a value type writes."""
         given = [f"{each.name}: {self._scope.plain(each.type)}" for each in declared.parameters if each.given]
-        yield from _listed(f"def {declared.method}", "(", [first, *given], ")", f" -> {returned}:")
-        yield from _indented([*_docstring(declared.doc), f"raise {self._scope('NO_IMPLEMENT')}"])
+        yield from listed(f"def {declared.method}", "(", [first, *given], ")", f" -> {returned}:")
+        yield from indented([*docstring(declared.doc), f"raise {self._scope('NO_IMPLEMENT')}"])
 
     def _value_head(self, declaration: Declaration, flags: list[str]) -> list[str]:
         """Return the decorators of a value type."""
@@ -347,7 +359,7 @@ class _Writer:
         first = [f"repository_id = {quoted(declaration.repository_id)}", *(["abstract = True"] if declaration.abstract else [])]
         yield from self._class(head, doc, first, declaration, inside, [])
         for each in declaration.operations:
-            yield from ["", *_indented(self._operation(each, (*inside, name)))]
+            yield from ["", *indented(self._operation(each, (*inside, name)))]
 
     def _operation(self, declared: Operation, inside: Scoped) -> Iterator[str]:
         options = [f"name={quoted(declared.name)}"] if declared.name != declared.method else []
@@ -356,10 +368,10 @@ class _Writer:
             options.append(f"raises=({', '.join(raised)}{',' if len(raised) == 1 else ''})")
         if declared.oneway:
             options.append("oneway=True")
-        yield from _listed(f"@{self._scope('operation')}", "(", options, ")", "") if options else [f"@{self._scope('operation')}"]
+        yield from listed(f"@{self._scope('operation')}", "(", options, ")", "") if options else [f"@{self._scope('operation')}"]
         given = [f"{each.name}: {self._scope.annotation(each.type)}" for each in declared.parameters if each.given]
-        yield from _listed(f"def {declared.method}", "(", ["self", *given], ")", f" -> {self._returned(declared, plain=False)}:")
-        yield from _indented(_docstring(declared.doc))
+        yield from listed(f"def {declared.method}", "(", ["self", *given], ")", f" -> {self._returned(declared, plain=False)}:")
+        yield from indented(docstring(declared.doc))
 
     def _returned(self, declared: Operation, *, plain: bool) -> str:
         write = self._scope.plain if plain else self._scope.annotation
@@ -389,7 +401,7 @@ class _Writer:
             given = [f"{parameter.name}: {self._scope.plain(parameter.type)}" for parameter in each.parameters if parameter.given]
             answer = f"{self._scope('Answer')}[{self._returned(each, plain=True)}]"
             yield from ["", f"    @{self._scope('abstractmethod')}"]
-            yield from _indented(_listed(f"def {each.method}", "(", ["self", *given], ")", f" -> {answer}: ..."))
+            yield from indented(listed(f"def {each.method}", "(", ["self", *given], ")", f" -> {answer}: ..."))
 
 
 def _inside(declaration: Declaration) -> Iterator[str]:
@@ -414,48 +426,9 @@ def _inside(declaration: Declaration) -> Iterator[str]:
         yield from _inside(each)
 
 
-def _one_line(part: str) -> bool:
-    return part != "" and "\n" not in part
-
-
-def _indented(lines: Iterator[str] | list[str]) -> Iterator[str]:
-    for line in lines:
-        yield f"    {line}" if line else ""
-
-
 def _skipped(declaration: Skipped) -> list[str]:
     return [f"# {declaration.scoped[-1]} is never on the wire: {declaration.why}"]
 
 
 def _behind(declaration: Declaration) -> list[str]:
-    return _docstring(declaration.doc) if declaration.doc else []
-
-
-def _docstring(*paragraphs: str) -> list[str]:
-    """Return the lines of a docstring, whatever is in the text."""
-    text = "\n\n".join(paragraphs).replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
-    text = "".join(
-        [letter if letter == "\n" or letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text]
-    )
-    if text.endswith('"'):
-        text = f'{text[:-1]}\\"'
-    lines: list[str] = []
-    for line in text.split("\n"):
-        if line.startswith(MADE_OF):  # which is read again
-            lines.append(line)
-            continue
-        indent = line[: len(line) - len(line.lstrip())]
-        lines += textwrap.wrap(
-            line, _WIDTH - 10, subsequent_indent=indent + "    ", break_long_words=False, break_on_hyphens=False
-        ) or [""]
-    if len(lines) == 1:
-        return [f'"""{lines[0]}"""']
-    return [f'"""{lines[0]}', *lines[1:], '"""']
-
-
-def _listed(head: str, left: str, parts: list[str], right: str, tail: str, *, bare: bool = False) -> list[str]:
-    """Return a line with a list, or a line for each part where that would be long; `bare` has no brackets in one line."""
-    line = f"{head}{'' if bare else left}{', '.join(parts)}{'' if bare else right}{tail}"
-    if len(line) <= _WIDTH - 10:
-        return [line]
-    return [f"{head}{left}", *[f"    {part}," for part in parts], f"{right}{tail}"]
+    return docstring(declaration.doc) if declaration.doc else []

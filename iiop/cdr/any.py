@@ -28,7 +28,7 @@ from iiop.cdr.typecode import TCKind as K
 from iiop.cdr.types import CDRType, Dependent, Field, Struct
 from iiop.cdr.value_types import VALUE_BASE, AbstractInterface, Value, ValueType, abstract_interface
 from iiop.cdr.wide import WChar, wide_string
-from iiop.exceptions import DecodeError
+from iiop.exceptions import DecodeError, EncodeError
 
 __all__ = ["Any", "ExceptionBody", "UnionValue", "declare_object_reference", "type_of", "typecode_of"]
 
@@ -301,11 +301,14 @@ class Any:
 
         Raises:
             TypeError: the annotation does not say what its type is called in IDL.
-            EncodeError: the value is none of the type; where it is a number or text that does not fit, that is told when the Any
-                is written.
+            EncodeError: the value is none of the type, or the type too large for an Any; a number or text that does not fit is
+                told when the Any is written.
         """
         typecode = typecode_of(declared)
-        made = type_of(typecode)
+        try:
+            made = type_of(typecode)
+        except ValueError as error:
+            raise EncodeError(str(error), path="type") from None
         return cls(typecode, convert(value, _layout(declared, made), made.members if isinstance(made, ExceptionBody) else made))
 
     @typing.overload
@@ -327,7 +330,10 @@ class Any:
         typecode = typecode_of(declared)
         if not equivalent(self.type, typecode):
             raise DecodeError(f"the Any holds a {_shown(self.type)}, not a {_shown(typecode)}", path="type")
-        made = type_of(self.type)
+        try:
+            made = type_of(self.type)
+        except ValueError as error:
+            raise DecodeError(str(error), path="type") from None
         return convert(self.value, made.members if isinstance(made, ExceptionBody) else made, _layout(declared, made))
 
 

@@ -61,6 +61,7 @@ def _values(v: ModuleType) -> dict[str, Any]:
         "Base": v.Base(4),
         "Derived": derived,
         "Circle": v.Circle(0.25),
+        "Shape": v.Circle(0.5),
         "Name": v.Name("text"),
         "Lines": v.Lines((entry,)),
         "Holder": v.Holder(ring, ring, derived, v.Name("x"), v.Circle(2.0)),

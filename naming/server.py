@@ -14,11 +14,13 @@ import time
 from pathlib import Path
 
 from iiop import iop
+from iiop.components import tls_port
 from iiop.giop.messages import GIOP_1_0, GIOP_1_2
 from iiop.idl import ForwardRequest, Servant, without_prefix
 from iiop.iop import COMPONENTS, ComponentId, TaggedComponent
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.server import IIOPServer, Serving
+from iiop.net.tls_transport import TLSListener
 from iiop.profile import CODE_SETS_OF_SERVERS, CodeSetComponentInfo, ProfileBody, encode_profile
 from ior import IOR
 from naming.administration import (
@@ -57,6 +59,7 @@ class NamingServer(Serving):
         code_sets: those that the server has, and that references of contexts state.
         selection: which member of an object group the next client gets.
         services_file: keeps the initial services that are registered; None keeps them in memory.
+        tls: speak TLS too, or only; references of contexts say so, unless they are of IIOP 1.0, as Interstage's.
 
     Attributes:
         adapter: activate more servants here.
@@ -76,6 +79,7 @@ class NamingServer(Serving):
         code_sets: CodeSetComponentInfo = CODE_SETS_OF_SERVERS,
         selection: SelectionRule = DEFAULT_SELECTION,
         services_file: Path | None = None,
+        tls: TLSListener | None = None,
     ) -> None:
         self._folder = folder
         self._durability = durability
@@ -91,7 +95,13 @@ class NamingServer(Serving):
         self._services = InitialServices(own, services_file)
         self.adapter.activate(INIT, InitialReferencesServant(self._services))
         self._server = IIOPServer(
-            lambda: self.adapter, host=host, port=port, limits=limits, code_sets=code_sets, standing=self.adapter.standing
+            lambda: self.adapter,
+            host=host,
+            port=port,
+            limits=limits,
+            code_sets=code_sets,
+            standing=self.adapter.standing,
+            tls=tls,
         )
         self._servants: NamingServants | None = None
         self._federation: Federation | None = None
@@ -104,8 +114,13 @@ class NamingServer(Serving):
 
     @property
     def port(self) -> int:
-        """Return the port listened on."""
+        """Return the plain port listened on; 0 if there is none."""
         return self._server.port
+
+    @property
+    def tls_port(self) -> int:
+        """Return the port where TLS is spoken; 0 if there is none."""
+        return self._server.tls_port
 
     @property
     def address(self) -> tuple[str, int]:
@@ -120,9 +135,10 @@ class NamingServer(Serving):
 
     @property
     def corbaloc(self) -> str:
-        """Return a URL of the root context."""
-        host = self._advertised_host
-        return f"corbaloc:iiop:{self._version}@{f'[{host}]' if ':' in host else host}:{self._port_told()}/{ROOT}"
+        """Return a URL of the root context; of `ssliop` if there is no plain port."""
+        host, plain = self._advertised_host, self._port_told()
+        protocol, port = ("iiop", plain) if plain else ("ssliop", self.tls_port)
+        return f"corbaloc:{protocol}:{self._version}@{f'[{host}]' if ':' in host else host}:{port}/{ROOT}"
 
     def activate(self, object_key: bytes, servant: Servant) -> None:
         """Let a servant answer for a key on the same address."""
@@ -194,14 +210,20 @@ class NamingServer(Serving):
         return servant
 
     def _port_told(self) -> int:
-        return self._server.port if self._advertised_port is None else self._advertised_port
+        return self._server.port if self._advertised_port is None or not self._server.port else self._advertised_port
 
     def _make_reference(self, type_id: str, object_key: bytes) -> iop.IOR:
         components: tuple[TaggedComponent, ...] = (self._code_sets,)
         if self._profile is Profile.interstage:
             type_id, components = without_prefix(type_id), ()
+        elif self._server.tls is not None:
+            components = (*components, self._tls_component(self._server.tls))
         body = ProfileBody(self._version, self._advertised_host, self._port_told(), object_key, components)
         return iop.IOR(type_id, (encode_profile(body),))
+
+    def _tls_component(self, tls: TLSListener) -> TaggedComponent:
+        value = tls_port(self.tls_port, required=tls.only, client_certificate=tls.client_certificate)
+        return TaggedComponent(ComponentId.TAG_SSL_SEC_TRANS, COMPONENTS.encode(ComponentId.TAG_SSL_SEC_TRANS, value))
 
     def _root(self) -> iop.IOR:
         return self._make_reference(NamingContextExt.repository_id, ROOT.encode())
@@ -210,4 +232,5 @@ class NamingServer(Serving):
         return self._make_reference(LoadBalancingOption.repository_id, LOAD_BALANCING_OPTION)
 
     def _is_ours(self, host: str, port: int) -> bool:
-        return (host, port) in ((self._advertised_host, self._port_told()), (self._server.host, self._server.port))
+        told, real = self._advertised_host, self._server.host
+        return (host, port) in ((told, self._port_told()), (real, self.port), (told, self.tls_port), (real, self.tls_port))

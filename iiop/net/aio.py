@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
@@ -27,12 +28,16 @@ from iiop.giop.messages import GIOP_1_0, Body, CloseConnection, LocateReply, Loc
 from iiop.giop.wire import encode
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts, map_host
+from iiop.net.tls import before_any_request, explained
 from iiop.profile import Version
 
 __all__ = ["AsyncConnection"]
 
 _NO, _MAYBE = CompletionStatus.COMPLETED_NO, CompletionStatus.COMPLETED_MAYBE
 _OPEN = ConnectionState.OPEN
+_GOODBYE = 1.0
+"""Seconds that a server gets to say that it has ended TLS as well."""
+
 Waiting = asyncio.Future[Any]
 
 
@@ -85,14 +90,16 @@ class AsyncConnection(asyncio.Protocol):
         agreed: Negotiated | None = None,
         fragment_size: int | None = None,
         keep_alive: bool = False,
+        tls: ssl.SSLContext | None = None,
     ) -> AsyncConnection:
-        """Connect within `timeout` seconds; names are looked up in `hosts` first.
+        """Connect within `timeout` seconds, handshake included; names are looked up in `hosts` first.
 
         Args:
             keep_alive: let TCP ask a silent server from time to time whether it is there.
+            tls: see `BlockingConnection.connect`.
 
         Raises:
-            ConnectFailed: refused, unreachable, unknown name, or too late.
+            ConnectFailed: refused, unreachable, unknown name, too late, or no TLS that the context allows.
         """
         peer = f"{host}:{port}"
         loop = asyncio.get_running_loop()
@@ -102,9 +109,12 @@ class AsyncConnection(asyncio.Protocol):
                     lambda: cls(peer, lost=lost, limits=limits, agreed=agreed, fragment_size=fragment_size),
                     map_host(hosts or {}, host),
                     port,
+                    ssl=tls,
+                    server_hostname=None if tls is None else host,
+                    ssl_shutdown_timeout=None if tls is None else _GOODBYE,
                 )
-        except (OSError, UnicodeError) as error:
-            raise ConnectFailed(f"cannot connect to {peer}: {error or 'no answer in time'}") from error
+        except (OSError, ValueError) as error:
+            raise ConnectFailed(f"cannot connect to {peer}: {explained(error)}") from error
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, keep_alive)
         return connection
 
@@ -268,7 +278,9 @@ class AsyncConnection(asyncio.Protocol):
         self._end(ConnectionLost(f"{self.peer} ended the connection without a reply", completed=_MAYBE))
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._end(ConnectionLost(f"connection to {self.peer} broke: {error or 'closed'}", completed=_MAYBE))
+        completed = _NO if before_any_request(error) else _MAYBE
+        reason = "closed" if error is None else explained(error)
+        self._end(ConnectionLost(f"connection to {self.peer} broke: {reason}", completed=completed))
 
     def _take(self, event: Event) -> None:
         if isinstance(event, Reply | LocateReply):

@@ -10,9 +10,11 @@ import functools
 import random
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
+from ssl import SSLContext
 from typing import Any, TypeVar
 
 from iiop.cdr.code_sets import negotiate
+from iiop.endpoints import Endpoint, endpoints
 from iiop.exceptions import (
     CODESET_INCOMPATIBLE,
     CompletionStatus,
@@ -43,7 +45,8 @@ from iiop.net.address import Hosts
 from iiop.net.aio_pool import AsyncLine, AsyncPool
 from iiop.net.pool import CONNECTIONS
 from iiop.net.route import FORWARDS, ROUTES, Route, forward_target, giop_version
-from iiop.profile import CodeSetComponentInfo, Endpoint, code_sets_of_clients, endpoints
+from iiop.net.tls import Security
+from iiop.profile import CodeSetComponentInfo, code_sets_of_clients
 
 __all__ = ["AsyncClient"]
 
@@ -62,7 +65,7 @@ class AsyncClient:
             that can be acquired again (`iiop.net.aio_reference`).
         limits: what a server may make us hold.
         seed: of the jitter of waits; None for one that differs.
-        code_sets, connections, fragment_size, keep_alive, on_event: see `iiop.net.client.Client`.
+        code_sets, connections, fragment_size, keep_alive, on_event, ssl, allow_plain: see `iiop.net.client.Client`.
     """
 
     def __init__(
@@ -77,12 +80,20 @@ class AsyncClient:
         fragment_size: int | None = None,
         keep_alive: bool = False,
         on_event: Observer | None = None,
+        ssl: SSLContext | bool = False,
+        allow_plain: bool = False,
     ) -> None:
         self.policy = policy
         self.report = reporter(on_event)
         self.limits = limits
+        self._security = Security.of(ssl, allow_plain=allow_plain)
         self._pool = AsyncPool(
-            hosts=hosts, limits=limits, connections=connections, fragment_size=fragment_size, keep_alive=keep_alive
+            hosts=hosts,
+            limits=limits,
+            connections=connections,
+            fragment_size=fragment_size,
+            keep_alive=keep_alive,
+            security=self._security,
         )
         self._random = random.Random(seed)
         self._negotiate = functools.lru_cache(maxsize=256)(functools.partial(negotiate, code_sets or code_sets_of_clients()))
@@ -101,6 +112,10 @@ class AsyncClient:
             interface: of the object, as `Bank.AccountAsync`.
         """
         return interface(_Bound(self, reference))
+
+    def endpoints(self, reference: IOR) -> tuple[Endpoint, ...]:
+        """Return the addresses of a reference that this client tries, in order."""
+        return self._security.usable(endpoints(reference, self.limits))
 
     def jitter(self) -> float:
         """Return a number from 0 to below 1."""
@@ -126,7 +141,7 @@ class AsyncClient:
         """
 
         async def again(step: Reacquire) -> tuple[Endpoint, ...]:
-            return endpoints(reference, self.limits)
+            return self.endpoints(reference)
 
         return self.drive(self._openings(reference, policy), operation, arguments, again)
 
@@ -182,7 +197,7 @@ class AsyncClient:
 
     def _open(self, reference: IOR, policy: FailoverPolicy | None) -> Opening[Endpoint, Route[AsyncLine]]:
         opening = self.opening(policy or self.policy)
-        opening.learn(endpoints(reference, self.limits))
+        opening.learn(self.endpoints(reference))
         return opening
 
     def opening(self, policy: FailoverPolicy) -> Opening[Endpoint, Route[AsyncLine]]:
@@ -198,7 +213,8 @@ class AsyncClient:
     def _make_route(self, endpoint: Endpoint) -> Route[AsyncLine]:
         version = giop_version(endpoint.version)
         agreed = None if endpoint.code_sets is None else self._negotiate(endpoint.code_sets)
-        return Route(endpoint, version, agreed, self._pool.line(endpoint.host, endpoint.port, version, agreed))
+        line = self._pool.line(endpoint.host, endpoint.port, version, agreed, tls=endpoint.tls)
+        return Route(endpoint, version, agreed, line)
 
     async def _try(self, step: TryEndpoint[Endpoint], operation: Operation, arguments: tuple[Any, ...]) -> _Came:
         try:
@@ -220,7 +236,7 @@ class AsyncClient:
             if isinstance(came, IIOPError):
                 raise came
             if isinstance(came, Reply) and came.reply_status in FORWARDS:
-                targets = endpoints(forward_target(came, self.limits), self.limits)
+                targets = self.endpoints(forward_target(came, self.limits))
                 opening.follow(targets, permanently=came.reply_status is ReplyStatus.LOCATION_FORWARD_PERM)
                 invocation.forwarded(targets, now)
                 return

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -32,6 +33,7 @@ from iiop.giop.wire import encode
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts, map_host
 from iiop.net.stream import Stream, connected
+from iiop.net.tls import TLSStream, before_any_request, explained
 from iiop.profile import Version
 
 __all__ = ["Answer", "BlockingConnection"]
@@ -47,7 +49,7 @@ class BlockingConnection:
     """Speak GIOP with one server over one socket.
 
     Args:
-        sock: connected.
+        sock: connected; or a stream on one.
         peer: `host:port` as in the reference, for messages.
         limits: what the server may make us hold.
         agreed: see `Connection`.
@@ -56,15 +58,14 @@ class BlockingConnection:
 
     def __init__(
         self,
-        sock: socket.socket,
+        sock: socket.socket | Stream,
         peer: str,
         limits: Limits = DEFAULT_LIMITS,
         agreed: Negotiated | None = None,
         fragment_size: int | None = None,
     ) -> None:
         self.peer = peer
-        self._socket = sock
-        self._stream = Stream(sock)
+        self._stream = sock if isinstance(sock, Stream) else Stream(sock)
         self._connection = Connection(Role.CLIENT, limits=limits, agreed=agreed, fragment_size=fragment_size)
         self._lock = threading.Lock()
         """Held for moments, never while waiting: guards the connection, the answers and the sleepers."""
@@ -92,25 +93,34 @@ class BlockingConnection:
         agreed: Negotiated | None = None,
         fragment_size: int | None = None,
         keep_alive: bool = False,
+        tls: ssl.SSLContext | None = None,
     ) -> BlockingConnection:
-        """Connect within `timeout` seconds; names are looked up in `hosts` first.
+        """Connect within `timeout` seconds, handshake included; names are looked up in `hosts` first.
 
         The time the system's resolver takes for a name that `hosts` does not know is the one thing nobody can bound.
 
         Args:
             keep_alive: let TCP ask a silent server from time to time whether it is there.
+            tls: speak TLS by it, with a server whose certificate is for `host`, whatever `hosts` makes of that.
 
         Raises:
-            ConnectFailed: refused, unreachable, unknown name, or too late.
+            ConnectFailed: refused, unreachable, unknown name, too late, or no TLS that the context allows.
         """
-        peer = f"{host}:{port}"
+        peer, deadline = f"{host}:{port}", time.monotonic() + timeout
         try:
             sock = connected(map_host(hosts or {}, host), port, timeout)
         except (OSError, UnicodeError) as error:
             raise ConnectFailed(f"cannot connect to {peer}: {error}") from error
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, keep_alive)
-        return cls(sock, peer, limits, agreed, fragment_size)
+        try:
+            stream = Stream(sock) if tls is None else TLSStream(sock, tls, host, deadline)
+        except BaseException as error:
+            sock.close()
+            if not isinstance(error, (OSError, ValueError)):
+                raise
+            raise ConnectFailed(f"cannot connect to {peer}: {explained(error)}") from error
+        return cls(stream, peer, limits, agreed, fragment_size)
 
     @property
     def is_open(self) -> bool:
@@ -258,8 +268,9 @@ class BlockingConnection:
         except ConnectionLost:
             raise
         except OSError as error:
-            self._lose(self._broken(error))
-            raise ConnectionLost(f"connection to {self.peer} broke: {error}", completed=completed) from error
+            lost = self._broken(error)
+            self._lose(lost)
+            raise ConnectionLost(str(lost), completed=_NO if _NO in (completed, lost.completed) else _MAYBE) from error
         except BaseException:  # KeyboardInterrupt, which may have come while something was taken, or given back
             with contextlib.suppress(RuntimeError):  # it is not ours
                 self._sending.release()
@@ -413,7 +424,8 @@ class BlockingConnection:
         return ConnectionLost(f"{self.peer} sent a {type(event).__name__} to a client", completed=_MAYBE)
 
     def _broken(self, error: OSError) -> ConnectionLost:
-        lost = ConnectionLost(f"connection to {self.peer} broke: {error}", completed=_MAYBE)
+        completed = _NO if before_any_request(error) else _MAYBE
+        lost = ConnectionLost(f"connection to {self.peer} broke: {explained(error)}", completed=completed)
         lost.__cause__ = error
         return lost
 

@@ -51,6 +51,7 @@ from iiop.giop.wire import encode
 from iiop.idl.servant import failure, object_key_of
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.loop import new_event_loop
+from iiop.net.tls_transport import TLSListener, listen
 from iiop.profile import CODE_SETS_OF_SERVERS, CodeSetComponentInfo
 
 __all__ = ["Adapter", "IIOPServer", "ServerThread", "Serving"]
@@ -306,8 +307,11 @@ class IIOPServer:
         code_sets: see `Connection`; references of what is served here are to state them.
         standing: answers of the adapter's that may be given again without asking it; they are sent whole.
         fragment_size: octets from which on replies of GIOP 1.1 and 1.2 are sent in fragments; None sends them whole.
+        tls: speak TLS, on a port beside the plain one or instead of it.
 
     Attributes:
+        port: the plain one; 0 if there is none.
+        tls_port: that of TLS; 0 if there is none.
         address: what is listened on, numeric once the server has started; the first, where a name has several.
     """
 
@@ -321,6 +325,7 @@ class IIOPServer:
         code_sets: CodeSetComponentInfo = CODE_SETS_OF_SERVERS,
         standing: StandingAnswers | None = None,
         fragment_size: int | None = None,
+        tls: TLSListener | None = None,
     ) -> None:
         self.new_adapter = new_adapter
         self.host = host
@@ -330,36 +335,40 @@ class IIOPServer:
         self.code_sets = code_sets
         self.standing = standing
         self.fragment_size = fragment_size
+        self.tls = tls
+        self.tls_port = 0 if tls is None else tls.port
         self._connections: set[_ServerProtocol] = set()
         self._turned_away = 0
         self._stopping: asyncio.Event | None = None
-        self._listening: asyncio.Server | None = None
+        self._listening: tuple[asyncio.Server, ...] = ()
 
     async def start(self) -> None:
-        """Listen; `port` is the real one from then on.
+        """Listen; `port` and `tls_port` are the real ones from then on.
 
         Raises:
             OSError: the address is in use, is not ours, or does not exist.
         """
         self._stopping = None
-        loop = asyncio.get_running_loop()
-        self._listening = await loop.create_server(lambda: _ServerProtocol(self), self.host, self.port, backlog=1024)
-        self.address = self._listening.sockets[0].getsockname()[:2]
-        self.port = self.address[1]
+        plain, secure = await listen(lambda: _ServerProtocol(self), self.host, self.port, self.tls)
+        self._listening = tuple([listening for listening in (plain, secure) if listening is not None])
+        self.address = self._listening[0].sockets[0].getsockname()[:2]
+        self.port = 0 if plain is None else self.address[1]
+        self.tls_port = 0 if secure is None else secure.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         """Stop listening, let requests under way end, say CloseConnection on every connection, and close.
 
         Requests get `Limits.stop_time`, the rest takes `STOP_GRACE` at most; then connections that are left are cut off.
         """
-        if self._listening is None:
+        if not self._listening:
             return
         self._stopping = asyncio.Event()
         # A connection accepted just before Server.close() would stay open for ever (python/cpython#109564): let it arrive first.
-        for listener in self._listening.sockets:
+        for listener in [sock for listening in self._listening for sock in listening.sockets]:
             asyncio.get_running_loop().remove_reader(listener.fileno())
         await asyncio.sleep(0)
-        self._listening.close()
+        for listening in self._listening:
+            listening.close()
         for connection in tuple(self._connections):
             connection.close()
         under_way = [answer for connection in self._connections for answer in connection.under_way()]
@@ -370,8 +379,9 @@ class IIOPServer:
         for connection in tuple(self._connections):
             connection.abort()
         await self._all_gone()
-        await self._listening.wait_closed()
-        self._listening = None
+        for listening in self._listening:
+            await listening.wait_closed()
+        self._listening = ()
 
     async def _all_gone(self) -> None:
         if self._connections:

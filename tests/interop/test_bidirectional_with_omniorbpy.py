@@ -11,10 +11,11 @@ from pathlib import Path
 
 from iiop import NEED_DATA, Connection, Reply, Request, Role
 from iiop.connection import EndOfStream, Event
+from iiop.endpoints import endpoints
 from iiop.giop.messages import Body, LocateReply, LocateRequest, LocateStatus, key_address
 from iiop.idl import Operation
 from iiop.iop import IOR, SERVICE_CONTEXTS, ServiceContext, ServiceId
-from iiop.profile import BiDirIIOPServiceContext, ListenPoint, ProfileBody, Version, encode_profile, endpoints
+from iiop.profile import BiDirIIOPServiceContext, ListenPoint, ProfileBody, Version, encode_profile
 from ior import IOR as Reference  # noqa: N811
 from naming.interfaces import BindingIterator, NamingContext
 from naming.types import BINDING_ITERATOR_ID, Binding, BindingType, NameComponent

@@ -14,6 +14,7 @@ import pytest
 
 from iiop.cdr import Long
 from iiop.connection import NEED_DATA, Connection, Role
+from iiop.endpoints import endpoints
 from iiop.exceptions import (
     COMM_FAILURE,
     OBJECT_NOT_EXIST,
@@ -29,7 +30,6 @@ from iiop.giop.wire import encode
 from iiop.idl import Servant
 from iiop.iop import NIL
 from iiop.limits import Limits
-from iiop.profile import endpoints
 from ior import IORBuilder
 from naming import NameComponent, NameService, NamingServer
 from naming.changes import ROOT

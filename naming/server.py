@@ -63,6 +63,9 @@ class NamingServer(Serving):
 
     Attributes:
         adapter: activate more servants here.
+
+    Raises:
+        ValueError: nobody could be told of a server with TLS only, as references are of IIOP 1.0.
     """
 
     def __init__(
@@ -81,6 +84,8 @@ class NamingServer(Serving):
         services_file: Path | None = None,
         tls: TLSListener | None = None,
     ) -> None:
+        if tls is not None and tls.only and profile is Profile.interstage:
+            raise ValueError("references of IIOP 1.0, as those of Interstage, have no place for the port of TLS, the only one")
         self._folder = folder
         self._durability = durability
         self._advertised_host = advertised_host or host

@@ -29,16 +29,23 @@ from iiop.giop.wire import encode
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts, map_host
 from iiop.net.tls import before_any_request, explained
+from iiop.net.tls_transport import TLSTransport
 from iiop.profile import Version
 
 __all__ = ["AsyncConnection"]
 
 _NO, _MAYBE = CompletionStatus.COMPLETED_NO, CompletionStatus.COMPLETED_MAYBE
 _OPEN = ConnectionState.OPEN
-_GOODBYE = 1.0
-"""Seconds that a server gets to say that it has ended TLS as well."""
-
 Waiting = asyncio.Future[Any]
+
+
+async def _greeted(transport: TLSTransport) -> None:
+    """Wait for the handshake; if it is not waited for any more, there is no connection."""
+    try:
+        await transport.greeted
+    except BaseException:
+        transport.abort()
+        raise
 
 
 class AsyncConnection(asyncio.Protocol):
@@ -103,16 +110,13 @@ class AsyncConnection(asyncio.Protocol):
         """
         peer = f"{host}:{port}"
         loop = asyncio.get_running_loop()
+        connection = cls(peer, lost=lost, limits=limits, agreed=agreed, fragment_size=fragment_size)
         try:
+            protocol = connection if tls is None else TLSTransport(connection, tls, host)
             async with asyncio.timeout(timeout):
-                transport, connection = await loop.create_connection(
-                    lambda: cls(peer, lost=lost, limits=limits, agreed=agreed, fragment_size=fragment_size),
-                    map_host(hosts or {}, host),
-                    port,
-                    ssl=tls,
-                    server_hostname=None if tls is None else host,
-                    ssl_shutdown_timeout=None if tls is None else _GOODBYE,
-                )
+                transport, _ = await loop.create_connection(lambda: protocol, map_host(hosts or {}, host), port)
+                if isinstance(protocol, TLSTransport):
+                    await _greeted(protocol)
         except (OSError, ValueError) as error:
             raise ConnectFailed(f"cannot connect to {peer}: {explained(error)}") from error
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, keep_alive)

@@ -106,14 +106,14 @@ class Client:
     ) -> None:
         self.policy = policy
         self.limits = limits
-        self._security = Security.of(ssl, allow_plain=allow_plain)
+        self.security = Security.of(ssl, allow_plain=allow_plain)
         self.pool = ConnectionPool(
             hosts=hosts,
             limits=limits,
             connections=connections,
             fragment_size=fragment_size,
             keep_alive=keep_alive,
-            security=self._security,
+            security=self.security,
         )
         self._routes = functools.lru_cache(maxsize=ROUTES)(self._make_route)
         self._negotiate = functools.lru_cache(maxsize=256)(functools.partial(negotiate, code_sets or code_sets_of_clients()))
@@ -155,7 +155,7 @@ class Client:
 
     def endpoints(self, reference: IOR) -> tuple[Endpoint, ...]:
         """Return the addresses of a reference that this client tries, in order."""
-        return self._security.usable(endpoints(reference, self.limits))
+        return self.security.usable(endpoints(reference, self.limits))
 
     def jitter(self) -> float:
         """Return a number from 0 to below 1."""

@@ -1,7 +1,8 @@
-"""TLS under the protocols of a server: a transport on a transport, in any event loop.
+"""TLS under asyncio protocols: a transport on a transport, in any event loop.
 
-It is here because the TLS of asyncio and uvloop tells a protocol of its connection only once the handshake is done, so that
-who never shakes hands would be counted by nobody, and lets no alert out: a peer whose certificate is refused would not hear why.
+It is here because the TLS of asyncio and uvloop tells a server of its connection only once the handshake is done, so that who
+never shakes hands would be counted by nobody; lets no alert out, so that a peer whose certificate is refused would not hear why;
+and waits for the peer when it closes, longer than `asyncio.run` does.
 
 It must not know messages.
 """
@@ -51,30 +52,47 @@ class TLSTransport(asyncio.Transport, asyncio.Protocol):
     What is written before that is dropped, for nobody could read it.
 
     Args:
-        protocol: of a server.
-        context: see `TLSListener`.
+        protocol: of a server, or of a client.
+        context: certificates, and what is checked.
+        server_hostname: of a client, whom the server's certificate is to be for.
+
+    Attributes:
+        greeted: done when the handshake is; its exception is why it failed.
+
+    Raises:
+        ValueError: the host is none that a certificate could be for.
     """
 
-    def __init__(self, protocol: asyncio.Protocol, context: ssl.SSLContext) -> None:
+    def __init__(self, protocol: asyncio.Protocol, context: ssl.SSLContext, server_hostname: str | None = None) -> None:
         super().__init__()
         self._protocol = protocol
-        self._records = Records(context)
+        self._records = Records(context, server_hostname)
+        self._is_client = server_hostname is not None
         self._open = False
+        self._failure: ssl.SSLError | None = None
+        self.greeted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._lingering: asyncio.TimerHandle | None = None
         self._below: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._below = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
         self._protocol.connection_made(self)
+        if self._is_client:
+            self._greet()
+
+    def _greet(self) -> None:
+        self._open = self._records.greet()
+        self._flush()
+        if self._open and not self.greeted.done():
+            self.greeted.set_result(None)
 
     def data_received(self, data: bytes) -> None:
-        if self._lingering is not None:
+        if self._failure is not None:
             return
         try:
             self._records.feed(data)
             if not self._open:
-                self._open = self._records.greet()
-                self._flush()
+                self._greet()
             said: bytes | None = None
             while self._open and not self.is_closing() and (said := self._records.read()):
                 self._protocol.data_received(said)
@@ -87,9 +105,14 @@ class TLSTransport(asyncio.Transport, asyncio.Protocol):
                 self.close()
 
     def _break(self, error: ssl.SSLError) -> None:
+        """Tell the peer what is wrong, and end the connection: our protocol hears why as well."""
+        self._failure = error
+        self._flush()
+        if self._is_client:
+            self._below.close()
+            return
         address = self.get_extra_info("peername")
         log.warning("%s: %s", "{}:{}".format(*address[:2]) if address else "a peer that has gone", explained(error))
-        self._flush()
         self._lingering = asyncio.get_running_loop().call_later(_LINGER, self._below.close)
         self._below.write_eof()
 
@@ -103,7 +126,10 @@ class TLSTransport(asyncio.Transport, asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         if self._lingering is not None:
             self._lingering.cancel()
-        self._protocol.connection_lost(error)
+        if not self.greeted.done():
+            self.greeted.set_exception(self._failure or error or ConnectionResetError("it ended the connection in the handshake"))
+            self.greeted.exception()  # a server does not ask
+        self._protocol.connection_lost(self._failure or error)
 
     def pause_writing(self) -> None:
         self._protocol.pause_writing()
@@ -134,7 +160,7 @@ class TLSTransport(asyncio.Transport, asyncio.Protocol):
         self._below.abort()
 
     def is_closing(self) -> bool:
-        return self._lingering is not None or self._below.is_closing()
+        return self._failure is not None or self._below.is_closing()
 
     def pause_reading(self) -> None:
         self._below.pause_reading()

@@ -105,7 +105,7 @@ class Asynchronous:
 
     async def _close(self) -> None:
         self.client.close()
-        await asyncio.sleep(0.02)  # for the end of TLS, which our servers answer
+        await asyncio.sleep(0)
 
     def close(self) -> None:
         self.run(self._close())

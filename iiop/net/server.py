@@ -310,8 +310,7 @@ class IIOPServer:
         tls: speak TLS, on a port beside the plain one or instead of it.
 
     Attributes:
-        port: the plain one; 0 if there is none.
-        tls_port: that of TLS; 0 if there is none.
+        port, tls_port: the plain one, and that of TLS; 0 if there is none.
         address: what is listened on, numeric once the server has started; the first, where a name has several.
     """
 
@@ -379,8 +378,7 @@ class IIOPServer:
         for connection in tuple(self._connections):
             connection.abort()
         await self._all_gone()
-        for listening in self._listening:
-            await listening.wait_closed()
+        await asyncio.gather(*[listening.wait_closed() for listening in self._listening])
         self._listening = ()
 
     async def _all_gone(self) -> None:

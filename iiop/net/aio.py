@@ -282,7 +282,7 @@ class AsyncConnection(asyncio.Protocol):
         self._end(ConnectionLost(f"{self.peer} ended the connection without a reply", completed=_MAYBE))
 
     def connection_lost(self, error: Exception | None) -> None:
-        completed = _NO if before_any_request(error) else _MAYBE
+        completed = _NO if not self._heard and before_any_request(error) else _MAYBE
         reason = "closed" if error is None else explained(error)
         self._end(ConnectionLost(f"connection to {self.peer} broke: {reason}", completed=completed))
 

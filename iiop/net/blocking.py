@@ -424,7 +424,7 @@ class BlockingConnection:
         return ConnectionLost(f"{self.peer} sent a {type(event).__name__} to a client", completed=_MAYBE)
 
     def _broken(self, error: OSError) -> ConnectionLost:
-        completed = _NO if before_any_request(error) else _MAYBE
+        completed = _NO if not self._heard and before_any_request(error) else _MAYBE
         lost = ConnectionLost(f"connection to {self.peer} broke: {explained(error)}", completed=completed)
         lost.__cause__ = error
         return lost

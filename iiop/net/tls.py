@@ -266,21 +266,22 @@ class TLSStream(Stream):
 
 
 _REFUSALS = (
+    "ACCESS_DENIED",
     "BAD_CERTIFICATE",
     "CERTIFICATE_EXPIRED",
     "CERTIFICATE_REQUIRED",
     "CERTIFICATE_REVOKED",
     "CERTIFICATE_UNKNOWN",
-    "HANDSHAKE_FAILURE",
     "UNKNOWN_CA",
     "UNSUPPORTED_CERTIFICATE",
 )
 
 
 def before_any_request(error: BaseException | None) -> bool:
-    """Tell whether an error is the alert by which a server refuses a client's certificate: nothing that was sent has run.
+    """Tell whether an error is the alert by which a server refuses a client's certificate.
 
-    In TLS 1.3 it comes when the client has long sent its first request, as the handshake has ended for it.
+    In TLS 1.3 it comes when the client has long sent its first request, as the handshake has ended for it. Where it is the first
+    that is heard of the server, nothing has run.
     """
     return isinstance(error, ssl.SSLError) and str(error.reason).partition("ALERT_")[2] in _REFUSALS
 

@@ -78,7 +78,10 @@ class TLSTransport(asyncio.Transport, asyncio.Protocol):
         self._below = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
         self._protocol.connection_made(self)
         if self._is_client:
-            self._greet()
+            try:
+                self._greet()
+            except ssl.SSLError as error:
+                self._break(error)
 
     def _greet(self) -> None:
         self._open = self._records.greet()

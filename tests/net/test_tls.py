@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any, Protocol
@@ -272,6 +273,17 @@ def test_no_common_version(make: Make) -> None:
     with SecureScriptedServer(server_context(version=ssl.TLSVersion.TLSv1_3)) as server:
         reason = failure(make(ssl=client_context(version=ssl.TLSVersion.TLSv1_2)), server.reference())
     assert "tlsv1 alert protocol version" in reason
+
+
+def test_a_context_that_allows_no_version_at_all(make: Make) -> None:
+    context = client_context()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.options |= ssl.OP_NO_TLSv1 | ssl.OP_NO_TLSv1_1 | ssl.OP_NO_TLSv1_2 | ssl.OP_NO_TLSv1_3
+    with SecureScriptedServer(server_context()) as server:
+        start = time.monotonic()
+        assert "no protocols available" in failure(make(ssl=context), server.reference())
+        assert time.monotonic() - start < 5.0
 
 
 # --- plain and TLS, mixed up ---

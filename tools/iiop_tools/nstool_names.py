@@ -91,8 +91,9 @@ def naming_service(command: _F) -> Callable[..., None]:
         policy = FailoverPolicy(
             deadline=math.inf, attempt_timeout=timeout, connect_timeout=min(3, timeout), rounds=1, refresh_interval=None
         )
-        security, known = Security(_trusting(tls_ca)), read_hosts(hosts) if hosts else None
+        security = Security(_trusting(tls_ca))
         try:
+            known = read_hosts(hosts) if hosts else None
             with open_service(server, hosts=known, policy=policy, learn_code_sets=True, security=security) as names:
                 command(names, **arguments)
         except IIOPError as error:

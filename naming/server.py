@@ -18,7 +18,8 @@ from iiop.giop.messages import GIOP_1_0, GIOP_1_2
 from iiop.idl import ForwardRequest, Servant, without_prefix
 from iiop.iop import COMPONENTS, ComponentId, TaggedComponent
 from iiop.limits import DEFAULT_LIMITS, Limits
-from iiop.net.server import IIOPServer, Serving
+from iiop.net.server import IIOPServer
+from iiop.net.serving import Serving
 from iiop.profile import CODE_SETS_OF_SERVERS, CodeSetComponentInfo, ProfileBody, encode_profile
 from ior import IOR
 from naming.administration import (

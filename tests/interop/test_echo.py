@@ -23,7 +23,8 @@ from iiop.failover import FailoverPolicy
 from iiop.giop.messages import GIOP_1_0, GIOP_1_1, GIOP_1_2
 from iiop.idl import ObjectAdapter
 from iiop.net.client import Client
-from iiop.net.server import IIOPServer, ServerThread
+from iiop.net.server import IIOPServer
+from iiop.net.serving import ServerThread
 from iiop.profile import Version
 from iiop_fuzz import strategies as iiop_st
 from ior import IOR, IIOPProfile, IORBuilder

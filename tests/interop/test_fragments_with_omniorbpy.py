@@ -11,7 +11,8 @@ from iiop.failover import FailoverPolicy
 from iiop.giop.messages import GIOP_1_1, GIOP_1_2
 from iiop.idl import ObjectAdapter
 from iiop.net.client import Client
-from iiop.net.server import IIOPServer, ServerThread
+from iiop.net.server import IIOPServer
+from iiop.net.serving import ServerThread
 from iiop.profile import Version
 from ior import IOR, IORBuilder
 from tests.interop.echo_types import Echo, EchoServant

@@ -23,7 +23,8 @@ from iiop.cdr import CDRType, codec
 from iiop.idl import Interface, ObjectAdapter, Servant, load
 from iiop.net.aio_client import AsyncClient
 from iiop.net.client import Client
-from iiop.net.server import IIOPServer, ServerThread
+from iiop.net.server import IIOPServer
+from iiop.net.serving import ServerThread
 from iiop_fuzz import strategies as iiop_st
 from ior import IOR, IORBuilder
 from tests.interop.echo_types import TYPES

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Self
 import pytest
 import uvloop
 
-import iiop.net.server as server_module
+import iiop.net.serving as serving_module
 import iiop_lab.demo
 from iiop.cdr import ByteOrder, Codec, Double, Long, Octet, Short, arguments
 from iiop.exceptions import COMM_FAILURE, NO_PERMISSION, CompletionStatus, ConnectionLost, SystemException
@@ -258,7 +258,7 @@ def nothing_in_the_background(caplog: pytest.LogCaptureFixture) -> Iterator[None
 @pytest.fixture(params=["asyncio", "uvloop"], autouse=True)
 def loop_kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     new = asyncio.new_event_loop if request.param == "asyncio" else uvloop.new_event_loop
-    monkeypatch.setattr(server_module, "new_event_loop", new)
+    monkeypatch.setattr(serving_module, "new_event_loop", new)
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from iiop.idl import ObjectAdapter, load
 from iiop.iop import IOR
 from iiop.net.aio_client import AsyncClient
 from iiop.net.client import Client
-from iiop.net.server import IIOPServer, ServerThread
+from iiop.net.server import IIOPServer
+from iiop.net.serving import ServerThread
 from ior import IORBuilder
 
 IDL = """

@@ -22,7 +22,7 @@ from typing import Annotated, Any, Self
 import pytest
 import uvloop
 
-import iiop.net.server as server_module
+import iiop.net.serving as serving_module
 from iiop.cdr import ByteOrder, Long
 from iiop.exceptions import (
     BAD_OPERATION,
@@ -60,7 +60,8 @@ from iiop.giop.wire import decode, encode
 from iiop.idl import Interface, ObjectAdapter, Servant, operation
 from iiop.iop import IOR, TaggedProfile
 from iiop.limits import DEFAULT_LIMITS, Limits
-from iiop.net.server import Adapter, IIOPServer, ServerThread
+from iiop.net.server import Adapter, IIOPServer
+from iiop.net.serving import ServerThread
 from iiop.profile import ProfileBody, Version, encode_profile
 from naming import NamingServer
 
@@ -286,7 +287,7 @@ def failure(reply: Message | None) -> SystemException:
 @pytest.fixture(params=["asyncio", "uvloop"], autouse=True)
 def loop_kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     new = asyncio.new_event_loop if request.param == "asyncio" else uvloop.new_event_loop
-    monkeypatch.setattr(server_module, "new_event_loop", new)
+    monkeypatch.setattr(serving_module, "new_event_loop", new)
     kind: str = request.param
     return kind
 

@@ -161,6 +161,8 @@ class _ServerProtocol(asyncio.Protocol):
         if not isinstance(answer, (Reply, LocateReply)):
             later = self._later[request.request_id] = asyncio.ensure_future(answer)
             later.add_done_callback(functools.partial(self._answered, request))
+            if isinstance(request, Request) and not request.response_expected:
+                self._server.add_oneway(later)
             return b""
         if isinstance(request, Request) and not request.response_expected:
             return b""
@@ -216,7 +218,8 @@ class _ServerProtocol(asyncio.Protocol):
         if self._idle is not None:
             self._idle.cancel()
         for later in tuple(self._later.values()):
-            later.cancel()
+            if not self._server.is_oneway(later):
+                later.cancel()
         for kind, count in self._refusals.items():
             if count > 1:
                 log.warning("%s: %d requests refused with %s in all", self.peer, count, kind)
@@ -327,6 +330,7 @@ class IIOPServer:
         self.standing = standing
         self.fragment_size = fragment_size
         self._connections: set[_ServerProtocol] = set()
+        self._oneways: set[asyncio.Future[Answer]] = set()
         self._turned_away = 0
         self._stopping: asyncio.Event | None = None
         self._listening: asyncio.Server | None = None
@@ -358,9 +362,11 @@ class IIOPServer:
         self._listening.close()
         for connection in tuple(self._connections):
             connection.close()
-        under_way = [answer for connection in self._connections for answer in connection.under_way()]
+        under_way = {answer for connection in self._connections for answer in connection.under_way()} | self._oneways
         if under_way:
             await asyncio.wait(under_way, timeout=self.limits.stop_time)
+        for oneway in tuple(self._oneways):
+            oneway.cancel()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._all_gone(), STOP_GRACE)
         for connection in tuple(self._connections):
@@ -390,6 +396,15 @@ class IIOPServer:
         self._turned_away = 0
         self._connections.add(connection)
         return True
+
+    def add_oneway(self, later: asyncio.Future[Answer]) -> None:
+        """Let a oneway run although its connection may end: its sender may leave as soon as it is sent."""
+        self._oneways.add(later)
+        later.add_done_callback(self._oneways.discard)
+
+    def is_oneway(self, later: asyncio.Future[Answer]) -> bool:
+        """Tell whether nobody waits for an answer."""
+        return later in self._oneways
 
     def forget(self, connection: _ServerProtocol) -> None:
         """Stop counting a connection."""

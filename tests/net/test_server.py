@@ -593,6 +593,41 @@ def test_cancel_of_a_request_that_is_answered_or_never_was(serve: Serve) -> None
         assert [result(client.receive()), result(client.receive())] == [1, 2]
 
 
+def test_oneway_runs_though_its_sender_leaves_at_once(serve: Serve) -> None:
+    """It was sent whole, and nobody asked for anything to come of it."""
+    servant, adapter = LaterServant(), ObjectAdapter()
+    adapter.activate(KEY, servant)
+    server = serve(adapter=adapter)
+    with server.connect() as client:
+        client.send(*[request("tell", n, id=n, flags=0) for n in range(10)], CloseConnection())
+        assert client.rest() == []
+    server.wait_until(lambda: sorted(servant.calls) == list(range(10)))
+
+
+def test_stop_lets_oneways_end(serve: Serve) -> None:
+    later = Later()
+    server = serve(adapter=later)
+    with server.connect() as client:
+        client.send(request("tell", 1, id=10, flags=0))
+        server.wait_until(lambda: len(later.waiting) == 1)
+        stopping = server.in_loop(lambda: asyncio.ensure_future(server.iiop.stop()))
+        assert client.rest() == [CloseConnection()]
+        server.wait_until(lambda: server.open_connections() == 0)
+        assert not stopping.done()
+        server.in_loop(lambda: later.answer(0))
+        server.wait_until(stopping.done)
+
+
+def test_stop_does_not_wait_for_a_oneway_for_ever(serve: Serve) -> None:
+    later = Later()
+    server = serve(adapter=later, limits=Limits(stop_time=0.1))
+    with server.connect() as client:
+        client.send(request("tell", 1, id=10, flags=0))
+        server.wait_until(lambda: len(later.waiting) == 1)
+    server.thread.call(server.iiop.stop())
+    assert later.waiting[0][1].cancelled()
+
+
 def test_cancel_before_a_servant_has_begun(serve: Serve) -> None:
     """It is not run, and Python does not complain of what nobody waited for."""
     servant, adapter = LaterServant(), ObjectAdapter()

@@ -149,7 +149,7 @@ class _ServerProtocol(asyncio.Protocol):
             self._version = event.version
             return self._settle(event, self._adapter.locate(event))
         if isinstance(event, CancelRequest):
-            later = self._later.get(event.request_id)
+            later = self._later.pop(event.request_id, None)
             if later is not None:
                 later.cancel()
         elif isinstance(event, MessageError):
@@ -185,10 +185,11 @@ class _ServerProtocol(asyncio.Protocol):
 
     def _answered(self, request: Request | LocateRequest, later: asyncio.Future[Answer]) -> None:
         """Send an answer that has come; its connection may have ended meanwhile."""
-        if self._later.get(request.request_id) is later:
+        wanted = self._later.get(request.request_id) is later
+        if wanted:
             del self._later[request.request_id]
-        if not later.cancelled():
-            error = later.exception()
+        if wanted or not later.cancelled():
+            error = asyncio.CancelledError() if later.cancelled() else later.exception()
             with contextlib.suppress(LocalProtocolError):
                 if error is None:
                     self._transport.write(self._settle(request, later.result()))
@@ -217,7 +218,8 @@ class _ServerProtocol(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         if self._idle is not None:
             self._idle.cancel()
-        for later in tuple(self._later.values()):
+        unwanted, self._later = self._later, {}
+        for later in unwanted.values():
             if not self._server.is_oneway(later):
                 later.cancel()
         for kind, count in self._refusals.items():

@@ -774,6 +774,28 @@ def test_answer_that_fails_later(serve: Serve, version: Version, caplog: pytest.
     assert "in the dark" in caplog.text
 
 
+def test_servant_that_waits_for_what_another_cancels(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    later = Later()
+    server = serve(adapter=later)
+    with server.connect() as client:
+        client.send(request("echo", 1, id=10))
+        server.wait_until(lambda: len(later.waiting) == 1)
+        server.in_loop(later.waiting[0][1].cancel)
+        assert failure(client.receive()) == UNKNOWN(0, MAYBE)
+    assert "CancelledError" in caplog.text
+
+
+def test_client_that_leaves_before_its_answer_is_no_error(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    later = Later()
+    server = serve(adapter=later)
+    with server.connect() as client:
+        client.send(request("echo", 1, id=10), request("echo", 1, id=12), CancelRequest(12))
+        server.wait_until(lambda: len(later.waiting) == 2)
+    server.wait_until(lambda: server.open_connections() == 0)
+    assert [future.cancelled() for _, future in later.waiting] == [True, True]
+    assert caplog.text == ""
+
+
 def test_locate_answer_that_fails_later(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     """No LocateReply of GIOP 1.0 and 1.1 can say it, so the connection ends in every version."""
     later = Later()

@@ -113,7 +113,7 @@ class Node:
 
     def start(self) -> None:
         self.server = NamingServer(port=self.port)
-        self.server.activate(KEY, self.teller)
+        self.server.adapter.activate(KEY, self.teller)
         self._stack.enter_context(self.server)
         self.port = self.server.port
         with NameService(f"127.0.0.1:{self.port}") as names:
@@ -816,7 +816,7 @@ def test_omniorbpy_calls_go_round(a: Node, b: Node, front: Start, tmp_path: Path
     reference = Registration(TdTest.repository_id, "127.0.0.1", vhost.port, IMPLEMENTATION_ID, (major, minor)).reference()
     with Journal(journals, "a") as at_a, Journal(journals, "b") as at_b, peers.OmniClient() as client:
         for one, journal in ((a, at_a), (b, at_b)):
-            one.server.activate(key, SampleServant(one.name, journal))
+            one.server.activate(SampleServant(one.name, journal), key)
         client.load(peers.omniidl_stubs(idl, tmp_path / "stubs"), "TDsample")
         sample = client.string_to_object(str(reference), "TDsample.tdtest")
         hosts = [sample.call("call", number) for number in range(8)]

@@ -5,9 +5,6 @@ runs in the event loop and must not block.
 A peer that does not read its replies is not read from either, and what it sent already is left where it is, so that what we hold
 for it stays bounded.
 
-What is refused is logged with peer and reason, once for each connection and kind of exception, and counted at its end: one
-connection cannot fill a log either.
-
 CloseConnection tells a client that what it waits for has not run, and so may be sent again. It is said only where that is true:
 while a request is being answered, nobody but the end of the server's patience ends its connection, and then without a word.
 """
@@ -16,44 +13,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from typing import Protocol, cast
+from collections.abc import Callable
+from typing import cast
 
 from iiop.connection import NEED_DATA, Connection, ConnectionState, EndOfStream, Event, Role, StandingAnswers
 from iiop.exceptions import (
-    UNKNOWN,
-    CompletionStatus,
-    EncodeError,
     LocalProtocolError,
     RemoteProtocolError,
-    SystemException,
-    refusal,
 )
 from iiop.giop.messages import (
     GIOP_1_0,
     GIOP_1_1,
     GIOP_1_2,
-    CancelRequest,
     CloseConnection,
-    LocateReply,
     LocateRequest,
     MessageError,
-    Reply,
     Request,
 )
 from iiop.giop.wire import encode
-from iiop.idl.servant import failure, object_key_of
 from iiop.limits import DEFAULT_LIMITS, Limits
+from iiop.net.answering import Adapter, Answer, Answering
 from iiop.profile import CODE_SETS_OF_SERVERS, CodeSetComponentInfo
 
-__all__ = ["Adapter", "IIOPServer"]
+__all__ = ["IIOPServer"]
 
 log = logging.getLogger("iiop.server")
-
-Answer = Reply | LocateReply
 
 _VERSIONS = (GIOP_1_0, GIOP_1_1, GIOP_1_2)
 
@@ -62,17 +48,6 @@ STOP_GRACE = 0.1
 
 BATCH = 64 * 1024
 """Octets of answers written at once; a transport holds about as many before it says that its peer reads too slowly."""
-
-
-class Adapter(Protocol):
-    """Answer the requests of one connection, at once or later; `iiop.idl.ObjectAdapter` is one that serves all.
-
-    A SystemException raised by `handle`, or later, becomes the reply.
-    """
-
-    def handle(self, request: Request) -> Reply | Awaitable[Reply]: ...
-
-    def locate(self, request: LocateRequest) -> LocateReply | Awaitable[LocateReply]: ...
 
 
 class _ServerProtocol(asyncio.Protocol):
@@ -89,10 +64,7 @@ class _ServerProtocol(asyncio.Protocol):
         )
         self._transport: asyncio.Transport
         self._idle: asyncio.TimerHandle | None = None
-        self._adapter = server.new_adapter()
-        self._later: dict[int, asyncio.Future[Answer]] = {}
         self._version = GIOP_1_0
-        self._refusals: dict[str, int] = {}
         self._heard = 0.0
         self._paused = False
         self._ending = False
@@ -102,6 +74,15 @@ class _ServerProtocol(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
         address = transport.get_extra_info("peername")  # None where the peer has gone already
         self.peer = "{}:{}".format(*address[:2]) if address else "a peer that has gone"
+        self._answering = Answering(
+            self._connection,
+            self._server.new_adapter(),
+            self.peer,
+            write=self._transport.write,
+            settled=self._settled,
+            broken=self.abort,
+            oneways=self._server.oneways,
+        )
         if self._server.admit(self):
             self._heard = time.monotonic()
             self._watch(self._server.limits.idle_time)
@@ -138,76 +119,15 @@ class _ServerProtocol(asyncio.Protocol):
 
     def _answer(self, event: Event) -> bytes:
         self._heard = time.monotonic()
-        if isinstance(event, Request):
+        if isinstance(event, (Request, LocateRequest)):
             self._version = event.version
-            try:
-                answer = self._adapter.handle(event)
-            except SystemException as exception:
-                answer = self._refused(event, exception)
-            return self._settle(event, answer)
-        if isinstance(event, LocateRequest):
-            self._version = event.version
-            return self._settle(event, self._adapter.locate(event))
-        if isinstance(event, CancelRequest):
-            later = self._later.pop(event.request_id, None)
-            if later is not None:
-                later.cancel()
         elif isinstance(event, MessageError):
             log.warning("%s says that we broke GIOP", self.peer)
-        return b""
+        return self._answering.answer(event)
 
-    def _settle(self, request: Request | LocateRequest, answer: Answer | Awaitable[Answer]) -> bytes:
-        """Return the octets of an answer that is there; wait for one that is not, in a task."""
-        if not isinstance(answer, (Reply, LocateReply)):
-            later = self._later[request.request_id] = asyncio.ensure_future(answer)
-            later.add_done_callback(functools.partial(self._answered, request))
-            if isinstance(request, Request) and not request.response_expected:
-                self._server.add_oneway(later)
-            return b""
-        if isinstance(request, Request) and not request.response_expected:
-            return b""
-        try:
-            return self._connection.send(answer)
-        except EncodeError as error:
-            assert isinstance(request, Request)
-            exception = refusal(error, CompletionStatus.COMPLETED_YES)
-            exception.__cause__ = error
-            return self._connection.send(self._refused(request, exception))
-
-    def _refused(self, request: Request, exception: SystemException) -> Reply:
-        """Log the first refusal of its kind, count the others, and return the reply that says it."""
-        kind = type(exception).__name__
-        self._refusals[kind] = self._refusals.get(kind, 0) + 1
-        if self._refusals[kind] == 1:
-            why = f"{exception}: {exception.__cause__}" if exception.__cause__ else exception
-            log.warning("%s: %s of %s refused: %s", self.peer, _shown(request.operation), _target(request), why)
-        return failure(request, exception)
-
-    def _answered(self, request: Request | LocateRequest, later: asyncio.Future[Answer]) -> None:
-        """Send an answer that has come; its connection may have ended meanwhile."""
-        wanted = self._later.get(request.request_id) is later
-        if wanted:
-            del self._later[request.request_id]
-        if wanted or not later.cancelled():
-            error = asyncio.CancelledError() if later.cancelled() else later.exception()
-            with contextlib.suppress(LocalProtocolError):
-                if error is None:
-                    self._transport.write(self._settle(request, later.result()))
-                else:
-                    self._failed(request, error)
+    def _settled(self) -> None:
         if self._ending:
             self.close()
-
-    def _failed(self, request: Request | LocateRequest, error: BaseException) -> None:
-        """Answer a request whose answer will not come; a locate request has no such answer, and ends the connection."""
-        if isinstance(request, Request) and isinstance(error, SystemException):
-            self._transport.write(self._settle(request, self._refused(request, error)))
-            return
-        log.error("answering %s of %s failed", type(request).__name__, self.peer, exc_info=error)
-        if isinstance(request, Request):
-            self._transport.write(self._settle(request, failure(request, UNKNOWN(0, CompletionStatus.COMPLETED_MAYBE))))
-        else:
-            self.abort()
 
     def eof_received(self) -> None:
         self._connection.receive_data(b"")
@@ -218,13 +138,7 @@ class _ServerProtocol(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         if self._idle is not None:
             self._idle.cancel()
-        unwanted, self._later = self._later, {}
-        for later in unwanted.values():
-            if not self._server.is_oneway(later):
-                later.cancel()
-        for kind, count in self._refusals.items():
-            if count > 1:
-                log.warning("%s: %d requests refused with %s in all", self.peer, count, kind)
+        self._answering.end()
         self._server.forget(self)
 
     def pause_writing(self) -> None:
@@ -278,22 +192,11 @@ class _ServerProtocol(asyncio.Protocol):
 
     def under_way(self) -> tuple[asyncio.Future[Answer], ...]:
         """Return the answers that will come later."""
-        return tuple(self._later.values())
+        return self._answering.under_way()
 
     def abort(self) -> None:
         """Close without another word."""
         self._transport.abort()
-
-
-def _target(request: Request) -> str:
-    try:
-        return _shown(object_key_of(request.target))
-    except SystemException:
-        return "an unreadable profile"
-
-
-def _shown(what: str | bytes) -> str:
-    return repr(what) if len(what) <= 64 else f"{what[:64]!r}..."
 
 
 class IIOPServer:
@@ -332,7 +235,7 @@ class IIOPServer:
         self.standing = standing
         self.fragment_size = fragment_size
         self._connections: set[_ServerProtocol] = set()
-        self._oneways: set[asyncio.Future[Answer]] = set()
+        self.oneways: set[asyncio.Future[Answer]] = set()
         self._turned_away = 0
         self._stopping: asyncio.Event | None = None
         self._listening: asyncio.Server | None = None
@@ -364,10 +267,10 @@ class IIOPServer:
         self._listening.close()
         for connection in tuple(self._connections):
             connection.close()
-        under_way = {answer for connection in self._connections for answer in connection.under_way()} | self._oneways
+        under_way = {answer for connection in self._connections for answer in connection.under_way()} | self.oneways
         if under_way:
             await asyncio.wait(under_way, timeout=self.limits.stop_time)
-        for oneway in tuple(self._oneways):
+        for oneway in tuple(self.oneways):
             oneway.cancel()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._all_gone(), STOP_GRACE)
@@ -398,15 +301,6 @@ class IIOPServer:
         self._turned_away = 0
         self._connections.add(connection)
         return True
-
-    def add_oneway(self, later: asyncio.Future[Answer]) -> None:
-        """Let a oneway run although its connection may end: its sender may leave as soon as it is sent."""
-        self._oneways.add(later)
-        later.add_done_callback(self._oneways.discard)
-
-    def is_oneway(self, later: asyncio.Future[Answer]) -> bool:
-        """Tell whether nobody waits for an answer."""
-        return later in self._oneways
 
     def forget(self, connection: _ServerProtocol) -> None:
         """Stop counting a connection."""

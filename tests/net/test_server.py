@@ -60,7 +60,8 @@ from iiop.giop.wire import decode, encode
 from iiop.idl import Interface, ObjectAdapter, Servant, operation
 from iiop.iop import IOR, TaggedProfile
 from iiop.limits import DEFAULT_LIMITS, Limits
-from iiop.net.server import Adapter, IIOPServer
+from iiop.net.answering import Adapter
+from iiop.net.server import IIOPServer
 from iiop.net.serving import ServerThread
 from iiop.profile import ProfileBody, Version, encode_profile
 from naming import NamingServer

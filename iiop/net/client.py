@@ -49,15 +49,17 @@ from iiop.giop.messages import (
     Reply,
     ReplyStatus,
 )
-from iiop.idl import Interface, Invoker, Operation
+from iiop.idl import Interface, Invoker, Operation, Servant
 from iiop.iop import IOR
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts
 from iiop.net.blocking import Answer
+from iiop.net.callbacks import Callbacks
 from iiop.net.pool import CONNECTIONS, ConnectionPool, Line
 from iiop.net.renewal import Renewal
 from iiop.net.route import FORWARDS, ROUTES, Route, forward_target, giop_version
 from iiop.net.sent import Sent
+from iiop.net.threads import THREADS
 from iiop.profile import CodeSetComponentInfo, Endpoint, code_sets_of_clients, endpoints
 
 __all__ = ["Client", "Reference"]
@@ -101,6 +103,8 @@ class Client:
         self.pool = ConnectionPool(
             hosts=hosts, limits=limits, connections=connections, fragment_size=fragment_size, keep_alive=keep_alive
         )
+        self._callbacks: Callbacks | None = None
+        self._activating = threading.Lock()
         self._routes = functools.lru_cache(maxsize=ROUTES)(self._make_route)
         self._negotiate = functools.lru_cache(maxsize=256)(functools.partial(negotiate, code_sets or code_sets_of_clients()))
         self._random = random.Random(seed)
@@ -113,8 +117,36 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close idle connections."""
+        """Close idle connections, and let servants be called no more."""
         self.pool.close()
+        if self._callbacks is not None:
+            self._callbacks.close(self.limits.stop_time)
+
+    def activate(self, servant: Servant, object_key: bytes | None = None) -> IOR:
+        """Let a servant be called by servers over the connections of this client, and return a reference to give them.
+
+        A server can use it that takes offers to go both ways, once it has had a request of ours, for as long as the connection
+        lasts. From now on a thread reads each connection, and servants run in `THREADS` others.
+
+        Args:
+            servant: see `Server.activate`.
+            object_key: see `Server.activate`.
+        """
+        with self._activating:
+            if self._callbacks is None:
+                self._callbacks = Callbacks(THREADS, self.limits)
+                self.pool.serve(self._callbacks)
+            return self._callbacks.activate(servant, object_key)
+
+    def deactivate(self, reference: IOR) -> None:
+        """Let a servant be called no more.
+
+        Raises:
+            KeyError: nothing was activated that has this reference.
+        """
+        if self._callbacks is None:
+            raise KeyError(reference)
+        self._callbacks.deactivate(reference)
 
     def stub(self, reference: IOR, interface: type[S], *, policy: FailoverPolicy | None = None, fresh: bool = False) -> S:
         """Return a stub for a reference that stays what it is: nothing is re-acquired.

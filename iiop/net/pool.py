@@ -17,6 +17,7 @@ from iiop.exceptions import ConnectFailed
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts
 from iiop.net.blocking import BlockingConnection
+from iiop.net.callbacks import Callbacks
 from iiop.profile import Version
 
 __all__ = ["CONNECTIONS", "ConnectionPool", "Line"]
@@ -78,6 +79,15 @@ class ConnectionPool:
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._closed = False
+        self._callbacks: Callbacks | None = None
+
+    def serve(self, callbacks: Callbacks) -> None:
+        """Let servers call over all connections, which are not idle any more when nobody calls over them."""
+        with self._lock:
+            self._callbacks, self._idle_time = callbacks, inf
+            for line in self._lines.values():
+                for connection in (*line.idle, *line.loads):
+                    connection.serve(callbacks)
 
     def line(self, host: str, port: int, version: Version, agreed: Negotiated | None) -> Line:
         """Return the line for an address and a speech: the same one as long as anybody has it."""
@@ -116,6 +126,8 @@ class ConnectionPool:
             connection = self._connect(line, deadline - time.monotonic())
             with self._lock:
                 line.loads[connection] = 1
+                if self._callbacks is not None:
+                    connection.serve(self._callbacks)
             return connection, False
         finally:
             if opening:

@@ -15,31 +15,24 @@ import asyncio
 import contextlib
 import inspect
 import logging
-import secrets
 from collections.abc import Awaitable
 
 from iiop.exceptions import TRANSIENT, UNKNOWN, CompletionStatus, SystemException
-from iiop.giop.messages import GIOP_1_2, Reply, Request
+from iiop.giop.messages import Reply, Request
 from iiop.idl import ObjectAdapter, Operation, Servant
 from iiop.idl.servant import carry_out
 from iiop.iop import COMPONENTS, IOR, ComponentId, TaggedComponent
 from iiop.limits import DEFAULT_LIMITS, Limits
+from iiop.net.inward import CallerOfClients, S
+from iiop.net.objects import OMG_POA_DISCARDING, make_reference, new_key
 from iiop.net.server import STOP_GRACE, IIOPServer
 from iiop.net.serving import Serving
-from iiop.net.threads import Job, Threads
-from iiop.profile import CODE_SETS_OF_SERVERS, CodeSetComponentInfo, ProfileBody, encode_profile, endpoints
+from iiop.net.threads import THREADS, Job, Threads
+from iiop.profile import CODE_SETS_OF_SERVERS, CodeSetComponentInfo, endpoints
 
-__all__ = ["THREADS", "InThreads", "Server"]
+__all__ = ["InThreads", "Server"]
 
 log = logging.getLogger("iiop.servant")
-
-THREADS = 8
-"""Threads of a server, where nobody says another number."""
-
-KEY_SIZE = 16
-"""Octets of an object key that nobody has chosen; they are random, so that who was not given a reference cannot guess it."""
-
-OMG_POA_DISCARDING = 0x4F4D0001
 
 
 class InThreads:
@@ -124,6 +117,7 @@ class Server(Serving):
         limits: what peers may make the server hold.
         code_sets: those that the server has, and that references state.
         fragment_size: see `IIOPServer`.
+        bidirectional: take offers of clients to be called over the connections they made, for `stub`.
         adapter: maps keys to servants; None for one that knows what is activated.
 
     Attributes:
@@ -141,6 +135,7 @@ class Server(Serving):
         limits: Limits = DEFAULT_LIMITS,
         code_sets: CodeSetComponentInfo = CODE_SETS_OF_SERVERS,
         fragment_size: int | None = None,
+        bidirectional: bool = False,
         adapter: ObjectAdapter | None = None,
     ) -> None:
         self.adapter = adapter or ObjectAdapter(limits=limits)
@@ -150,6 +145,8 @@ class Server(Serving):
         self._code_sets = TaggedComponent(ComponentId.TAG_CODE_SETS, COMPONENTS.encode(ComponentId.TAG_CODE_SETS, code_sets))
         self._count = threads
         self._threads: Threads | None = None
+        self._bidirectional = bidirectional
+        self._caller: CallerOfClients | None = None
         self._server = IIOPServer(
             lambda: self.adapter,
             host=host,
@@ -194,7 +191,7 @@ class Server(Serving):
         """
         if not self.port_told:
             raise ValueError("a reference needs a port, which this server has once it has started")
-        key = secrets.token_bytes(KEY_SIZE) if object_key is None else object_key
+        key = new_key() if object_key is None else object_key
         self.adapter.activate(key, servant)
         return self.reference(servant._repository_id(), key)
 
@@ -211,8 +208,24 @@ class Server(Serving):
 
     def reference(self, repository_id: str, object_key: bytes) -> IOR:
         """Return the reference of an object of this server, whether or not there is one."""
-        body = ProfileBody(GIOP_1_2, self._advertised_host, self.port_told, object_key, (self._code_sets,))
-        return IOR(repository_id, (encode_profile(body),))
+        return make_reference(repository_id, self._advertised_host, self.port_told, object_key, self._code_sets)
+
+    def stub(self, reference: IOR, interface: type[S]) -> S:
+        """Return a stub of an object that a client told us of, and that is called over the connection the client made.
+
+        Objects that no client offered to be called so are connected to.
+
+        Args:
+            reference: of the object.
+            interface: of the object: an `AsyncInterface` for code in the event loop, or an `Interface` for threads. In the loop
+                calls of that raise RuntimeError.
+
+        Raises:
+            ValueError: the server is not `bidirectional`, or does not run.
+        """
+        if self._caller is None:
+            raise ValueError("only a server that runs, and is bidirectional, calls its clients")
+        return self._caller.stub(reference, interface)
 
     async def start(self) -> None:
         """Listen.
@@ -223,6 +236,9 @@ class Server(Serving):
         if self._count:
             self._threads = Threads(self._count, f"servants of {self.host}", self._limits)
             self.adapter.carry_out = InThreads(self._threads)
+        if self._bidirectional:
+            self._caller = CallerOfClients(self._limits)
+            self._server.inward = self._caller.inward
         try:
             await self._server.start()
         except BaseException:
@@ -232,6 +248,9 @@ class Server(Serving):
     async def stop(self) -> None:
         """Stop as `IIOPServer` does, and end the threads; servants that run beyond `Limits.stop_time` are left alone."""
         await self._server.stop()
+        if self._caller is not None:
+            self._caller.close()
+            self._caller = None
         self._end_threads()
 
     def _end_threads(self) -> None:

@@ -28,14 +28,18 @@ from iiop.giop.messages import (
     GIOP_1_1,
     GIOP_1_2,
     CloseConnection,
+    LocateReply,
     LocateRequest,
     MessageError,
+    Reply,
     Request,
 )
 from iiop.giop.wire import encode
 from iiop.limits import DEFAULT_LIMITS, Limits
+from iiop.net.aio import AsyncConnection
 from iiop.net.answering import Adapter, Answer, Answering
-from iiop.profile import CODE_SETS_OF_SERVERS, CodeSetComponentInfo
+from iiop.net.inward import Inward
+from iiop.profile import CODE_SETS_OF_SERVERS, CodeSetComponentInfo, ListenPoint
 
 __all__ = ["IIOPServer"]
 
@@ -61,7 +65,11 @@ class _ServerProtocol(asyncio.Protocol):
             code_sets=server.code_sets,
             standing=server.standing,
             fragment_size=server.fragment_size,
+            bidirectional=server.inward is not None,
         )
+        self._inward = server.inward
+        self._calls: AsyncConnection | None = None
+        self._points: tuple[ListenPoint, ...] | None = None
         self._transport: asyncio.Transport
         self._idle: asyncio.TimerHandle | None = None
         self._version = GIOP_1_0
@@ -121,9 +129,21 @@ class _ServerProtocol(asyncio.Protocol):
         self._heard = time.monotonic()
         if isinstance(event, (Request, LocateRequest)):
             self._version = event.version
+            if self._connection.listen_points is not self._points:
+                self._offered()
+        elif self._calls is not None and isinstance(event, (Reply, LocateReply)):
+            self._calls.take(event)
         elif isinstance(event, MessageError):
             log.warning("%s says that we broke GIOP", self.peer)
         return self._answering.answer(event)
+
+    def _offered(self) -> None:
+        """Let the client be called over this connection, as it says it can be."""
+        assert self._inward is not None
+        self._points = self._connection.listen_points
+        if self._calls is None:
+            self._calls = self._inward.accept(self._connection, self.peer, self._transport)
+        self._inward.offered(self._calls, self._points or ())
 
     def _settled(self) -> None:
         if self._ending:
@@ -139,14 +159,20 @@ class _ServerProtocol(asyncio.Protocol):
         if self._idle is not None:
             self._idle.cancel()
         self._answering.end()
+        if self._inward is not None and self._calls is not None:
+            self._inward.lost(self._calls, error)
         self._server.forget(self)
 
     def pause_writing(self) -> None:
         self._paused = True
         self._transport.pause_reading()
+        if self._calls is not None:
+            self._calls.pause_writing()
 
     def resume_writing(self) -> None:
         self._paused = False
+        if self._calls is not None:
+            self._calls.resume_writing()
         if not self._ending:
             self._serve()
         if not (self._paused or self._ending or self._transport.is_closing()):
@@ -163,7 +189,7 @@ class _ServerProtocol(asyncio.Protocol):
         elif self._transport.get_write_buffer_size():
             log.warning("%s does not read its replies and is cut off", self.peer)
             self.abort()
-        elif self._connection.unanswered:
+        elif self._connection.unanswered or self._points:  # who is to be called may be silent for long
             self._watch(self._server.limits.idle_time)
         else:
             if self._connection.unfinished:
@@ -210,6 +236,7 @@ class IIOPServer:
         code_sets: see `Connection`; references of what is served here are to state them.
         standing: answers of the adapter's that may be given again without asking it; they are sent whole.
         fragment_size: octets from which on replies of GIOP 1.1 and 1.2 are sent in fragments; None sends them whole.
+        inward: is told the connections over which clients offer to be called; None takes no such offer.
 
     Attributes:
         address: what is listened on, numeric once the server has started; the first, where a name has several.
@@ -225,6 +252,7 @@ class IIOPServer:
         code_sets: CodeSetComponentInfo = CODE_SETS_OF_SERVERS,
         standing: StandingAnswers | None = None,
         fragment_size: int | None = None,
+        inward: Inward | None = None,
     ) -> None:
         self.new_adapter = new_adapter
         self.host = host
@@ -234,6 +262,7 @@ class IIOPServer:
         self.code_sets = code_sets
         self.standing = standing
         self.fragment_size = fragment_size
+        self.inward = inward
         self._connections: set[_ServerProtocol] = set()
         self.oneways: set[asyncio.Future[Answer]] = set()
         self._turned_away = 0

@@ -14,9 +14,13 @@ from queue import SimpleQueue
 
 from iiop.limits import DEFAULT_LIMITS, Limits
 
-__all__ = ["Job", "Threads"]
+__all__ = ["THREADS", "Job", "Threads"]
 
 log = logging.getLogger("iiop.threads")
+
+
+THREADS = 8
+"""Threads for servants, where nobody says another number."""
 
 
 class Job:

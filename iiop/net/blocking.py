@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable
 from math import inf
 from threading import get_ident
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from iiop.cdr.code_sets import Negotiated
 from iiop.connection import NEED_DATA, Connection, EndOfStream, Event, PreparedRequest, Role
@@ -47,9 +47,11 @@ from iiop.giop.messages import (
 from iiop.giop.wire import encode
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts, map_host
-from iiop.net.callbacks import Callbacks
 from iiop.net.stream import Stream, connected
 from iiop.profile import Version
+
+if TYPE_CHECKING:  # it needs asyncio, which most clients do not
+    from iiop.net.callbacks import Callbacks
 
 __all__ = ["Answer", "BlockingConnection"]
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from iiop.cdr.code_sets import Negotiated, negotiate
 from iiop.exceptions import (
@@ -54,13 +54,15 @@ from iiop.iop import IOR
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts
 from iiop.net.blocking import Answer
-from iiop.net.callbacks import Callbacks
 from iiop.net.pool import CONNECTIONS, ConnectionPool, Line
 from iiop.net.renewal import Renewal
 from iiop.net.route import FORWARDS, ROUTES, Route, forward_target, giop_version
 from iiop.net.sent import Sent
 from iiop.net.threads import THREADS
 from iiop.profile import CodeSetComponentInfo, Endpoint, code_sets_of_clients, endpoints
+
+if TYPE_CHECKING:
+    from iiop.net.callbacks import Callbacks
 
 __all__ = ["Client", "Reference"]
 
@@ -132,6 +134,8 @@ class Client:
             servant: see `Server.activate`.
             object_key: see `Server.activate`.
         """
+        from iiop.net.callbacks import Callbacks
+
         with self._activating:
             if self._callbacks is None:
                 self._callbacks = Callbacks(THREADS, self.limits)

@@ -11,14 +11,17 @@ import threading
 import time
 import weakref
 from math import inf
+from typing import TYPE_CHECKING
 
 from iiop.cdr.code_sets import Negotiated
 from iiop.exceptions import ConnectFailed
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts
 from iiop.net.blocking import BlockingConnection
-from iiop.net.callbacks import Callbacks
 from iiop.profile import Version
+
+if TYPE_CHECKING:
+    from iiop.net.callbacks import Callbacks
 
 __all__ = ["CONNECTIONS", "ConnectionPool", "Line"]
 

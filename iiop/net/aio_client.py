@@ -113,8 +113,7 @@ class AsyncClient:
         lasts. The servant runs in the event loop.
 
         Args:
-            servant: see `Server.activate`.
-            object_key: see `Server.activate`.
+            servant, object_key: see `Server.activate`.
         """
         if self._objects is None:
             self._objects = CallbackObjects(self.limits)

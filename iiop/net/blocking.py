@@ -10,7 +10,6 @@ Invariants: as long as somebody waits, somebody leads or has been woken to; whoe
 from __future__ import annotations
 
 import contextlib
-import logging
 import socket
 import threading
 import time
@@ -27,23 +26,10 @@ from iiop.exceptions import (
     ConnectFailed,
     ConnectionLost,
     DeadlineExceeded,
-    EncodeError,
     LocalProtocolError,
     RemoteProtocolError,
-    refusal,
 )
-from iiop.giop.messages import (
-    Body,
-    CancelRequest,
-    CloseConnection,
-    LocateReply,
-    LocateRequest,
-    MessageError,
-    Reply,
-    ReplyStatus,
-    Request,
-    exception_body,
-)
+from iiop.giop.messages import Body, CancelRequest, CloseConnection, LocateReply, LocateRequest, MessageError, Reply, Request
 from iiop.giop.wire import encode
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts, map_host
@@ -54,8 +40,6 @@ if TYPE_CHECKING:  # it needs asyncio, which most clients do not
     from iiop.net.callbacks import Callbacks
 
 __all__ = ["Answer", "BlockingConnection"]
-
-log = logging.getLogger("iiop.servant")
 
 _MAIN = threading.main_thread().ident
 _NOBODYS = -1
@@ -185,7 +169,11 @@ class BlockingConnection:
             callbacks.forget(self)
 
     def reply(self, reply: Reply | LocateReply) -> None:
-        """Send a reply to a request of the server, if the connection has not ended meanwhile."""
+        """Send a reply to a request of the server, if the connection has not ended meanwhile.
+
+        Raises:
+            EncodeError: a member does not fit its type.
+        """
         deadline = time.monotonic() + self._limits.idle_time
         try:
             with self._lock:
@@ -197,10 +185,6 @@ class BlockingConnection:
                 self._sending.release()
         except LocalProtocolError:
             pass
-        except EncodeError as error:
-            log.warning("reply to %s: %s", self.peer, error)
-            refused = refusal(error, CompletionStatus.COMPLETED_YES)
-            self.reply(Reply(reply.request_id, ReplyStatus.SYSTEM_EXCEPTION, (), exception_body(refused), reply.version))
         except OSError as error:
             self._lose(self._broken(error))
 

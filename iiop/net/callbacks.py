@@ -12,7 +12,7 @@ import threading
 from collections.abc import Awaitable
 from typing import Protocol
 
-from iiop.exceptions import TRANSIENT, UNKNOWN, CompletionStatus, SystemException
+from iiop.exceptions import TRANSIENT, UNKNOWN, CompletionStatus, EncodeError, SystemException, refusal
 from iiop.giop.messages import CancelRequest, LocateReply, LocateRequest, Reply, Request
 from iiop.idl.servant import failure
 from iiop.limits import DEFAULT_LIMITS, Limits
@@ -82,7 +82,11 @@ class Callbacks(CallbackObjects):
         with self._lock:
             wanted = self._jobs.pop((connection, request.request_id), None) is not None
         if wanted:
-            connection.reply(reply)
+            try:
+                connection.reply(reply)
+            except EncodeError as error:
+                log.error("%s: what it returned cannot be sent", request.operation, exc_info=error)
+                connection.reply(failure(request, refusal(error, CompletionStatus.COMPLETED_YES)))
 
     def forget(self, connection: Replying) -> None:
         """Do nothing more for a connection, for it has ended; oneways run, as their sender may leave once they are sent."""

@@ -44,11 +44,7 @@ from iiop.failover import (
     refresh_time,
     reporter,
 )
-from iiop.giop.messages import (
-    Body,
-    Reply,
-    ReplyStatus,
-)
+from iiop.giop.messages import Body, Reply, ReplyStatus
 from iiop.idl import Interface, Invoker, Operation, Servant
 from iiop.iop import IOR
 from iiop.limits import DEFAULT_LIMITS, Limits
@@ -131,8 +127,7 @@ class Client:
         lasts. From now on a thread reads each connection, and servants run in `THREADS` others.
 
         Args:
-            servant: see `Server.activate`.
-            object_key: see `Server.activate`.
+            servant, object_key: see `Server.activate`.
         """
         from iiop.net.callbacks import Callbacks
 

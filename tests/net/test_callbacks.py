@@ -121,6 +121,8 @@ class Doubling(Servant):
     def hear(self, n: int) -> Any:
         if n < 0:
             raise ZeroDivisionError("in the dark")
+        if n == 0x7FFF:
+            return "no number"
         self.waits()
         return 2 * n
 
@@ -255,6 +257,8 @@ def test_errors_of_callbacks(scene: Scene, caplog: pytest.LogCaptureFixture) -> 
     with pytest.raises(UNKNOWN):
         scene.mouth.tell(told, -1)
     assert "in the dark" in caplog.text
+    with pytest.raises(IIOPError):
+        scene.mouth.tell(told, 0x7FFF)
     assert scene.mouth.tell(told, 1) == 2
     scene.deactivate(told)
     with pytest.raises(IIOPError):

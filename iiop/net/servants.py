@@ -117,7 +117,8 @@ class Server(Serving):
         limits: what peers may make the server hold.
         code_sets: those that the server has, and that references state.
         fragment_size: see `IIOPServer`.
-        bidirectional: take offers of clients to be called over the connections they made, for `stub`.
+        bidirectional: take offers of clients to be called over the connections they made, for `stub`; such a connection is kept
+            however long it is silent. Who offers an address is believed.
         adapter: maps keys to servants; None for one that knows what is activated.
 
     Attributes:

@@ -189,7 +189,7 @@ class _ServerProtocol(asyncio.Protocol):
         elif self._transport.get_write_buffer_size():
             log.warning("%s does not read its replies and is cut off", self.peer)
             self.abort()
-        elif self._connection.unanswered or self._points:  # who is to be called may be silent for long
+        elif self._connection.unanswered or (self._points and not self._connection.unfinished):  # we may want to call it
             self._watch(self._server.limits.idle_time)
         else:
             if self._connection.unfinished:

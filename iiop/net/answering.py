@@ -100,6 +100,7 @@ class Answering:
             if count > 1:
                 log.warning("%s: %d requests refused with %s in all", self._peer, count, kind)
         self._refusals.clear()
+        self._write = self._settled = self._broken = _ignore  # so that no circle keeps whoever gave them
 
     def _settle(self, request: Request | LocateRequest, answer: Answer | Awaitable[Answer]) -> bytes:
         """Return the octets of an answer that is there; wait for one that is not, in a task."""
@@ -153,6 +154,10 @@ class Answering:
             self._write(self._settle(request, failure(request, UNKNOWN(0, CompletionStatus.COMPLETED_MAYBE))))
         else:
             self._broken()
+
+
+def _ignore(*_: object) -> None:
+    """Do nothing."""
 
 
 def _target(request: Request) -> str:

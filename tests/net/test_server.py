@@ -16,6 +16,7 @@ import struct
 import threading
 import time
 import warnings
+import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Annotated, Any, Self
 
@@ -661,6 +662,19 @@ def test_client_that_resets_at_once(serve: Serve) -> None:
     server.wait_until(lambda: server.open_connections() == 0)
     with server.connect() as client:
         assert result(client.call(request("echo", 1))) == 1
+
+
+def test_ended_connections_are_freed_at_once(serve: Serve) -> None:
+    """What waits for Python's collector of circles meanwhile adds up where clients come and go."""
+    server = serve()
+    gc.disable()
+    try:
+        with server.connect() as client:
+            assert result(client.call(request("echo", 1))) == 1
+            ends = [weakref.ref(connection) for connection in server.iiop._connections]
+        server.wait_until(lambda: [end() for end in ends] == [None])
+    finally:
+        gc.enable()
 
 
 # --- limits -----------------------------------------------------------------------------------------------------------

@@ -38,11 +38,12 @@ from iiop.failover import (
     reporter,
 )
 from iiop.giop.messages import Body, Reply, ReplyStatus
-from iiop.idl import AsyncInterface, Operation
+from iiop.idl import AsyncInterface, Operation, Servant
 from iiop.iop import IOR
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts
 from iiop.net.aio_pool import AsyncLine, AsyncPool
+from iiop.net.objects import CallbackObjects
 from iiop.net.pool import CONNECTIONS
 from iiop.net.route import FORWARDS, ROUTES, Route, forward_target, giop_version
 from iiop.net.tls import Security
@@ -66,6 +67,7 @@ class AsyncClient:
         limits: what a server may make us hold.
         seed: of the jitter of waits; None for one that differs.
         code_sets, connections, fragment_size, keep_alive, on_event, ssl, allow_plain: see `iiop.net.client.Client`.
+        pool: gives connections; None for one made of `hosts`, `limits`, `connections`, `fragment_size`, `keep_alive` and `ssl`.
     """
 
     def __init__(
@@ -82,12 +84,13 @@ class AsyncClient:
         on_event: Observer | None = None,
         ssl: SSLContext | bool = False,
         allow_plain: bool = False,
+        pool: AsyncPool | None = None,
     ) -> None:
         self.policy = policy
         self.report = reporter(on_event)
         self.limits = limits
         self._security = Security.of(ssl, allow_plain=allow_plain)
-        self._pool = AsyncPool(
+        self._pool = pool or AsyncPool(
             hosts=hosts,
             limits=limits,
             connections=connections,
@@ -95,6 +98,7 @@ class AsyncClient:
             keep_alive=keep_alive,
             security=self._security,
         )
+        self._objects: CallbackObjects | None = None
         self._random = random.Random(seed)
         self._negotiate = functools.lru_cache(maxsize=256)(functools.partial(negotiate, code_sets or code_sets_of_clients()))
         self._routes = functools.lru_cache(maxsize=ROUTES)(self._make_route)
@@ -116,6 +120,30 @@ class AsyncClient:
     def endpoints(self, reference: IOR) -> tuple[Endpoint, ...]:
         """Return the addresses of a reference that this client tries, in order."""
         return self._security.usable(endpoints(reference, self.limits))
+
+    def activate(self, servant: Servant, object_key: bytes | None = None) -> IOR:
+        """Let a servant be called by servers over the connections of this client, and return a reference to give them.
+
+        A server can use it that takes offers to go both ways, once it has had a request of ours, for as long as the connection
+        lasts. The servant runs in the event loop.
+
+        Args:
+            servant, object_key: see `Server.activate`.
+        """
+        if self._objects is None:
+            self._objects = CallbackObjects(self.limits)
+            self._pool.serve(self._objects)
+        return self._objects.activate(servant, object_key)
+
+    def deactivate(self, reference: IOR) -> None:
+        """Let a servant be called no more.
+
+        Raises:
+            KeyError: nothing was activated that has this reference.
+        """
+        if self._objects is None:
+            raise KeyError(reference)
+        self._objects.deactivate(reference)
 
     def jitter(self) -> float:
         """Return a number from 0 to below 1."""

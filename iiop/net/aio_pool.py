@@ -6,13 +6,16 @@ The twin of `iiop.net.pool`, with the same bounds. It must not know requests, no
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import weakref
+from math import inf
 
 from iiop.cdr.code_sets import Negotiated
 from iiop.exceptions import ConnectFailed
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts
 from iiop.net.aio import AsyncConnection
+from iiop.net.objects import CallbackObjects
 from iiop.net.pool import CONNECTIONS
 from iiop.net.tls import PLAIN, Security
 from iiop.profile import Version
@@ -61,6 +64,18 @@ class AsyncPool:
         self._idle: dict[AsyncConnection, tuple[AsyncLine, float]] = {}
         """Connections without a call, the one used longest ago first: whose, and since when."""
         self._closed = False
+        self._objects: CallbackObjects | None = None
+
+    def serve(self, objects: CallbackObjects) -> None:
+        """Let servers call objects over all connections, which are not idle any more when nobody calls over them."""
+        self._objects = objects
+        self._limits = dataclasses.replace(self._limits, idle_time=inf)
+        for line in self._lines.values():
+            for connection in line.loads:
+                self._offer(connection, objects)
+
+    def _offer(self, connection: AsyncConnection, objects: CallbackObjects) -> None:
+        connection.serve(objects.adapter, objects.point, objects.oneways)
 
     def line(self, host: str, port: int, version: Version, agreed: Negotiated | None, *, tls: bool = False) -> AsyncLine:
         """Return the line for an address and a speech: the same one as long as anybody has it."""
@@ -116,6 +131,8 @@ class AsyncPool:
             line.opening -= 1
             line.changed.set()
         line.loads[connection] = 1
+        if self._objects is not None:
+            self._offer(connection, self._objects)
         return connection, False
 
     def give_back(self, line: AsyncLine, connection: AsyncConnection) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from math import inf
 from ssl import SSLContext
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from iiop.cdr.code_sets import Negotiated, negotiate
 from iiop.endpoints import Endpoint, endpoints
@@ -46,12 +46,8 @@ from iiop.failover import (
     refresh_time,
     reporter,
 )
-from iiop.giop.messages import (
-    Body,
-    Reply,
-    ReplyStatus,
-)
-from iiop.idl import Interface, Invoker, Operation
+from iiop.giop.messages import Body, Reply, ReplyStatus
+from iiop.idl import Interface, Invoker, Operation, Servant
 from iiop.iop import IOR
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts
@@ -60,8 +56,12 @@ from iiop.net.pool import CONNECTIONS, ConnectionPool, Line
 from iiop.net.renewal import Renewal
 from iiop.net.route import FORWARDS, ROUTES, Route, forward_target, giop_version
 from iiop.net.sent import Sent
+from iiop.net.threads import THREADS
 from iiop.net.tls import Security
 from iiop.profile import CodeSetComponentInfo, code_sets_of_clients
+
+if TYPE_CHECKING:
+    from iiop.net.callbacks import Callbacks
 
 __all__ = ["Client", "Reference"]
 
@@ -115,6 +115,8 @@ class Client:
             keep_alive=keep_alive,
             security=self.security,
         )
+        self._callbacks: Callbacks | None = None
+        self._activating = threading.Lock()
         self._routes = functools.lru_cache(maxsize=ROUTES)(self._make_route)
         self._negotiate = functools.lru_cache(maxsize=256)(functools.partial(negotiate, code_sets or code_sets_of_clients()))
         self._random = random.Random(seed)
@@ -127,8 +129,37 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close idle connections."""
+        """Close idle connections, and let servants be called no more."""
         self.pool.close()
+        if self._callbacks is not None:
+            self._callbacks.close(self.limits.stop_time)
+
+    def activate(self, servant: Servant, object_key: bytes | None = None) -> IOR:
+        """Let a servant be called by servers over the connections of this client, and return a reference to give them.
+
+        A server can use it that takes offers to go both ways, once it has had a request of ours, for as long as the connection
+        lasts. From now on a thread reads each connection, and servants run in `THREADS` others.
+
+        Args:
+            servant, object_key: see `Server.activate`.
+        """
+        from iiop.net.callbacks import Callbacks
+
+        with self._activating:
+            if self._callbacks is None:
+                self._callbacks = Callbacks(THREADS, self.limits)
+                self.pool.serve(self._callbacks)
+            return self._callbacks.activate(servant, object_key)
+
+    def deactivate(self, reference: IOR) -> None:
+        """Let a servant be called no more.
+
+        Raises:
+            KeyError: nothing was activated that has this reference.
+        """
+        if self._callbacks is None:
+            raise KeyError(reference)
+        self._callbacks.deactivate(reference)
 
     def stub(self, reference: IOR, interface: type[S], *, policy: FailoverPolicy | None = None, fresh: bool = False) -> S:
         """Return a stub for a reference that stays what it is: nothing is re-acquired.

@@ -11,6 +11,7 @@ import threading
 import time
 import weakref
 from math import inf
+from typing import TYPE_CHECKING
 
 from iiop.cdr.code_sets import Negotiated
 from iiop.exceptions import ConnectFailed
@@ -19,6 +20,9 @@ from iiop.net.address import Hosts
 from iiop.net.blocking import BlockingConnection
 from iiop.net.tls import PLAIN, Security
 from iiop.profile import Version
+
+if TYPE_CHECKING:
+    from iiop.net.callbacks import Callbacks
 
 __all__ = ["CONNECTIONS", "ConnectionPool", "Line"]
 
@@ -83,6 +87,15 @@ class ConnectionPool:
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._closed = False
+        self._callbacks: Callbacks | None = None
+
+    def serve(self, callbacks: Callbacks) -> None:
+        """Let servers call over all connections, which are not idle any more when nobody calls over them."""
+        with self._lock:
+            self._callbacks, self._idle_time = callbacks, inf
+            for line in self._lines.values():
+                for connection in (*line.idle, *line.loads):
+                    connection.serve(callbacks)
 
     def line(self, host: str, port: int, version: Version, agreed: Negotiated | None, *, tls: bool = False) -> Line:
         """Return the line for an address and a speech: the same one as long as anybody has it."""
@@ -121,6 +134,8 @@ class ConnectionPool:
             connection = self._connect(line, deadline - time.monotonic())
             with self._lock:
                 line.loads[connection] = 1
+                if self._callbacks is not None:
+                    connection.serve(self._callbacks)
             return connection, False
         finally:
             if opening:

@@ -69,7 +69,7 @@ class Route(Generic[L]):
         flags = ResponseFlags.SYNC_NONE.value if operation.oneway else ResponseFlags.SYNC_WITH_TARGET.value
         request = Request(0, operation.name, self._target, flags, version=self._version)
         speech = client_speeches(self._agreed)[self._version.minor]
-        prepared = self.prepared[operation] = PreparedRequest(request, operation.arguments.spoken(speech))
+        prepared = self.prepared[operation] = PreparedRequest(request, operation.arguments, speech)
         return prepared
 
     def retarget(self, reply: Reply, limits: Limits) -> None:

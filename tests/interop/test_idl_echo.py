@@ -20,15 +20,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iiop.cdr import CDRType, codec
-from iiop.idl import Interface, ObjectAdapter, Servant, load
+from iiop.idl import Interface, Servant, load
 from iiop.net.aio_client import AsyncClient
 from iiop.net.client import Client
-from iiop.net.server import IIOPServer, ServerThread
+from iiop.net.servants import Server
 from iiop_fuzz import strategies as iiop_st
-from ior import IOR, IORBuilder
+from ior import IOR
 from tests.interop.echo_types import TYPES
 from tests.interop.echo_values import ANYS, UNUSUAL
-from tests.interop.test_echo import POLICY
+from tests.interop.test_echo import LATIN_1, POLICY
 from tests.peers import PeerProcess, omniidl_stubs
 
 HERE = Path(__file__).parent
@@ -78,17 +78,15 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("echo")
     path = omniidl_stubs(HERE / "echo.idl", folder)
     args: list[str | Path] = [sys.executable, "-P", HERE / "echo_peer.py", "-ORBendPoint", "giop:tcp:127.0.0.1:"]
-    servant, adapter = _servant(), ObjectAdapter()
-    adapter.activate(b"echo", servant)
-    server = IIOPServer(lambda: adapter)
+    servant = _servant()
     with (
         Client(policy=POLICY) as client,
         PeerProcess(args, folder / "peer.log", {"PYTHONPATH": str(path)}) as process,
-        ServerThread(server.start, server.stop, "echo server"),
+        Server(code_sets=LATIN_1) as server,
     ):
         match = process.wait_line("(IOR:[0-9a-f]+) (IOR:[0-9a-f]+)")
         echo, relay = [client.stub(IOR.from_string(text), echoes().Echo) for text in match.groups()]
-        relay.pass_on_to(IORBuilder(echoes().Echo.repository_id).iiop(server.host, server.port, key=b"echo").code_sets().build())
+        relay.pass_on_to(server.activate(servant))
         for stub in (echo, relay):
             assert stub.give_long(1, 2) == (1, 2, 1)
         yield Scene(echo, relay, servant, IOR.from_string(match[1]))

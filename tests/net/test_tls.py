@@ -27,7 +27,8 @@ from iiop.limits import Limits
 from iiop.net.aio_client import AsyncClient
 from iiop.net.client import Client
 from iiop.net.deferred import defer
-from iiop.net.server import IIOPServer, ServerThread
+from iiop.net.server import IIOPServer
+from iiop.net.serving import ServerThread
 from iiop.net.tls import TLSStream
 from iiop.net.tls_transport import TLSListener
 from ior import IORBuilder
@@ -163,7 +164,7 @@ class BoxServer:
 def any_loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let servers run in either event loop."""
     if request.param == "asyncio":
-        monkeypatch.setattr("iiop.net.server.new_event_loop", asyncio.new_event_loop)
+        monkeypatch.setattr("iiop.net.serving.new_event_loop", asyncio.new_event_loop)
 
 
 def reasons(error: FailoverExhausted) -> list[str]:

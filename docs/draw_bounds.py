@@ -54,7 +54,11 @@ PEERS = (
     ("keeps messages of 10 MB unfinished", "they are kept, up to `message_size` for each connection, no longer than `idle_time`"),
     ("never reads its replies", "it is not read from either, what waits for it is bounded, and after `idle_time` it is cut off"),
     ("opens 2,000 connections and says nothing", "they are kept for `idle_time`, some 3 KB each, then CloseConnection"),
-    ("opens more than `connections`", "CloseConnection at once: nothing has run"),
+    (
+        "opens connections to the port of TLS, and shakes no hands",
+        "they count as others, and end without a word after `idle_time`; some 10 KB each, 20 KB with the handshake done",
+    ),
+    ("opens more than `connections`", "CloseConnection at once: nothing has run; without a handshake the end alone"),
     (
         "sends an octet a second",
         "it is answered, if its message becomes whole within `idle_time`; else CloseConnection: nothing has run",

@@ -31,6 +31,8 @@ class Limits:
             values of value types, and what another leniency than `DEFAULT` asks for. A string or a sequence of octets is two.
         service_contexts: service contexts of one message.
         outstanding: requests of one connection that wait for their reply.
+        queued: requests that wait for a thread of one server; one more is answered TRANSIENT.
+        queued_octets: octets of them; once there are as many, the next is answered TRANSIENT.
         connections: connections a server keeps open.
         iterators: binding iterators one Naming Service keeps alive.
         iterator_bindings: bindings of the contexts they list, as they were; each costs 16 octets.
@@ -55,6 +57,8 @@ class Limits:
     interpreted_fields: int = 100_000
     service_contexts: int = 64
     outstanding: int = 4096
+    queued: int = 1024
+    queued_octets: int = 64 * 1024 * 1024
     connections: int = 4096
     iterators: int = 1000
     iterator_bindings: int = 10_000_000

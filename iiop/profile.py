@@ -8,14 +8,12 @@ Source: CORBA 3.3 part 2, clause 9.7.2 "IIOP IOR Profiles", 7.10 "Code Set Conve
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, NamedTuple, cast
+from typing import Annotated
 
 from iiop.cdr import ByteOrder, Octet, ULong, UShort, codec, decapsulate, encapsulate
 from iiop.cdr.code_sets import CODE_SETS, ISO_8859_1, UTF_8, UTF_16
 from iiop.exceptions.errors import DecodeError, EncodeError
 from iiop.iop import (
-    COMPONENTS,
-    IOR,
     ComponentId,
     ProfileId,
     ServiceId,
@@ -34,14 +32,12 @@ __all__ = [
     "CodeSetComponent",
     "CodeSetComponentInfo",
     "CodeSetContext",
-    "Endpoint",
     "ListenPoint",
     "ProfileBody",
     "Version",
     "code_sets_of_clients",
     "decode_profile",
     "encode_profile",
-    "endpoints",
 ]
 
 
@@ -218,56 +214,3 @@ def code_sets_of_clients() -> CodeSetComponentInfo:
     of_units = ("utf-16", "utf-32")
     known = tuple([number for number, code_set in CODE_SETS.items() if code_set.codec and code_set.codec not in of_units])
     return CodeSetComponentInfo(CodeSetComponent(UTF_8, known), CodeSetComponent(UTF_16, known))
-
-
-class Endpoint(NamedTuple):
-    """Say where to send requests for one object: address, key, and what its profile states.
-
-    Attributes:
-        version: of IIOP.
-        code_sets: those of the server, None if the profile has no TAG_CODE_SETS that can be read.
-    """
-
-    host: str
-    port: int
-    object_key: bytes
-    version: Version
-    code_sets: CodeSetComponentInfo | None = None
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def endpoints(reference: IOR, limits: Limits = DEFAULT_LIMITS) -> tuple[Endpoint, ...]:
-    """Return every address of a reference, in order: of each IIOP profile its own, then its alternates.
-
-    Profiles and alternates that cannot be decoded within the limits are passed over.
-    """
-    found: dict[Endpoint, None] = {}
-    for profile in reference.profiles:
-        if profile.tag != ProfileId.TAG_INTERNET_IOP:
-            continue
-        try:
-            body = decode_profile(profile.profile_data, limits=limits)
-        except DecodeError:
-            continue
-        code_sets = _code_sets(body.components, limits)
-        found[Endpoint(body.host, body.port, body.object_key, body.iiop_version, code_sets)] = None
-        for component in body.components:
-            if component.tag == ComponentId.TAG_ALTERNATE_IIOP_ADDRESS:
-                try:
-                    address = COMPONENTS.decode(component.tag, component.component_data, limits)
-                except DecodeError:
-                    continue
-                found[Endpoint(address.host, address.port, body.object_key, body.iiop_version, code_sets)] = None
-    return tuple(found)
-
-
-def _code_sets(components: tuple[TaggedComponent, ...], limits: Limits) -> CodeSetComponentInfo | None:
-    for component in components:
-        if component.tag == ComponentId.TAG_CODE_SETS:
-            try:
-                return cast("CodeSetComponentInfo", COMPONENTS.decode(component.tag, component.component_data, limits))
-            except DecodeError:
-                return None
-    return None

@@ -9,6 +9,7 @@ import dataclasses
 from typing import Any, Self
 
 from iiop.cdr import ByteOrder
+from iiop.components import tls_port
 from iiop.exceptions.errors import EncodeError
 from iiop.iop import COMPONENTS, ComponentId, TaggedComponent, TaggedProfile
 from iiop.profile import AlternateAddress, CodeSetComponent, CodeSetComponentInfo, ORBType, ProfileBody, Version
@@ -126,6 +127,20 @@ class IORBuilder:
             EncodeError: as `component`.
         """
         return self.component(ComponentId.TAG_ALTERNATE_IIOP_ADDRESS, AlternateAddress(host, port))
+
+    def tls(self, port: int, *, required: bool = False, client_certificate: bool = False) -> Self:
+        """Add TAG_SSL_SEC_TRANS, the port at which the host of the profile speaks TLS.
+
+        Args:
+            port: 1 to 65535.
+            required: TLS only; the plain port of the profile, which may be 0 then, and alternates do not count.
+            client_certificate: clients are asked for a certificate.
+
+        Raises:
+            EncodeError: as `component`.
+        """
+        value = tls_port(port, required=required, client_certificate=client_certificate)
+        return self.component(ComponentId.TAG_SSL_SEC_TRANS, value)
 
     def orb_type(self, number: int) -> Self:
         """Add TAG_ORB_TYPE, such as 0x464a0000 for Fujitsu.

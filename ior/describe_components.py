@@ -41,9 +41,9 @@ from iiop.components.vendor import (
     TAOEndpoint,
     TAOEndpoints,
 )
+from iiop.endpoints import endpoints
 from iiop.exceptions.errors import DecodeError
 from iiop.iop import IOR, ComponentId, TaggedComponent
-from iiop.profile import endpoints
 from iiop.service_contexts import (
     AuthorizationElement,
     CompleteEstablishContext,

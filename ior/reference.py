@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 
 from iiop import iop
 from iiop.cdr import ByteOrder, codec, encapsulate
+from iiop.endpoints import Endpoint, endpoints
 from iiop.exceptions.errors import DecodeError, ReferenceFormatError, TrailingDataError
 from iiop.iop import IOR_CODEC, ProfileId, TaggedComponent, TaggedProfile
 from iiop.leniency import LENIENT, Leniency
 from iiop.limits import DEFAULT_LIMITS, Limits
-from iiop.profile import Endpoint, ProfileBody_1_1, endpoints
+from iiop.profile import ProfileBody_1_1
 from ior.profiles import Profile, profile_of
 
 __all__ = ["IOR"]

@@ -28,7 +28,7 @@ def rewritten(reference: iop.IOR, *, host: str | None = None, port: int | None =
         EncodeError: the host cannot be written.
 
     Examples:
-        >>> from iiop.profile import endpoints
+        >>> from iiop.endpoints import endpoints
         >>> from ior import IORBuilder
         >>> old = IORBuilder("IDL:A:1.0").iiop("node1", 9000, key=b"k").alternate("node2", 9001).build()
         >>> [str(endpoint) for endpoint in endpoints(rewritten(old, host="vhost"))]

@@ -7,6 +7,8 @@ Invariant: `parse_object_url(str(value)) == value` for every `Corbaloc` and `Cor
 
 Source: CORBA 3.3 part 2, clause 7.6.10 "Object URLs". Where we differ:
 - a missing host (`corbaloc::/Key`) is refused; the grammar allows it, ORBs differ in what it means;
+- `ssliop:` is an address where TLS is spoken, of IIOP 1.2 if it names none, for 1.0 has no place for it in a reference (omniORB,
+  JacORB and TAO read it too; the grammar leaves it to them);
 - IPv6 addresses stand in brackets, as omniORB, TAO and JacORB have it; the grammar has none;
 - addresses of other protocols are kept as text, as long as they look like `protocol:text`;
 - white space around the whole URL is passed over.
@@ -19,9 +21,10 @@ import re
 from dataclasses import dataclass
 from typing import NoReturn, TypeAlias
 
+from iiop.endpoints import Endpoint
 from iiop.exceptions.errors import ReferenceFormatError
 from iiop.limits import DEFAULT_LIMITS, Limits
-from iiop.profile import Endpoint, Version
+from iiop.profile import Version
 from ior.builder import IORBuilder
 from ior.profiles import Profile
 from ior.reference import IOR
@@ -31,6 +34,9 @@ __all__ = ["Address", "Corbaloc", "Corbaname", "DEFAULT_KEY", "INS_PORT", "Objec
 
 INS_PORT = 2809
 """The port of an address that names none."""
+
+_VERSIONS = {"iiop": Version(1, 0), "ssliop": Version(1, 2)}
+"""The version of an address that names none."""
 
 DEFAULT_KEY = b"NameService"
 """The key of a corbaname, or of `rir:`, that names none."""
@@ -48,10 +54,10 @@ class Address:
     """Hold one address of an object URL.
 
     Attributes:
-        protocol: in lower case: `iiop`, `rir`, or one unknown here.
-        host: of iiop: name or address, IPv6 without brackets; else empty.
-        port: of iiop: 0 to 65535.
-        version: of iiop: 1.x.
+        protocol: in lower case: `iiop`, `ssliop`, `rir`, or one unknown here.
+        host: of iiop and ssliop: name or address, IPv6 without brackets; else empty.
+        port: of iiop and ssliop: 0 to 65535.
+        version: of iiop and ssliop: 1.x; of ssliop, 1.0 stands for 1.2.
         text: of an unknown protocol: what stands behind its colon.
 
     Raises:
@@ -65,6 +71,8 @@ class Address:
     text: str = ""
 
     def __post_init__(self) -> None:
+        if self.protocol == "ssliop" and self.version == Version(1, 0):
+            object.__setattr__(self, "version", _VERSIONS["ssliop"])
         reason = self._problem()
         if reason:
             raise ReferenceFormatError(reason, text=f"{self.protocol}:{self.text or self.host}")
@@ -72,22 +80,22 @@ class Address:
     def _problem(self) -> str | None:
         if self.protocol != self.protocol.lower() or not _SCHEME.fullmatch(f"{self.protocol}:"):
             return f"{self.protocol!r} is no protocol name in lower case"
-        if self.protocol == "iiop":
+        if self.protocol in _VERSIONS:
             if self.text:
-                return "an address of iiop has host and port, no other text"
+                return f"an address of {self.protocol} has host and port, no other text"
             return _host_problem(self.host) or _port_problem(self.port) or _version_problem(self.version)
         if self.host or (self.port, self.version) != (INS_PORT, Version(1, 0)):
-            return f"only an address of iiop has host, port and version, not one of {self.protocol}"
+            return f"only an address of iiop or ssliop has host, port and version, not one of {self.protocol}"
         if self.protocol == "rir":
             return "nothing may stand behind 'rir:'" if self.text else None
         bad = _NOT_IN_ADDRESS.search(self.text)
         return f"{bad[0]!r} cannot stand in an address" if bad else None
 
     def __str__(self) -> str:
-        if self.protocol != "iiop":
+        if self.protocol not in _VERSIONS:
             return f"{self.protocol}:{self.text}"
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"iiop:{self.version}@{host}:{self.port}"
+        return f"{self.protocol}:{self.version}@{host}:{self.port}"
 
 
 def _host_problem(host: str) -> str | None:
@@ -156,7 +164,7 @@ class Corbaloc:
         return f"{','.join(map(str, self.addresses))}/{escape_key(self.object_key)}"
 
     def to_ior(self, type_id: str = "") -> IOR:
-        """Return a reference with one IIOP profile for each iiop address, as each may have its own version.
+        """Return a reference with one IIOP profile for each iiop or ssliop address, as each may have its own version.
 
         Addresses of other protocols are passed over, as the standard lets an ORB do.
 
@@ -164,14 +172,17 @@ class Corbaloc:
             type_id: repository id; a corbaloc does not say.
 
         Raises:
-            ReferenceFormatError: no address is of iiop.
+            ReferenceFormatError: no address is of iiop or ssliop.
         """
         builder = IORBuilder(type_id)
-        reachable = [address for address in self.addresses if address.protocol == "iiop"]
+        reachable = [address for address in self.addresses if address.protocol in _VERSIONS]
         if not reachable:
             raise ReferenceFormatError("no address is of iiop: only an ORB can resolve this", text=str(self), position=9)
         for address in reachable:
-            builder.iiop(address.host, address.port, key=self.object_key, version=address.version)
+            secure = address.protocol == "ssliop"
+            builder.iiop(address.host, 0 if secure else address.port, key=self.object_key, version=address.version)
+            if secure:
+                builder.tls(address.port, required=True)
         return builder.build()
 
     @classmethod
@@ -195,9 +206,9 @@ def corbaloc_of(ior: IOR) -> Corbaloc:
     found: tuple[Endpoint, ...] = ior.endpoints()
     keys = {endpoint.object_key for endpoint in found}
     if len(keys) != 1:
-        reason = "its profiles differ in their object key" if keys else "it has no IIOP profile that can be read"
+        reason = "its profiles differ in their object key" if keys else "no IIOP profile that can be read has an address"
         raise ReferenceFormatError(f"the reference cannot be a corbaloc: {reason}", text=str(ior))
-    addresses = tuple([Address("iiop", item.host, item.port, item.version) for item in found])
+    addresses = tuple([Address("ssliop" if item.tls else "iiop", item.host, item.port, item.version) for item in found])
     return Corbaloc(addresses, keys.pop())
 
 
@@ -294,8 +305,8 @@ class _Reader:
             found = "nothing" if start == end else repr(self.text[start:end])
             self.fail(f"an address begins with ':', 'iiop:' or 'rir:', here is {found}", start)
         protocol = (match[1] or "iiop").lower()
-        if protocol == "iiop":
-            return self.iiop(match.end(), end)
+        if protocol in _VERSIONS:
+            return self.iiop(protocol, match.end(), end)
         rest = self.text[match.end() : end]
         if protocol == "rir":
             if rest:
@@ -307,8 +318,8 @@ class _Reader:
             self.fail(f"{match[1]!r} is no protocol known here; a host has a colon before it: ':{match[1]}'", start)
         return Address(protocol, text=rest)
 
-    def iiop(self, start: int, end: int) -> Address:
-        version = Version(1, 0)
+    def iiop(self, protocol: str, start: int, end: int) -> Address:
+        version = _VERSIONS[protocol]
         mark = self.text.find("@", start, end)
         if mark >= 0:
             match = _VERSION.match(self.text, start, end)
@@ -323,7 +334,7 @@ class _Reader:
         if problem := _host_problem(host):
             bad = None if ":" in host else _NOT_IN_HOST.search(self.text, host_start, host_end)
             self.fail(problem, bad.start() if bad else host_start)
-        return Address("iiop", host, INS_PORT if behind == end else self.port(behind, end), version)
+        return Address(protocol, host, INS_PORT if behind == end else self.port(behind, end), version)
 
     def host(self, start: int, end: int) -> tuple[int, int, int]:
         """Return where the host starts and ends, and what is behind it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from ssl import SSLContext
 from types import TracebackType
 from typing import TypeVar
 
@@ -57,7 +58,7 @@ class NameService:
     """Find objects by name, in any CosNaming server; for tasks of one event loop.
 
     Args:
-        address, hosts, policy, limits, selection, on_event: see `naming.client.NameService`.
+        address, hosts, policy, limits, selection, on_event, ssl, allow_plain: see `naming.client.NameService`.
 
     Raises:
         ReferenceFormatError: the address is none.
@@ -73,9 +74,11 @@ class NameService:
         limits: Limits = DEFAULT_LIMITS,
         selection: Selection = Selection.ORDERED,
         on_event: Observer | None = None,
+        ssl: SSLContext | bool = False,
+        allow_plain: bool = False,
     ) -> None:
         self.policy = policy
-        self.client = AsyncClient(hosts=hosts, policy=policy, limits=limits, on_event=on_event)
+        self.client = AsyncClient(hosts=hosts, policy=policy, limits=limits, on_event=on_event, ssl=ssl, allow_plain=allow_plain)
         self._roots = Roots(address, selection, self.client.jitter)
         self.address = address if isinstance(address, str) else str(self.ior)
 
@@ -148,7 +151,7 @@ class NameService:
         client, now = self.client, asyncio.get_running_loop().time
         if self._roots.may_change:
             await asyncio.to_thread(self._roots.renew)
-        questions = self._roots.questions(self.policy, client.limits, timeout, now())
+        questions = self._roots.questions(self.policy, client.endpoints(self._roots.ior), timeout, now())
         while True:
             policy = questions.next(now())
             asked = AsyncReference(client, lambda _: self._roots.ior, policy=policy, known=(questions.host,), fresh=True)

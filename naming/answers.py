@@ -25,11 +25,9 @@ _ASKED_OFTEN = frozenset(("resolve", "resolve_str", "_is_a"))
 
 
 class NamingAdapter(ObjectAdapter):
-    """Let answers of contexts stand.
+    """Let answers of contexts stand."""
 
-    Attributes:
-        standing: these answers, for the server.
-    """
+    standing: StandingAnswers
 
     def __init__(self, *, locate_servant: Callable[[bytes], Servant | None], limits: Limits = DEFAULT_LIMITS) -> None:
         super().__init__(locate_servant=locate_servant, limits=limits)

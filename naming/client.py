@@ -13,17 +13,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from ssl import SSLContext
 from types import TracebackType
 from typing import TypeVar
 
 from iiop import iop
+from iiop.endpoints import endpoints
 from iiop.exceptions import IIOPError, SystemException
 from iiop.failover import DEFAULT_POLICY, FailoverPolicy, Observer, Selection
 from iiop.idl import Interface, Invoker
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts
 from iiop.net.client import Client, Reference
-from iiop.profile import endpoints
 from ior import IOR
 from naming.interfaces import BindingIterator, NamingContextExt
 from naming.names import parse_name
@@ -50,6 +51,7 @@ class NameService:
             of an iterator over its root context; it is asked once, and tells nothing if nothing is bound there.
         selection: which of several hosts is asked first when a reference is acquired.
         on_event: is told what calls went through, see `iiop.net.client.Client`; asking for a name is a call too, of `resolve`.
+        ssl, allow_plain: see `iiop.net.client.Client`; a `host:port` has no TLS, `corbaloc:ssliop:host:port/NameService` has.
 
     Attributes:
         address: as given, if that was text; else the reference.
@@ -69,9 +71,11 @@ class NameService:
         learn_code_sets: bool = False,
         selection: Selection = Selection.ORDERED,
         on_event: Observer | None = None,
+        ssl: SSLContext | bool = False,
+        allow_plain: bool = False,
     ) -> None:
         self.policy = policy
-        self.client = Client(hosts=hosts, policy=policy, limits=limits, on_event=on_event)
+        self.client = Client(hosts=hosts, policy=policy, limits=limits, on_event=on_event, ssl=ssl, allow_plain=allow_plain)
         self._roots = Roots(address, selection, self.client.jitter)
         self.address = address if isinstance(address, str) else str(self._roots.ior)
         self._learns = learn_code_sets and not any(endpoint.code_sets for endpoint in endpoints(self._roots.ior, limits))
@@ -153,7 +157,7 @@ class NameService:
         """
         client, now = self.client, time.monotonic
         self._roots.renew()
-        questions = self._roots.questions(self.policy, client.limits, timeout, now())
+        questions = self._roots.questions(self.policy, client.endpoints(self._roots.ior), timeout, now())
         while True:
             policy = questions.next(now())
             client.pool.forget(questions.host.host, questions.host.port)

@@ -14,8 +14,8 @@ from collections.abc import AsyncGenerator, Set
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from iiop.endpoints import endpoints
 from iiop.iop import IOR
-from iiop.profile import endpoints
 from ior.compare import Aspect, Change, changes_between
 from ior.describe import address_text
 from ior.text import display_text

@@ -19,11 +19,12 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from iiop.endpoints import endpoints
 from iiop.exceptions import IIOPError
 from iiop.idl import without_prefix
 from iiop.iop import IOR
 from iiop.iop import NIL as NIL_REFERENCE
-from iiop.profile import Version, endpoints
+from iiop.profile import Version
 from ior.text import escape_key
 from naming.types import NAMING_CONTEXT_EXT_ID, NAMING_CONTEXT_ID, BindingType
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from iiop.iop import ComponentId
 from iiop.limits import DEFAULT_LIMITS, Limits
+from iiop.net.tls_transport import TLSListener
 from iiop.profile import CODE_SETS_OF_SERVERS
 from ior import IOR, IORBuilder
 from naming.administration import LOAD_BALANCING_OPTION, NODE_ADMINISTRATION, LoadBalancingOption, NodeAdministration
@@ -53,11 +54,12 @@ class NodeServer(NamingServer):
         durability: see `NamingServer`.
         profile: see `NamingServer`; None for the node's.
         limits: see `NamingServer`.
+        tls: see `NamingServer`; not instead of the plain port, by which commands reach the server.
         claim: the folder, of one who has it already, and does not want the server to be announced.
         bindings: where they are kept, if not in the node's folder.
 
     Raises:
-        NodeError: the node's config cannot be used.
+        NodeError: the node's config cannot be used, or there would be no plain port.
     """
 
     def __init__(
@@ -73,7 +75,10 @@ class NodeServer(NamingServer):
         limits: Limits = DEFAULT_LIMITS,
         claim: Claim | None = None,
         bindings: Path | None = None,
+        tls: TLSListener | None = None,
     ) -> None:
+        if tls is not None and tls.only:
+            raise NodeError("a node's server needs its plain port, by which commands reach it")
         super().__init__(
             bindings or node.naming_folder,
             durability=durability,
@@ -85,6 +90,7 @@ class NodeServer(NamingServer):
             limits=limits,
             selection=node.selection,
             services_file=node.services_file,
+            tls=tls,
         )
         self.node = node
         self._announces = claim is None

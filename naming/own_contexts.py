@@ -12,9 +12,9 @@ from contextlib import suppress
 from typing import TypeVar
 
 from iiop import iop
+from iiop.endpoints import endpoints
 from iiop.exceptions import SystemException
 from iiop.idl import Interface
-from iiop.profile import endpoints
 from ior import IOR
 from ior.profiles import IIOPProfile
 from naming.bootstrap import INIT, InitialReferences

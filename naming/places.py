@@ -28,6 +28,7 @@ from iiop.exceptions import ReferenceFormatError
 from iiop.failover import DEFAULT_POLICY, FailoverPolicy
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts
+from iiop.net.tls import PLAIN, Security
 from ior import IOR, Corbaname, parse_object_url
 from naming.client import NameService
 from naming.initial_hosts import InitialHosts
@@ -52,6 +53,7 @@ def open_service(
     policy: FailoverPolicy = DEFAULT_POLICY,
     limits: Limits = DEFAULT_LIMITS,
     learn_code_sets: bool = False,
+    security: Security = PLAIN,
 ) -> NameService:
     """Return the Naming Service that a text names; only a corbaname with a name uses the network.
 
@@ -63,6 +65,7 @@ def open_service(
         policy: as `NameService` has it; also of asking where a corbaname leads.
         limits: as `NameService` has it.
         learn_code_sets: as `NameService` has it.
+        security: its `ssl` and `allow_plain`.
 
     Raises:
         ReferenceFormatError: the text, or what its file holds, is none of the forms.
@@ -71,7 +74,16 @@ def open_service(
         NotFound, CannotProceed, SystemException, TransportError, DeadlineExceeded, FailoverExhausted: of a corbaname only.
     """
 
-    service = functools.partial(NameService, hosts=hosts, policy=policy, limits=limits, learn_code_sets=learn_code_sets)
+    ssl, allow_plain = security.context or False, security.allow_plain
+    service = functools.partial(
+        NameService,
+        hosts=hosts,
+        policy=policy,
+        limits=limits,
+        learn_code_sets=learn_code_sets,
+        ssl=ssl,
+        allow_plain=allow_plain,
+    )
     if _is_file(text):
         return service(functools.partial(_root_in, text, service, limits))
     if _URL.match(text):
@@ -89,18 +101,20 @@ def find_reference(
     hosts: Hosts | None = None,
     policy: FailoverPolicy = DEFAULT_POLICY,
     limits: Limits = DEFAULT_LIMITS,
+    security: Security = PLAIN,
 ) -> IOR:
     """Return the reference of any object that a text names: a URL, or a file that holds one; only a corbaname uses the network.
 
     Args:
         text: `IOR:`, `corbaloc:`, `corbaname:`, or a file with one of these in it; anything else is the name of a file too.
-        hosts, policy, limits: for asking where a corbaname leads.
+        hosts, policy, limits, security: for asking where a corbaname leads.
 
     Raises:
         As `open_service`.
     """
 
-    service = functools.partial(NameService, hosts=hosts, policy=policy, limits=limits)
+    ssl, allow_plain = security.context or False, security.allow_plain
+    service = functools.partial(NameService, hosts=hosts, policy=policy, limits=limits, ssl=ssl, allow_plain=allow_plain)
     if _URL.match(text):
         return _follow(text, service, limits)
     if not _is_file(text):

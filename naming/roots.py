@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from iiop import iop
+from iiop.endpoints import Endpoint, endpoints
 from iiop.exceptions import (
     Attempt,
     CodecError,
@@ -23,10 +24,10 @@ from iiop.exceptions import (
 )
 from iiop.failover import FailoverPolicy, Late, Selection, Selector
 from iiop.idl import Interface
-from iiop.iop import COMPONENTS, ComponentId, TaggedComponent
+from iiop.iop import ComponentId
 from iiop.limits import Limits
-from iiop.profile import Endpoint, ProfileBody, Version, encode_profile, endpoints
-from ior import IOR, Address, Corbaloc, IIOPProfile, parse_object_url
+from iiop.profile import Version
+from ior import IOR, Address, Corbaloc, IIOPProfile, IORBuilder, parse_object_url
 from ior.builder import DEFAULT_PORT
 from naming.changes import ROOT
 from naming.interfaces import NamingContextExt
@@ -90,9 +91,9 @@ class Roots:
         """Take the code sets that the reference of another object of the server tells."""
         self.ior = IOR.from_iop(with_code_sets_of(other, self.ior, limits))
 
-    def questions(self, policy: FailoverPolicy, limits: Limits, timeout: float, now: float) -> Questions:
-        """Begin to ask the hosts, one after the other, within `timeout` seconds from `now`."""
-        return Questions(self._selector, self._selector.order(endpoints(self.ior, limits)), policy, now, now + timeout)
+    def questions(self, policy: FailoverPolicy, hosts: tuple[Endpoint, ...], timeout: float, now: float) -> Questions:
+        """Begin to ask hosts of `ior`, one after the other, within `timeout` seconds from `now`."""
+        return Questions(self._selector, self._selector.order(hosts), policy, now, now + timeout)
 
 
 class Questions:
@@ -213,7 +214,10 @@ def with_code_sets_of(other: iop.IOR, root: iop.IOR, limits: Limits) -> iop.IOR:
     known, said = endpoints(root, limits), endpoints(other, limits)
     if any(endpoint.code_sets for endpoint in known) or not said or said[0].code_sets is None:
         return root
-    octets = COMPONENTS.encode(ComponentId.TAG_CODE_SETS, said[0].code_sets)
-    components, version = (TaggedComponent(ComponentId.TAG_CODE_SETS, octets),), said[0].version
-    bodies = [ProfileBody(version, each.host, each.port, each.object_key, components) for each in known]
-    return iop.IOR(root.type_id, tuple([encode_profile(body) for body in bodies]))
+    builder = IORBuilder(root.type_id)
+    for each in known:
+        builder.iiop(each.host, 0 if each.tls else each.port, key=each.object_key, version=said[0].version)
+        builder.component(ComponentId.TAG_CODE_SETS, said[0].code_sets)
+        if each.tls:
+            builder.tls(each.port, required=True)
+    return builder.build().to_iop()

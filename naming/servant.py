@@ -10,11 +10,11 @@ import functools
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
+from iiop.endpoints import endpoints
 from iiop.exceptions import ReferenceFormatError
 from iiop.idl import Operation, Servant
 from iiop.iop import IOR, NIL
 from iiop.limits import DEFAULT_LIMITS, Limits
-from iiop.profile import endpoints
 from naming.changes import ContextId, ForeignContext, ObjectGroup
 from naming.commits import Commits
 from naming.groups import DEFAULT_SELECTION, Rotation, SelectionRule

@@ -16,9 +16,9 @@ from pathlib import Path
 from iiop import iop
 from iiop.giop.messages import GIOP_1_0, GIOP_1_2
 from iiop.idl import ForwardRequest, Servant, without_prefix
-from iiop.iop import COMPONENTS, ComponentId, TaggedComponent
 from iiop.limits import DEFAULT_LIMITS, Limits
-from iiop.net.server import IIOPServer, Serving
+from iiop.net.servants import Server
+from iiop.net.tls_transport import TLSListener
 from iiop.profile import CODE_SETS_OF_SERVERS, CodeSetComponentInfo, ProfileBody, encode_profile
 from ior import IOR
 from naming.administration import (
@@ -42,8 +42,8 @@ from naming.store import Durability, Store
 __all__ = ["NamingServer"]
 
 
-class NamingServer(Serving):
-    """Serve CosNaming, and whatever else is activated, on one address.
+class NamingServer(Server):
+    """Serve CosNaming, and whatever else is activated, on one address; servants run in the event loop, and must not block.
 
     Args:
         folder: where bindings are kept, as a node's `etc/CosNaming`; None keeps them in memory.
@@ -57,9 +57,10 @@ class NamingServer(Serving):
         code_sets: those that the server has, and that references of contexts state.
         selection: which member of an object group the next client gets.
         services_file: keeps the initial services that are registered; None keeps them in memory.
+        tls: speak TLS too, or only; references of contexts say so, unless they are of IIOP 1.0, as Interstage's.
 
-    Attributes:
-        adapter: activate more servants here.
+    Raises:
+        ValueError: nobody could be told of a server with TLS only, as references are of IIOP 1.0.
     """
 
     def __init__(
@@ -76,42 +77,32 @@ class NamingServer(Serving):
         code_sets: CodeSetComponentInfo = CODE_SETS_OF_SERVERS,
         selection: SelectionRule = DEFAULT_SELECTION,
         services_file: Path | None = None,
+        tls: TLSListener | None = None,
     ) -> None:
+        if tls is not None and tls.only and profile is Profile.interstage:
+            raise ValueError("references of IIOP 1.0, as those of Interstage, have no place for the port of TLS, the only one")
         self._folder = folder
         self._durability = durability
-        self._advertised_host = advertised_host or host
-        self._advertised_port = advertised_port
         self._profile = profile
-        self._version = GIOP_1_0 if profile is Profile.interstage else GIOP_1_2
-        self._limits = limits
         self._selection = selection
-        self._code_sets = TaggedComponent(ComponentId.TAG_CODE_SETS, COMPONENTS.encode(ComponentId.TAG_CODE_SETS, code_sets))
-        self.adapter = NamingAdapter(locate_servant=self._locate, limits=limits)
+        self._naming = NamingAdapter(locate_servant=self._locate, limits=limits)
+        super().__init__(
+            host=host,
+            port=port,
+            threads=0,
+            advertised_host=advertised_host,
+            advertised_port=advertised_port,
+            limits=limits,
+            code_sets=code_sets,
+            tls=tls,
+            adapter=self._naming,
+        )
         own = {ROOT: self._root, LOAD_BALANCING_OPTION.decode(): self._load_balancing_option}
         self._services = InitialServices(own, services_file)
         self.adapter.activate(INIT, InitialReferencesServant(self._services))
-        self._server = IIOPServer(
-            lambda: self.adapter, host=host, port=port, limits=limits, code_sets=code_sets, standing=self.adapter.standing
-        )
         self._servants: NamingServants | None = None
         self._federation: Federation | None = None
         self._expiring: asyncio.TimerHandle | None = None
-
-    @property
-    def host(self) -> str:
-        """Return the address listened on."""
-        return self._server.host
-
-    @property
-    def port(self) -> int:
-        """Return the port listened on."""
-        return self._server.port
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Return the address and the port at which this machine reaches the server; it has started."""
-        host, port = self._server.address
-        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port
 
     @property
     def ior(self) -> IOR:
@@ -120,13 +111,11 @@ class NamingServer(Serving):
 
     @property
     def corbaloc(self) -> str:
-        """Return a URL of the root context."""
-        host = self._advertised_host
-        return f"corbaloc:iiop:{self._version}@{f'[{host}]' if ':' in host else host}:{self._port_told()}/{ROOT}"
-
-    def activate(self, object_key: bytes, servant: Servant) -> None:
-        """Let a servant answer for a key on the same address."""
-        self.adapter.activate(object_key, servant)
+        """Return a URL of the root context; of `ssliop` if there is no plain port."""
+        version = GIOP_1_0 if self._profile is Profile.interstage else GIOP_1_2
+        host, plain = self._advertised_host, self.port_told
+        protocol, port = ("iiop", plain) if plain else ("ssliop", self.tls_port)
+        return f"corbaloc:{protocol}:{version}@{f'[{host}]' if ':' in host else host}:{port}/{ROOT}"
 
     async def start(self) -> None:
         """Open the store and listen.
@@ -142,7 +131,7 @@ class NamingServer(Serving):
         try:
             self._servants = NamingServants(
                 store,
-                make_reference=self._make_reference,
+                make_reference=self.reference,
                 is_ours=self._is_ours,
                 seconds=lambda: int(time.time()),
                 now=time.monotonic,
@@ -151,10 +140,10 @@ class NamingServer(Serving):
                 limits=self._limits,
                 selection=self._selection,
             )
-            self.adapter.serve(self._servants.model, self._servants.rotation)
+            self._naming.serve(self._servants.model, self._servants.rotation)
             self.adapter.activate(NODE_ADMINISTRATION, NodeAdministrationServant(self._servants, self._services))
             self.adapter.activate(LOAD_BALANCING_OPTION, LoadBalancingServant(self._servants))
-            await self._server.start()
+            await super().start()
             self._expire()
         except BaseException:
             store.close()
@@ -168,12 +157,12 @@ class NamingServer(Serving):
         """
         if self._expiring is not None:
             self._expiring.cancel()
-        await self._server.stop()
+        await super().stop()
         if self._federation is not None:
             self._federation.close()
         if self._servants is not None:
             servants, self._servants = self._servants, None
-            self.adapter.serve(None)
+            self._naming.serve(None)
             await servants.commits.close()
 
     def _expire(self) -> None:
@@ -193,21 +182,18 @@ class NamingServer(Serving):
                 raise ForwardRequest(service)
         return servant
 
-    def _port_told(self) -> int:
-        return self._server.port if self._advertised_port is None else self._advertised_port
-
-    def _make_reference(self, type_id: str, object_key: bytes) -> iop.IOR:
-        components: tuple[TaggedComponent, ...] = (self._code_sets,)
-        if self._profile is Profile.interstage:
-            type_id, components = without_prefix(type_id), ()
-        body = ProfileBody(self._version, self._advertised_host, self._port_told(), object_key, components)
-        return iop.IOR(type_id, (encode_profile(body),))
+    def reference(self, repository_id: str, object_key: bytes) -> iop.IOR:
+        if self._profile is not Profile.interstage:
+            return super().reference(repository_id, object_key)
+        body = ProfileBody(GIOP_1_0, self._advertised_host, self.port_told, object_key)
+        return iop.IOR(without_prefix(repository_id), (encode_profile(body),))
 
     def _root(self) -> iop.IOR:
-        return self._make_reference(NamingContextExt.repository_id, ROOT.encode())
+        return self.reference(NamingContextExt.repository_id, ROOT.encode())
 
     def _load_balancing_option(self) -> iop.IOR:
-        return self._make_reference(LoadBalancingOption.repository_id, LOAD_BALANCING_OPTION)
+        return self.reference(LoadBalancingOption.repository_id, LOAD_BALANCING_OPTION)
 
     def _is_ours(self, host: str, port: int) -> bool:
-        return (host, port) in ((self._advertised_host, self._port_told()), (self._server.host, self._server.port))
+        told, ports = self._advertised_host, (self.port, self.tls_port)
+        return (host, port) == (told, self.port_told) or (host in (told, self.host) and port in ports)

@@ -24,6 +24,7 @@ from collections.abc import AsyncGenerator, Iterator
 from types import TracebackType
 from typing import Any, Self
 
+from iiop.endpoints import endpoints
 from iiop.exceptions import (
     NO_IMPLEMENT,
     OBJECT_NOT_EXIST,
@@ -38,7 +39,6 @@ from iiop.iop import IOR, NIL
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts
 from iiop.net.aio_client import AsyncClient
-from iiop.profile import endpoints
 from naming.interfaces import BindingIterator, NamingContextExt
 from naming.roots import with_code_sets_of
 from naming.trees import ROOT_NAME, Bound, DanglingContext, Entry, ForeignContext, Incomplete, LocalContext, Unreadable

@@ -26,7 +26,7 @@ def main() -> None:
     """Write the files."""
     with tempfile.TemporaryDirectory() as stubs, NamingServer() as server, Recorder((server.host, server.port)) as recorder:
         env = {"PYTHONPATH": str(omniidl_stubs(IDL, Path(stubs)))}
-        server.activate(b"echo", Echoing())
+        server.activate(Echoing(), b"echo")
         ior = IORBuilder(Echo.repository_id).iiop("127.0.0.1", recorder.port, key=b"echo").build()
         names = list(json.loads(run_peer([sys.executable, CHILD, "call", str(ior)], env=env)))
         requests = [message.data for message in recorder.take() if message.type == "Request"]

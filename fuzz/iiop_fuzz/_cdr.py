@@ -216,12 +216,20 @@ KNOWN: list[tuple[CDRType, Callable[[Values], SearchStrategy[Any]]]] = []
 
 
 class Values:
-    """Draw values; `depth` is how often a type may still contain itself."""
+    """Draw values.
 
-    def __init__(self, allow_nan: bool, max_size: int | None, depth: int = 3) -> None:
+    Attributes:
+        depth: how often a type may still contain itself.
+        pool: the list of objects drawn so far that may be mentioned again.
+    """
+
+    def __init__(
+        self, allow_nan: bool, max_size: int | None, depth: int = 3, pool: SearchStrategy[list[Any]] | None = None
+    ) -> None:
         self.allow_nan = allow_nan
         self.max_size = max_size
         self.depth = depth
+        self.pool = st.shared(st.builds(list[Any]), key="iiop_fuzz values") if pool is None else pool
 
     def of(self, declared: CDRType) -> SearchStrategy[Any]:
         for known, strategy in KNOWN:
@@ -234,7 +242,11 @@ class Values:
         return min(sizes, default=None)
 
     def deeper(self) -> Values:
-        return Values(self.allow_nan, self.most(2), self.depth - 1)
+        return Values(self.allow_nan, self.most(2), self.depth - 1, self.pool)
+
+    def apart(self) -> SearchStrategy[Values]:
+        """Draw what draws values of which no object is mentioned elsewhere."""
+        return st.builds(list[Any]).map(lambda pool: Values(self.allow_nan, self.max_size, self.depth, st.just(pool)))
 
 
 @functools.singledispatch
@@ -307,7 +319,7 @@ def _(declared: t.Enum, of: Values) -> SearchStrategy[Any]:
 
 @values_of.register
 def _(declared: t.Encapsulation, of: Values) -> SearchStrategy[Any]:
-    return of.of(declared.content)
+    return of.apart().flatmap(lambda apart: apart.of(declared.content))  # indirections do not leave an encapsulation
 
 
 @values_of.register

@@ -23,11 +23,12 @@ def _hosts() -> SearchStrategy[str]:
 
 
 def addresses() -> SearchStrategy[Address]:
-    """Draw one address of a URL: of IIOP (names, IPv4, IPv6) or of a protocol unknown here; not `rir:`, which stands alone."""
+    """Draw one address of a URL: of IIOP, plain or over TLS, or of a protocol unknown here; not `rir:`, which stands alone."""
     versions = st.builds(Version, st.just(1), st.integers(0, 2) | st.integers(0, 255))
-    others = st.sampled_from(["ssliop", "uiop", "atm", "x+y.z-1"])
+    others = st.sampled_from(["uiop", "atm", "x+y.z-1"])
     texts = st.text(_OTHER_TEXT, max_size=8).map(lambda text: f"t{text}")
-    return st.builds(Address, st.just("iiop"), _hosts(), PORTS, versions) | st.builds(Address, others, text=texts)
+    known = st.sampled_from(["iiop", "ssliop"])
+    return st.builds(Address, known, _hosts(), PORTS, versions) | st.builds(Address, others, text=texts)
 
 
 def corbalocs() -> SearchStrategy[Corbaloc]:

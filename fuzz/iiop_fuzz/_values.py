@@ -89,7 +89,7 @@ def _headers(declared: ValueType) -> SearchStrategy[ValueHeader | None]:
 @st.composite
 def objects(draw: st.DrawFn, declared: ValueType, of: Values) -> Any:
     """Draw a value of a value type: None, one that was drawn before, or a new one; shrinks to None."""
-    pool: list[tuple[Any, ValueType]] = draw(st.shared(st.builds(list), key="iiop_fuzz values"))
+    pool: list[tuple[Any, ValueType]] = draw(of.pool)
     candidates = [declared, *[cls.__cdr_type__ for cls in VALUE_CLASSES if declared.declared and issubclass(cls, declared.cls)]]
     types = [it for it in dict.fromkeys(candidates) if isinstance(it, ValueType) and not (it.abstract or it.custom)]
     known = [value for value, actual in pool if actual in types]

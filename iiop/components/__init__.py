@@ -30,7 +30,7 @@ from iiop.components.ft import (
 from iiop.components.java import JavaCodebase, MaxStreamFormat
 from iiop.components.messaging import POLICIES, PolicyValue, PolicyValueSeq, register_policy
 from iiop.components.ots import InvPolicy, OTSPolicy
-from iiop.components.ssl import SSL, AssociationOptions, SSLVisiBroker
+from iiop.components.ssl import SSL, AssociationOptions, SSLVisiBroker, tls_port
 from iiop.components.vendor import (
     GenericIOPProfile,
     GenericSSL,
@@ -92,4 +92,5 @@ __all__ = [
     "TransportAddress",
     "UIPMC_ProfileBody",
     "register_policy",
+    "tls_port",
 ]

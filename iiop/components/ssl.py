@@ -13,7 +13,7 @@ from typing import Annotated
 from iiop.cdr import ULong, UShort
 from iiop.iop import ComponentId, register_component
 
-__all__ = ["SSL", "AssociationOptions", "SSLVisiBroker"]
+__all__ = ["SSL", "AssociationOptions", "SSLVisiBroker", "tls_port"]
 
 
 class AssociationOptions(enum.IntFlag):
@@ -49,6 +49,23 @@ class SSLVisiBroker:
     target_supports: Annotated[int, ULong]
     target_requires: Annotated[int, ULong]
     port: Annotated[int, UShort]
+
+
+def tls_port(port: int, *, required: bool = False, client_certificate: bool = False) -> SSL:
+    """Return what a server says of the port where it speaks TLS.
+
+    Args:
+        port: 1 to 65535.
+        required: it is reached by TLS only; the plain addresses of the profile do not count.
+        client_certificate: it asks clients for certificates.
+    """
+    option = AssociationOptions
+    requires = option.Integrity | option.Confidentiality
+    supports = requires | option.DetectReplay | option.DetectMisordering | option.EstablishTrustInTarget
+    trusted = option.EstablishTrustInClient if client_certificate else option(0)
+    if required:
+        return SSL(supports | trusted, requires | trusted, port)
+    return SSL(supports | trusted | option.NoProtection, option.NoProtection, port)
 
 
 register_component(ComponentId.TAG_SSL_SEC_TRANS, SSL, SSLVisiBroker)

@@ -1,4 +1,6 @@
-"""Code sets of one connection: what a client says of them, what a server makes of it, and how characters travel then.
+"""What a client tells a server of a connection with its first requests: code sets, and that it may be called itself.
+
+Here is also what a server makes of code sets, and how characters travel then.
 
 It must not know which code sets are best (`iiop.cdr.code_sets.negotiate` does), nor how they are written (`iiop.cdr.speech`).
 Where a connection goes both ways, requests of the server are in the code sets that its client chose.
@@ -16,7 +18,7 @@ from iiop.connection.states import Role
 from iiop.exceptions.errors import DecodeError
 from iiop.giop.messages import Reply, Request
 from iiop.iop import SERVICE_CONTEXTS, ServiceContext, ServiceId
-from iiop.profile import CodeSetComponent, CodeSetComponentInfo, CodeSetContext, Version
+from iiop.profile import BiDirIIOPServiceContext, CodeSetComponent, CodeSetComponentInfo, CodeSetContext, Version
 
 __all__ = ["Agreement"]
 
@@ -28,7 +30,7 @@ class Agreement:
 
     Attributes:
         speeches: how messages carry characters, by minor version of GIOP.
-        announces: requests are still to tell the code sets: no reply has shown that the server knows them.
+        announces: requests are still to tell the server: no reply has shown that it knows.
     """
 
     def __init__(self, role: Role, agreed: Negotiated | None, code_sets: CodeSetComponentInfo) -> None:
@@ -37,21 +39,32 @@ class Agreement:
         self.speeches = server_speeches(None) if self._listens else client_speeches(agreed)
         self.announces = not self._listens and agreed is not None
         self._code_sets = code_sets
+        self._offer: bytes | None = None
 
     def speech(self, version: Version) -> Speech:
         """Return how messages of a version of GIOP carry characters."""
         return self.speeches[version.minor]
 
+    def offer(self, offer: BiDirIIOPServiceContext) -> None:
+        """Tell the server that it may send requests, too, from now on."""
+        self._offer = SERVICE_CONTEXTS.encode(ServiceId.BI_DIR_IIOP, offer)
+        self.announces = True
+
     def announced(self, request: Request) -> Request:
         """Return a request as it is to be sent: with a CodeSets context until a reply shows that the server has heard one.
 
         It may overtake another in a server that runs them at the same time. A context that it has already is left alone; GIOP 1.0
-        has no choice, and no context.
+        has no choice, and no context. An offer goes with requests of GIOP 1.2.
         """
-        if not self.announces or self.agreed is None or not request.version.minor or _context(request) is not None:
+        if not self.announces or not request.version.minor:
             return request
-        context = SERVICE_CONTEXTS.encode(ServiceId.CodeSets, CodeSetContext(*self.agreed))
-        return replace(request, service_context=(*request.service_context, ServiceContext(ServiceId.CodeSets, context)))
+        contexts = request.service_context
+        if self.agreed is not None and _context(request) is None:
+            octets = SERVICE_CONTEXTS.encode(ServiceId.CodeSets, CodeSetContext(*self.agreed))
+            contexts = (*contexts, ServiceContext(ServiceId.CodeSets, octets))
+        if self._offer is not None and request.version.minor > 1:
+            contexts = (*contexts, ServiceContext(ServiceId.BI_DIR_IIOP, self._offer))
+        return replace(request, service_context=contexts)
 
     def hear(self, message: Request | Reply) -> None:
         """Note what a message says of code sets, and let its body be read accordingly.

@@ -161,6 +161,15 @@ class Connection:
         """Return how messages of a version of GIOP carry characters, for `Body.of`."""
         return self._agreement.speech(version)
 
+    def offer(self, listen_points: tuple[ListenPoint, ...]) -> None:
+        """Let the server send requests too, as a client: requests of GIOP 1.2 tell it so until it has answered one.
+
+        Args:
+            listen_points: what references to objects of ours name as their address.
+        """
+        self._may_open = True
+        self._agreement.offer(BiDirIIOPServiceContext(listen_points))
+
     def next_request_id(self) -> int:
         """Return an id that no outstanding request of ours has: a client's are even, a server's odd."""
         while True:
@@ -235,6 +244,8 @@ class Connection:
         if version.major != 1 or version.minor > 2 or not self._may_send[version.minor][kind]:
             raise LocalProtocolError(f"a {self.role.value} sends no {kind.name} in GIOP {version}")
         expects_answer = False
+        if isinstance(message, Request):
+            message = self._agreement.announced(message)
         if isinstance(message, (Reply, LocateReply)):
             self._check_answer(message)
         elif isinstance(message, (Request, LocateRequest)):
@@ -247,7 +258,7 @@ class Connection:
             offered = self._offered(message) if self._may_open and self.role is Role.CLIENT else None
         except DecodeError as error:
             raise EncodeError(f"BI_DIR_IIOP context: {error}", path="service_context") from error
-        octets = encode(self._agreement.announced(message) if isinstance(message, Request) else message)
+        octets = encode(message)
         if self._fragment_size is not None and kind in FRAGMENTABLE[message.version]:
             octets = b"".join(split(octets, message.version, self._fragment_size))
         if offered is not None:
@@ -279,7 +290,8 @@ class Connection:
             or request_id in ours.cancelled
             or len(ours.waiting) >= ours.most
         ):
-            request = prepared.request(self.next_request_id(), arguments)
+            speech = self.speech(prepared.version) if self.role is Role.SERVER else None
+            request = prepared.request(self.next_request_id(), arguments, speech)
             return request.request_id, self.send(request)
         octets = prepared.octets(request_id, arguments)
         self._next_id = (request_id + 2) & 0xFFFFFFFF

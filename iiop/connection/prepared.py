@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 from iiop.cdr import ByteOrder, Codec, Octet, codec
+from iiop.cdr.speech import PLAIN, Speech
 from iiop.giop.header import HEADER_SIZE
 from iiop.giop.messages import EMPTY, GIOP_1_0, GIOP_1_1, GIOP_1_2, NATIVE, Body, Reply, Request
 from iiop.giop.wire import encode
@@ -39,6 +40,7 @@ class PreparedRequest:
     Args:
         request: what all have in common, without service contexts; its id and body do not count.
         arguments: codec of the body.
+        speech: how characters travel.
 
     Attributes:
         version: of GIOP.
@@ -49,21 +51,23 @@ class PreparedRequest:
         LocalProtocolError: the request cannot be said in its version.
     """
 
-    __slots__ = ("_bare", "_codec", "_head", "_order", "_put", "_request", "response_expected", "version")
+    __slots__ = ("_bare", "_codec", "_declared", "_head", "_order", "_put", "_request", "response_expected", "version")
 
-    def __init__(self, request: Request, arguments: Codec) -> None:
+    def __init__(self, request: Request, arguments: Codec, speech: Speech = PLAIN) -> None:
         self.version = request.version
         self.response_expected = request.response_expected
         self._request = replace(request, request_id=0, service_context=(), body=EMPTY)
-        self._codec = arguments
+        self._declared = arguments
+        self._codec = arguments.spoken(speech)
         self._order = request.byte_order
         self._bare = encode(self._request)
         self._head = encode(replace(self._request, body=Body.of(_OCTET, 0)))[:-1]
         self._put = _size_and_id(request.version.minor, request.byte_order).pack_into
 
-    def request(self, request_id: int, arguments: Any) -> Request:
-        """Return the request as a message."""
-        return replace(self._request, request_id=request_id, body=Body.of(self._codec, arguments))
+    def request(self, request_id: int, arguments: Any, speech: Speech | None = None) -> Request:
+        """Return the request as a message, in another speech perhaps."""
+        codec = self._codec if speech is None else self._declared.spoken(speech)
+        return replace(self._request, request_id=request_id, body=Body.of(codec, arguments))
 
     def octets(self, request_id: int, arguments: Any) -> bytearray:
         """Return the request as `encode` would write it.

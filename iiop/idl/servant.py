@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, ClassVar
 
 from iiop.cdr.code_sets import NO_CODE_SET
+from iiop.connection import StandingAnswers
 from iiop.exceptions import (
     BAD_OPERATION,
     CODESET_INCOMPATIBLE,
@@ -46,7 +47,7 @@ from iiop.iop import IOR, IOR_CODEC, NIL, ProfileId, TaggedProfile
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.profile import decode_profile
 
-__all__ = ["ForwardRequest", "ObjectAdapter", "Servant", "object_key_of"]
+__all__ = ["CarryOut", "ForwardRequest", "ObjectAdapter", "Servant", "carry_out", "object_key_of"]
 
 log = logging.getLogger("iiop.servant")
 
@@ -113,18 +114,26 @@ class ForwardRequest(Exception):
         self.forward_reference = forward_reference
 
 
+CarryOut = Callable[[Servant, Operation, Request, Limits], Reply | Awaitable[Reply]]
+
+
 class ObjectAdapter:
     """Map object keys to servants, and requests to replies.
 
     Attributes:
         locate_servant: asked for keys that are not in the map; returns a servant or None. A Naming Service finds its contexts so.
             It may raise ForwardRequest: then the client is told to go there.
+        carry_out: calls the servant, as the function of that name does, perhaps elsewhere (`iiop.net.servants`).
+        standing: answers that may be given again without asking, for the server.
     """
+
+    standing: StandingAnswers | None = None
 
     def __init__(
         self, *, locate_servant: Callable[[bytes], Servant | None] | None = None, limits: Limits = DEFAULT_LIMITS
     ) -> None:
         self._servants: dict[bytes, Servant] = {}
+        self.carry_out: CarryOut = carry_out
         self.locate_servant = locate_servant
         self._limits = limits
 
@@ -194,21 +203,26 @@ class ObjectAdapter:
         operation = servant.interface.operations().get(request.operation)
         if operation is None:
             raise BAD_OPERATION(OMG_UNKNOWN_OPERATION, _NO)
-        arguments = self._arguments(operation, request)
-        try:
-            result = getattr(servant, operation.method)(*arguments)
-            if hasattr(result, "__await__"):
-                return _ReplyLater(result, servant, operation, request)
-            return _reply(request, ReplyStatus.NO_EXCEPTION, operation.results_body(result, request.body.speech))
-        except Exception as error:
-            return _reply_raised(error, servant, operation, request)
+        return self.carry_out(servant, operation, request, self._limits)
 
-    def _arguments(self, operation: Operation, request: Request) -> tuple[Any, ...]:
-        try:
-            values: tuple[Any, ...] = request.body.decode(operation.arguments, limits=self._limits)
-        except DecodeError as error:
-            raise refusal(error, _NO) from error
-        return values
+
+def carry_out(servant: Servant, operation: Operation, request: Request, limits: Limits) -> Reply | Awaitable[Reply]:
+    """Call the method of a servant and return the reply, or an awaitable of it if the method returns one.
+
+    Raises:
+        SystemException: the arguments cannot be read, or the servant raised it.
+    """
+    try:
+        arguments: tuple[Any, ...] = request.body.decode(operation.arguments, limits=limits)
+    except DecodeError as error:
+        raise refusal(error, _NO) from error
+    try:
+        result = getattr(servant, operation.method)(*arguments)
+        if hasattr(result, "__await__"):
+            return _ReplyLater(result, servant, operation, request)
+        return _reply(request, ReplyStatus.NO_EXCEPTION, operation.results_body(result, request.body.speech))
+    except Exception as error:
+        return _reply_raised(error, servant, operation, request)
 
 
 class _ReplyLater:

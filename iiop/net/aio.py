@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
@@ -23,17 +24,40 @@ from iiop.exceptions import (
     LocalProtocolError,
     RemoteProtocolError,
 )
-from iiop.giop.messages import GIOP_1_0, Body, CloseConnection, LocateReply, LocateRequest, MessageError, Reply, Request
+from iiop.giop.messages import (
+    GIOP_1_0,
+    Body,
+    CancelRequest,
+    CloseConnection,
+    LocateReply,
+    LocateRequest,
+    MessageError,
+    Reply,
+    Request,
+)
 from iiop.giop.wire import encode
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts, map_host
-from iiop.profile import Version
+from iiop.net.answering import Adapter, Answering
+from iiop.net.answering import Answer as AnswerTo
+from iiop.net.tls import before_any_request, explained
+from iiop.net.tls_transport import TLSTransport
+from iiop.profile import ListenPoint, Version
 
 __all__ = ["AsyncConnection"]
 
 _NO, _MAYBE = CompletionStatus.COMPLETED_NO, CompletionStatus.COMPLETED_MAYBE
 _OPEN = ConnectionState.OPEN
 Waiting = asyncio.Future[Any]
+
+
+async def _greeted(transport: TLSTransport) -> None:
+    """Wait for the handshake; if it is not waited for any more, there is no connection."""
+    try:
+        await transport.greeted
+    except BaseException:
+        transport.abort()
+        raise
 
 
 class AsyncConnection(asyncio.Protocol):
@@ -45,6 +69,7 @@ class AsyncConnection(asyncio.Protocol):
             requests were cut off by it.
         limits: what the server may make us hold.
         agreed, fragment_size: see `Connection`.
+        connection: one that another has made, and whose octets it reads; None for one of our own.
     """
 
     def __init__(
@@ -55,10 +80,12 @@ class AsyncConnection(asyncio.Protocol):
         limits: Limits = DEFAULT_LIMITS,
         agreed: Negotiated | None = None,
         fragment_size: int | None = None,
+        connection: Connection | None = None,
     ) -> None:
         self.peer = peer
         self._lost = lost
-        self._connection = Connection(Role.CLIENT, limits=limits, agreed=agreed, fragment_size=fragment_size)
+        self._connection = connection or Connection(Role.CLIENT, limits=limits, agreed=agreed, fragment_size=fragment_size)
+        self._answering: Answering | None = None
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[int, Waiting] = {}
         self._due: dict[int, tuple[float, Version]] = {}
@@ -85,26 +112,28 @@ class AsyncConnection(asyncio.Protocol):
         agreed: Negotiated | None = None,
         fragment_size: int | None = None,
         keep_alive: bool = False,
+        tls: ssl.SSLContext | None = None,
     ) -> AsyncConnection:
-        """Connect within `timeout` seconds; names are looked up in `hosts` first.
+        """Connect within `timeout` seconds, handshake included; names are looked up in `hosts` first.
 
         Args:
             keep_alive: let TCP ask a silent server from time to time whether it is there.
+            tls: see `BlockingConnection.connect`.
 
         Raises:
-            ConnectFailed: refused, unreachable, unknown name, or too late.
+            ConnectFailed: refused, unreachable, unknown name, too late, or no TLS that the context allows.
         """
         peer = f"{host}:{port}"
         loop = asyncio.get_running_loop()
+        connection = cls(peer, lost=lost, limits=limits, agreed=agreed, fragment_size=fragment_size)
         try:
+            protocol = connection if tls is None else TLSTransport(connection, tls, host)
             async with asyncio.timeout(timeout):
-                transport, connection = await loop.create_connection(
-                    lambda: cls(peer, lost=lost, limits=limits, agreed=agreed, fragment_size=fragment_size),
-                    map_host(hosts or {}, host),
-                    port,
-                )
-        except (OSError, UnicodeError) as error:
-            raise ConnectFailed(f"cannot connect to {peer}: {error or 'no answer in time'}") from error
+                transport, _ = await loop.create_connection(lambda: protocol, map_host(hosts or {}, host), port)
+                if isinstance(protocol, TLSTransport):
+                    await _greeted(protocol)
+        except (OSError, ValueError) as error:
+            raise ConnectFailed(f"cannot connect to {peer}: {explained(error)}") from error
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, keep_alive)
         return connection
 
@@ -122,6 +151,19 @@ class AsyncConnection(asyncio.Protocol):
     def is_worthless(self) -> bool:
         """Tell whether it has ended, or a reply was waited for in vain and nothing has ever come."""
         return not self.is_open or (self._silent and not self._heard)
+
+    def serve(self, adapter: Adapter, point: ListenPoint, oneways: set[asyncio.Future[AnswerTo]]) -> None:
+        """Let the server send requests too, from our next request on, for objects whose references name a listen point."""
+        self._connection.offer((point,))
+        self._answering = Answering(
+            self._connection,
+            adapter,
+            self.peer,
+            write=self._write,
+            settled=lambda: None,
+            broken=self.close,
+            oneways=oneways,
+        )
 
     def speech(self, version: Version) -> Speech:
         """Return how messages of a version of GIOP carry characters."""
@@ -236,8 +278,9 @@ class AsyncConnection(asyncio.Protocol):
         """End the connection in order; what still waits has run or not, nobody knows."""
         if self._reason is None:
             self._lost = None
-            with contextlib.suppress(LocalProtocolError):  # before GIOP 1.2 a client just goes
-                self._write(self._connection.send(CloseConnection(self._version)))
+            if not self._connection.unanswered:  # these have begun
+                with contextlib.suppress(LocalProtocolError):  # before GIOP 1.2 a client just goes
+                    self._write(self._connection.send(CloseConnection(self._version)))
             self._end(ConnectionLost(f"connection to {self.peer} closed by us", completed=_MAYBE))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -258,7 +301,7 @@ class AsyncConnection(asyncio.Protocol):
                 future.set_result(body)
         try:
             while self._connection.has_unread and (event := self._connection.next_event()) is not NEED_DATA:
-                self._take(event)
+                self.take(event)
         except RemoteProtocolError as error:
             if error.response is not None:
                 self._write(encode(error.response))
@@ -268,13 +311,18 @@ class AsyncConnection(asyncio.Protocol):
         self._end(ConnectionLost(f"{self.peer} ended the connection without a reply", completed=_MAYBE))
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._end(ConnectionLost(f"connection to {self.peer} broke: {error or 'closed'}", completed=_MAYBE))
+        completed = _NO if not self._heard and before_any_request(error) else _MAYBE
+        reason = "closed" if error is None else explained(error)
+        self._end(ConnectionLost(f"connection to {self.peer} broke: {reason}", completed=completed))
 
-    def _take(self, event: Event) -> None:
+    def take(self, event: Event) -> None:
+        """Give whoever it is for what has arrived."""
         if isinstance(event, Reply | LocateReply):
             waiting = self._waiting.pop(event.request_id, None)
             if waiting is not None and not waiting.done():
                 waiting.set_result(event)
+        elif self._answering is not None and isinstance(event, (Request, LocateRequest, CancelRequest)):
+            self._write(self._answering.answer(event))
         elif isinstance(event, CloseConnection):
             self._end(ConnectionLost(f"{self.peer} closed the connection in order", completed=_NO))
         elif isinstance(event, MessageError):
@@ -290,6 +338,8 @@ class AsyncConnection(asyncio.Protocol):
         if not self._waiting:
             reason.completed = _NO
         self._reason = reason
+        if self._answering is not None:
+            self._answering.end()
         self._writable.set()
         self._flush()
         if self._alarm is not None:

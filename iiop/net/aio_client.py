@@ -10,9 +10,11 @@ import functools
 import random
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
+from ssl import SSLContext
 from typing import Any, TypeVar
 
 from iiop.cdr.code_sets import negotiate
+from iiop.endpoints import Endpoint, endpoints
 from iiop.exceptions import (
     CODESET_INCOMPATIBLE,
     CompletionStatus,
@@ -36,14 +38,16 @@ from iiop.failover import (
     reporter,
 )
 from iiop.giop.messages import Body, Reply, ReplyStatus
-from iiop.idl import AsyncInterface, Operation
+from iiop.idl import AsyncInterface, Operation, Servant
 from iiop.iop import IOR
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts
 from iiop.net.aio_pool import AsyncLine, AsyncPool
+from iiop.net.objects import CallbackObjects
 from iiop.net.pool import CONNECTIONS
 from iiop.net.route import FORWARDS, ROUTES, Route, forward_target, giop_version
-from iiop.profile import CodeSetComponentInfo, Endpoint, code_sets_of_clients, endpoints
+from iiop.net.tls import Security
+from iiop.profile import CodeSetComponentInfo, code_sets_of_clients
 
 __all__ = ["AsyncClient"]
 
@@ -62,7 +66,8 @@ class AsyncClient:
             that can be acquired again (`iiop.net.aio_reference`).
         limits: what a server may make us hold.
         seed: of the jitter of waits; None for one that differs.
-        code_sets, connections, fragment_size, keep_alive, on_event: see `iiop.net.client.Client`.
+        code_sets, connections, fragment_size, keep_alive, on_event, ssl, allow_plain: see `iiop.net.client.Client`.
+        pool: gives connections; None for one made of `hosts`, `limits`, `connections`, `fragment_size`, `keep_alive` and `ssl`.
     """
 
     def __init__(
@@ -77,13 +82,23 @@ class AsyncClient:
         fragment_size: int | None = None,
         keep_alive: bool = False,
         on_event: Observer | None = None,
+        ssl: SSLContext | bool = False,
+        allow_plain: bool = False,
+        pool: AsyncPool | None = None,
     ) -> None:
         self.policy = policy
         self.report = reporter(on_event)
         self.limits = limits
-        self._pool = AsyncPool(
-            hosts=hosts, limits=limits, connections=connections, fragment_size=fragment_size, keep_alive=keep_alive
+        self._security = Security.of(ssl, allow_plain=allow_plain)
+        self._pool = pool or AsyncPool(
+            hosts=hosts,
+            limits=limits,
+            connections=connections,
+            fragment_size=fragment_size,
+            keep_alive=keep_alive,
+            security=self._security,
         )
+        self._objects: CallbackObjects | None = None
         self._random = random.Random(seed)
         self._negotiate = functools.lru_cache(maxsize=256)(functools.partial(negotiate, code_sets or code_sets_of_clients()))
         self._routes = functools.lru_cache(maxsize=ROUTES)(self._make_route)
@@ -101,6 +116,34 @@ class AsyncClient:
             interface: of the object, as `Bank.AccountAsync`.
         """
         return interface(_Bound(self, reference))
+
+    def endpoints(self, reference: IOR) -> tuple[Endpoint, ...]:
+        """Return the addresses of a reference that this client tries, in order."""
+        return self._security.usable(endpoints(reference, self.limits))
+
+    def activate(self, servant: Servant, object_key: bytes | None = None) -> IOR:
+        """Let a servant be called by servers over the connections of this client, and return a reference to give them.
+
+        A server can use it that takes offers to go both ways, once it has had a request of ours, for as long as the connection
+        lasts. The servant runs in the event loop.
+
+        Args:
+            servant, object_key: see `Server.activate`.
+        """
+        if self._objects is None:
+            self._objects = CallbackObjects(self.limits)
+            self._pool.serve(self._objects)
+        return self._objects.activate(servant, object_key)
+
+    def deactivate(self, reference: IOR) -> None:
+        """Let a servant be called no more.
+
+        Raises:
+            KeyError: nothing was activated that has this reference.
+        """
+        if self._objects is None:
+            raise KeyError(reference)
+        self._objects.deactivate(reference)
 
     def jitter(self) -> float:
         """Return a number from 0 to below 1."""
@@ -126,7 +169,7 @@ class AsyncClient:
         """
 
         async def again(step: Reacquire) -> tuple[Endpoint, ...]:
-            return endpoints(reference, self.limits)
+            return self.endpoints(reference)
 
         return self.drive(self._openings(reference, policy), operation, arguments, again)
 
@@ -182,7 +225,7 @@ class AsyncClient:
 
     def _open(self, reference: IOR, policy: FailoverPolicy | None) -> Opening[Endpoint, Route[AsyncLine]]:
         opening = self.opening(policy or self.policy)
-        opening.learn(endpoints(reference, self.limits))
+        opening.learn(self.endpoints(reference))
         return opening
 
     def opening(self, policy: FailoverPolicy) -> Opening[Endpoint, Route[AsyncLine]]:
@@ -198,7 +241,8 @@ class AsyncClient:
     def _make_route(self, endpoint: Endpoint) -> Route[AsyncLine]:
         version = giop_version(endpoint.version)
         agreed = None if endpoint.code_sets is None else self._negotiate(endpoint.code_sets)
-        return Route(endpoint, version, agreed, self._pool.line(endpoint.host, endpoint.port, version, agreed))
+        line = self._pool.line(endpoint.host, endpoint.port, version, agreed, tls=endpoint.tls)
+        return Route(endpoint, version, agreed, line)
 
     async def _try(self, step: TryEndpoint[Endpoint], operation: Operation, arguments: tuple[Any, ...]) -> _Came:
         try:
@@ -220,7 +264,7 @@ class AsyncClient:
             if isinstance(came, IIOPError):
                 raise came
             if isinstance(came, Reply) and came.reply_status in FORWARDS:
-                targets = endpoints(forward_target(came, self.limits), self.limits)
+                targets = self.endpoints(forward_target(came, self.limits))
                 opening.follow(targets, permanently=came.reply_status is ReplyStatus.LOCATION_FORWARD_PERM)
                 invocation.forwarded(targets, now)
                 return

@@ -6,14 +6,18 @@ The twin of `iiop.net.pool`, with the same bounds. It must not know requests, no
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import weakref
+from math import inf
 
 from iiop.cdr.code_sets import Negotiated
 from iiop.exceptions import ConnectFailed
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts
 from iiop.net.aio import AsyncConnection
+from iiop.net.objects import CallbackObjects
 from iiop.net.pool import CONNECTIONS
+from iiop.net.tls import PLAIN, Security
 from iiop.profile import Version
 
 __all__ = ["AsyncLine", "AsyncPool"]
@@ -22,12 +26,13 @@ __all__ = ["AsyncLine", "AsyncPool"]
 class AsyncLine:
     """Hold the connections by which one address is spoken to in one way; see `iiop.net.pool.Line`."""
 
-    __slots__ = ("__weakref__", "agreed", "changed", "host", "loads", "opening", "port")
+    __slots__ = ("__weakref__", "agreed", "changed", "host", "loads", "opening", "port", "tls")
 
-    def __init__(self, host: str, port: int, agreed: Negotiated | None) -> None:
+    def __init__(self, host: str, port: int, agreed: Negotiated | None, *, tls: bool = False) -> None:
         self.host = host
         self.port = port
         self.agreed = agreed
+        self.tls = tls
         self.loads: dict[AsyncConnection, int] = {}
         """Calls under way, by connection, idle ones too."""
         self.opening = 0
@@ -46,21 +51,35 @@ class AsyncPool:
         connections: int = CONNECTIONS,
         fragment_size: int | None = None,
         keep_alive: bool = False,
+        security: Security = PLAIN,
     ) -> None:
         self._hosts = hosts
         self._limits = limits
         self._connections = connections
         self._fragment_size = fragment_size
         self._keep_alive = keep_alive
-        self._lines: weakref.WeakValueDictionary[tuple[str, int, Version, Negotiated | None], AsyncLine]
+        self._security = security
+        self._lines: weakref.WeakValueDictionary[tuple[str, int, Version, Negotiated | None, bool], AsyncLine]
         self._lines = weakref.WeakValueDictionary()
         self._idle: dict[AsyncConnection, tuple[AsyncLine, float]] = {}
         """Connections without a call, the one used longest ago first: whose, and since when."""
         self._closed = False
+        self._objects: CallbackObjects | None = None
 
-    def line(self, host: str, port: int, version: Version, agreed: Negotiated | None) -> AsyncLine:
+    def serve(self, objects: CallbackObjects) -> None:
+        """Let servers call objects over all connections, which are not idle any more when nobody calls over them."""
+        self._objects = objects
+        self._limits = dataclasses.replace(self._limits, idle_time=inf)
+        for line in self._lines.values():
+            for connection in line.loads:
+                self._offer(connection, objects)
+
+    def _offer(self, connection: AsyncConnection, objects: CallbackObjects) -> None:
+        connection.serve(objects.adapter, objects.point, objects.oneways)
+
+    def line(self, host: str, port: int, version: Version, agreed: Negotiated | None, *, tls: bool = False) -> AsyncLine:
         """Return the line for an address and a speech: the same one as long as anybody has it."""
-        return self._lines.setdefault((host, port, version, agreed), AsyncLine(host, port, agreed))
+        return self._lines.setdefault((host, port, version, agreed, tls), AsyncLine(host, port, agreed, tls=tls))
 
     def take(self, line: AsyncLine) -> AsyncConnection | None:
         """Return a connection for one call that there is already; None if one is to be opened."""
@@ -106,11 +125,14 @@ class AsyncPool:
                 agreed=line.agreed,
                 fragment_size=self._fragment_size,
                 keep_alive=self._keep_alive,
+                tls=self._security.context_for(f"{line.host}:{line.port}", tls=line.tls),
             )
         finally:
             line.opening -= 1
             line.changed.set()
         line.loads[connection] = 1
+        if self._objects is not None:
+            self._offer(connection, self._objects)
         return connection, False
 
     def give_back(self, line: AsyncLine, connection: AsyncConnection) -> None:

@@ -16,13 +16,13 @@ from collections.abc import Awaitable, Callable
 from math import inf
 from typing import Any, TypeVar
 
+from iiop.endpoints import Endpoint
 from iiop.exceptions import IIOPError, UserException
 from iiop.failover import FailoverPolicy, Reacquire, RefreshFailed, refresh_time
 from iiop.idl import Invoker, Operation
 from iiop.iop import IOR
 from iiop.net.aio_client import AsyncClient
 from iiop.net.aio_renewal import AsyncRenewal
-from iiop.profile import Endpoint, endpoints
 
 __all__ = ["AsyncReference", "reference"]
 
@@ -109,7 +109,7 @@ class AsyncReference:
 
     async def _find(self, timeout: float) -> tuple[Endpoint, ...]:
         acquired = self._acquire(timeout)
-        found = endpoints(await acquired if inspect.isawaitable(acquired) else acquired, self._client.limits)
+        found = self._client.endpoints(await acquired if inspect.isawaitable(acquired) else acquired)
         self._opening.learn(found)
         self._plan_refresh()
         return found

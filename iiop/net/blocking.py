@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from math import inf
 from threading import get_ident
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from iiop.cdr.code_sets import Negotiated
 from iiop.connection import NEED_DATA, Connection, EndOfStream, Event, PreparedRequest, Role
@@ -27,16 +30,22 @@ from iiop.exceptions import (
     LocalProtocolError,
     RemoteProtocolError,
 )
-from iiop.giop.messages import Body, CloseConnection, LocateReply, LocateRequest, MessageError, Reply, Request
+from iiop.giop.messages import Body, CancelRequest, CloseConnection, LocateReply, LocateRequest, MessageError, Reply, Request
 from iiop.giop.wire import encode
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts, map_host
 from iiop.net.stream import Stream, connected
+from iiop.net.tls import TLSStream, before_any_request, explained
 from iiop.profile import Version
+
+if TYPE_CHECKING:  # it needs asyncio, which most clients do not
+    from iiop.net.callbacks import Callbacks
 
 __all__ = ["Answer", "BlockingConnection"]
 
 _MAIN = threading.main_thread().ident
+_NOBODYS = -1
+"""A request id that there is not."""
 _NO, _MAYBE = CompletionStatus.COMPLETED_NO, CompletionStatus.COMPLETED_MAYBE
 
 Answer = Body | Reply
@@ -47,7 +56,7 @@ class BlockingConnection:
     """Speak GIOP with one server over one socket.
 
     Args:
-        sock: connected.
+        sock: connected; or a stream on one.
         peer: `host:port` as in the reference, for messages.
         limits: what the server may make us hold.
         agreed: see `Connection`.
@@ -56,15 +65,15 @@ class BlockingConnection:
 
     def __init__(
         self,
-        sock: socket.socket,
+        sock: socket.socket | Stream,
         peer: str,
         limits: Limits = DEFAULT_LIMITS,
         agreed: Negotiated | None = None,
         fragment_size: int | None = None,
     ) -> None:
         self.peer = peer
-        self._socket = sock
-        self._stream = Stream(sock)
+        self._stream = sock if isinstance(sock, Stream) else Stream(sock)
+        self._limits = limits
         self._connection = Connection(Role.CLIENT, limits=limits, agreed=agreed, fragment_size=fragment_size)
         self._lock = threading.Lock()
         """Held for moments, never while waiting: guards the connection, the answers and the sleepers."""
@@ -79,6 +88,10 @@ class BlockingConnection:
         self._heard = self._silent = False
         """Whether anything has ever come; whether a reply stayed out, and nothing has come since."""
         self._shared = self._retired = False
+        self._callbacks: Callbacks | None = None
+        self._reader: threading.Thread | None = None
+        self._asked: deque[Request | LocateRequest | CancelRequest] = deque()
+        """What the server asks of us, and nobody has looked at yet."""
 
     @classmethod
     def connect(
@@ -92,25 +105,34 @@ class BlockingConnection:
         agreed: Negotiated | None = None,
         fragment_size: int | None = None,
         keep_alive: bool = False,
+        tls: ssl.SSLContext | None = None,
     ) -> BlockingConnection:
-        """Connect within `timeout` seconds; names are looked up in `hosts` first.
+        """Connect within `timeout` seconds, handshake included; names are looked up in `hosts` first.
 
         The time the system's resolver takes for a name that `hosts` does not know is the one thing nobody can bound.
 
         Args:
             keep_alive: let TCP ask a silent server from time to time whether it is there.
+            tls: speak TLS by it, with a server whose certificate is for `host`, whatever `hosts` makes of that.
 
         Raises:
-            ConnectFailed: refused, unreachable, unknown name, or too late.
+            ConnectFailed: refused, unreachable, unknown name, too late, or no TLS that the context allows.
         """
-        peer = f"{host}:{port}"
+        peer, deadline = f"{host}:{port}", time.monotonic() + timeout
         try:
             sock = connected(map_host(hosts or {}, host), port, timeout)
         except (OSError, UnicodeError) as error:
             raise ConnectFailed(f"cannot connect to {peer}: {error}") from error
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, keep_alive)
-        return cls(sock, peer, limits, agreed, fragment_size)
+        try:
+            stream = Stream(sock) if tls is None else TLSStream(sock, tls, host, deadline)
+        except BaseException as error:
+            sock.close()
+            if not isinstance(error, (OSError, ValueError)):
+                raise
+            raise ConnectFailed(f"cannot connect to {peer}: {explained(error)}") from error
+        return cls(stream, peer, limits, agreed, fragment_size)
 
     @property
     def is_open(self) -> bool:
@@ -132,12 +154,49 @@ class BlockingConnection:
         This looks at what has arrived, for an orderly CloseConnection says that a request sent after it will not run, and the end
         of the stream that it would be lost: that is the difference between calling elsewhere and not knowing.
         """
-        if self._stream.has_input and self._lost is None:
+        if self._reader is None and self._stream.has_input and self._lost is None:
             try:
                 self._distribute(self._stream.receive(time.monotonic() + 1.0))
             except OSError as error:
                 self._lose(self._broken(error))
         return self.is_open
+
+    def serve(self, callbacks: Callbacks) -> None:
+        """Let the server send requests too, from our next one on; a thread waits for them from now on."""
+        with self._lock:
+            self._connection.offer((callbacks.point,))
+        self._callbacks = callbacks
+        self._reader = threading.Thread(target=self._read, args=(callbacks,), name=f"callbacks of {self.peer}", daemon=True)
+        self._reader.start()
+
+    def _read(self, callbacks: Callbacks) -> None:
+        """Wait for a reply that never comes, as others wait for theirs: so somebody receives as long as there is a connection."""
+        try:
+            self._wait(_NOBODYS, inf)
+        except OSError as error:
+            self._lose(self._broken(error))
+        finally:
+            callbacks.forget(self)
+
+    def reply(self, reply: Reply | LocateReply) -> None:
+        """Send a reply to a request of the server, if the connection has not ended meanwhile.
+
+        Raises:
+            EncodeError: a member does not fit its type.
+        """
+        deadline = time.monotonic() + self._limits.idle_time
+        try:
+            with self._lock:
+                octets = self._connection.send(reply)
+            self._acquire_sending(deadline)
+            try:
+                self._stream.send(octets, deadline)
+            finally:
+                self._sending.release()
+        except LocalProtocolError:
+            pass
+        except OSError as error:
+            self._lose(self._broken(error))
 
     def next_request_id(self) -> int:
         """Return the id of the next request on this connection."""
@@ -258,8 +317,9 @@ class BlockingConnection:
         except ConnectionLost:
             raise
         except OSError as error:
-            self._lose(self._broken(error))
-            raise ConnectionLost(f"connection to {self.peer} broke: {error}", completed=completed) from error
+            lost = self._broken(error)
+            self._lose(lost)
+            raise ConnectionLost(str(lost), completed=_NO if _NO in (completed, lost.completed) else _MAYBE) from error
         except BaseException:  # KeyboardInterrupt, which may have come while something was taken, or given back
             with contextlib.suppress(RuntimeError):  # it is not ours
                 self._sending.release()
@@ -387,11 +447,16 @@ class BlockingConnection:
                 self._answers[request_id] = answer
                 if sleepers and request_id in sleepers:
                     sleepers.pop(request_id).release()
+        while self._asked and self._callbacks is not None:
+            self._callbacks.take(self, self._asked.popleft())
 
     def _understand(self, answers: list[tuple[int, Any]]) -> None:
         """Look at what else has arrived than plain replies."""
         try:
             while (event := self._connection.next_event()) is not NEED_DATA:
+                if self._callbacks is not None and isinstance(event, (Request, LocateRequest, CancelRequest)):
+                    self._asked.append(event)
+                    continue
                 if not isinstance(event, (Reply, LocateReply)):
                     self._note_lost(self._ended_by(event))
                     return
@@ -413,7 +478,8 @@ class BlockingConnection:
         return ConnectionLost(f"{self.peer} sent a {type(event).__name__} to a client", completed=_MAYBE)
 
     def _broken(self, error: OSError) -> ConnectionLost:
-        lost = ConnectionLost(f"connection to {self.peer} broke: {error}", completed=_MAYBE)
+        completed = _NO if not self._heard and before_any_request(error) else _MAYBE
+        lost = ConnectionLost(f"connection to {self.peer} broke: {explained(error)}", completed=completed)
         lost.__cause__ = error
         return lost
 
@@ -434,4 +500,7 @@ class BlockingConnection:
         """End the connection; nobody may be calling."""
         if self._lost is None:
             self._lost = ConnectionLost(f"connection to {self.peer} closed by us", completed=_NO)
+        if self._reader is not None:
+            self._stream.shut()
+            self._reader.join()
         self._stream.close()

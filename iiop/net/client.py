@@ -14,10 +14,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
+from ssl import SSLContext
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from iiop.cdr.code_sets import Negotiated, negotiate
+from iiop.endpoints import Endpoint, endpoints
 from iiop.exceptions import (
     CODESET_INCOMPATIBLE,
     CompletionStatus,
@@ -44,12 +46,8 @@ from iiop.failover import (
     refresh_time,
     reporter,
 )
-from iiop.giop.messages import (
-    Body,
-    Reply,
-    ReplyStatus,
-)
-from iiop.idl import Interface, Invoker, Operation
+from iiop.giop.messages import Body, Reply, ReplyStatus
+from iiop.idl import Interface, Invoker, Operation, Servant
 from iiop.iop import IOR
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts
@@ -58,7 +56,12 @@ from iiop.net.pool import CONNECTIONS, ConnectionPool, Line
 from iiop.net.renewal import Renewal
 from iiop.net.route import FORWARDS, ROUTES, Route, forward_target, giop_version
 from iiop.net.sent import Sent
-from iiop.profile import CodeSetComponentInfo, Endpoint, code_sets_of_clients, endpoints
+from iiop.net.threads import THREADS
+from iiop.net.tls import Security
+from iiop.profile import CodeSetComponentInfo, code_sets_of_clients
+
+if TYPE_CHECKING:
+    from iiop.net.callbacks import Callbacks
 
 __all__ = ["Client", "Reference"]
 
@@ -81,6 +84,9 @@ class Client:
         keep_alive: let TCP ask a silent server from time to time whether it is there.
         on_event: is told every failed try, its reason, and what was done about it (`iiop.failover.events`), in the thread of
             the call; what it raises is logged, and stops no call.
+        ssl: speak TLS by this context, or by the defaults of `ssl.create_default_context` if True, which check certificate and
+            host name, the one that the reference has; a client with TLS makes no plain connection, and one without no other.
+        allow_plain: make plain connections in spite of `ssl`, behind those with TLS, to what does not require protection.
     """
 
     def __init__(
@@ -95,12 +101,22 @@ class Client:
         fragment_size: int | None = None,
         keep_alive: bool = False,
         on_event: Observer | None = None,
+        ssl: SSLContext | bool = False,
+        allow_plain: bool = False,
     ) -> None:
         self.policy = policy
         self.limits = limits
+        self.security = Security.of(ssl, allow_plain=allow_plain)
         self.pool = ConnectionPool(
-            hosts=hosts, limits=limits, connections=connections, fragment_size=fragment_size, keep_alive=keep_alive
+            hosts=hosts,
+            limits=limits,
+            connections=connections,
+            fragment_size=fragment_size,
+            keep_alive=keep_alive,
+            security=self.security,
         )
+        self._callbacks: Callbacks | None = None
+        self._activating = threading.Lock()
         self._routes = functools.lru_cache(maxsize=ROUTES)(self._make_route)
         self._negotiate = functools.lru_cache(maxsize=256)(functools.partial(negotiate, code_sets or code_sets_of_clients()))
         self._random = random.Random(seed)
@@ -113,8 +129,37 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close idle connections."""
+        """Close idle connections, and let servants be called no more."""
         self.pool.close()
+        if self._callbacks is not None:
+            self._callbacks.close(self.limits.stop_time)
+
+    def activate(self, servant: Servant, object_key: bytes | None = None) -> IOR:
+        """Let a servant be called by servers over the connections of this client, and return a reference to give them.
+
+        A server can use it that takes offers to go both ways, once it has had a request of ours, for as long as the connection
+        lasts. From now on a thread reads each connection, and servants run in `THREADS` others.
+
+        Args:
+            servant, object_key: see `Server.activate`.
+        """
+        from iiop.net.callbacks import Callbacks
+
+        with self._activating:
+            if self._callbacks is None:
+                self._callbacks = Callbacks(THREADS, self.limits)
+                self.pool.serve(self._callbacks)
+            return self._callbacks.activate(servant, object_key)
+
+    def deactivate(self, reference: IOR) -> None:
+        """Let a servant be called no more.
+
+        Raises:
+            KeyError: nothing was activated that has this reference.
+        """
+        if self._callbacks is None:
+            raise KeyError(reference)
+        self._callbacks.deactivate(reference)
 
     def stub(self, reference: IOR, interface: type[S], *, policy: FailoverPolicy | None = None, fresh: bool = False) -> S:
         """Return a stub for a reference that stays what it is: nothing is re-acquired.
@@ -125,7 +170,7 @@ class Client:
             policy: see `FailoverPolicy`; that of the client if None.
             fresh: use no connection that was used before.
         """
-        known = endpoints(reference, self.limits)
+        known = self.endpoints(reference)
         return interface(Reference(self, lambda timeout: reference, policy=policy, known=known, fresh=fresh))
 
     def reference(self, acquire: Acquire, interface: Callable[[Invoker], H], *, policy: FailoverPolicy | None = None) -> H:
@@ -138,6 +183,10 @@ class Client:
             policy: see `FailoverPolicy`; that of the client if None. Its `refresh_interval` counts here.
         """
         return interface(Reference(self, acquire, policy=policy))
+
+    def endpoints(self, reference: IOR) -> tuple[Endpoint, ...]:
+        """Return the addresses of a reference that this client tries, in order."""
+        return self.security.usable(endpoints(reference, self.limits))
 
     def jitter(self) -> float:
         """Return a number from 0 to below 1."""
@@ -168,7 +217,8 @@ class Client:
 
     def _make_route(self, endpoint: Endpoint) -> Route[Line]:
         agreed, version = self.negotiated(endpoint.code_sets), giop_version(endpoint.version)
-        return Route(endpoint, version, agreed, self.pool.line(endpoint.host, endpoint.port, version, agreed))
+        line = self.pool.line(endpoint.host, endpoint.port, version, agreed, tls=endpoint.tls)
+        return Route(endpoint, version, agreed, line)
 
     def begin(self, route: Route[Line], operation: Operation, arguments: tuple[Any, ...], timeout: float, *, fresh: bool) -> Sent:
         """Send a request to one endpoint, and leave its reply for later.
@@ -412,7 +462,7 @@ class Reference:
             if isinstance(came, IIOPError):
                 raise came
             if isinstance(came, Reply) and came.reply_status in FORWARDS:
-                targets = endpoints(forward_target(came, limits), limits)
+                targets = self._client.endpoints(forward_target(came, limits))
                 with self._lock:
                     self._opening.follow(targets, permanently=came.reply_status is ReplyStatus.LOCATION_FORWARD_PERM)
                 invocation.forwarded(targets, time.monotonic())
@@ -443,7 +493,7 @@ class Reference:
             self._client.report(RefreshFailed("", error))
 
     def _find(self, timeout: float) -> tuple[Endpoint, ...]:
-        found = endpoints(self._acquire(timeout), self._client.limits)
+        found = self._client.endpoints(self._acquire(timeout))
         self._learn(found)
         return found
 

@@ -11,13 +11,18 @@ import threading
 import time
 import weakref
 from math import inf
+from typing import TYPE_CHECKING
 
 from iiop.cdr.code_sets import Negotiated
 from iiop.exceptions import ConnectFailed
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts
 from iiop.net.blocking import BlockingConnection
+from iiop.net.tls import PLAIN, Security
 from iiop.profile import Version
+
+if TYPE_CHECKING:
+    from iiop.net.callbacks import Callbacks
 
 __all__ = ["CONNECTIONS", "ConnectionPool", "Line"]
 
@@ -26,17 +31,18 @@ CONNECTIONS = 5
 
 
 class Line:
-    """Hold the connections by which one address is spoken to in one way.
+    """Hold the connections by which one address is spoken to in one way, over TLS or not.
 
     The version of GIOP and the code sets belong to it, because omniORB settles both by the first request of a connection.
     """
 
-    __slots__ = ("__weakref__", "agreed", "host", "idle", "loads", "opening", "port")
+    __slots__ = ("__weakref__", "agreed", "host", "idle", "loads", "opening", "port", "tls")
 
-    def __init__(self, host: str, port: int, agreed: Negotiated | None) -> None:
+    def __init__(self, host: str, port: int, agreed: Negotiated | None, *, tls: bool = False) -> None:
         self.host = host
         self.port = port
         self.agreed = agreed
+        self.tls = tls
         self.idle: list[BlockingConnection] = []
         self.loads: dict[BlockingConnection, int] = {}
         """Calls under way, by connection."""
@@ -52,6 +58,7 @@ class ConnectionPool:
         connections: see `CONNECTIONS`; a call that asks for a fresh connection gets one beyond that number.
         fragment_size: see `Connection`.
         keep_alive: see `BlockingConnection.connect`.
+        security: whether TLS is spoken, and how.
     """
 
     def __init__(
@@ -62,6 +69,7 @@ class ConnectionPool:
         connections: int = CONNECTIONS,
         fragment_size: int | None = None,
         keep_alive: bool = False,
+        security: Security = PLAIN,
     ) -> None:
         self.hosts: Hosts = hosts or {}
         self._limits = limits
@@ -71,18 +79,28 @@ class ConnectionPool:
         self._connections = connections
         self._fragment_size = fragment_size
         self._keep_alive = keep_alive
-        self._lines: weakref.WeakValueDictionary[tuple[str, int, Version, Negotiated | None], Line]
+        self._security = security
+        self._lines: weakref.WeakValueDictionary[tuple[str, int, Version, Negotiated | None, bool], Line]
         self._lines = weakref.WeakValueDictionary()
         self._idle: dict[BlockingConnection, tuple[Line, float]] = {}
         """Connections without a call, the one used longest ago first: whose, and since when."""
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._closed = False
+        self._callbacks: Callbacks | None = None
 
-    def line(self, host: str, port: int, version: Version, agreed: Negotiated | None) -> Line:
+    def serve(self, callbacks: Callbacks) -> None:
+        """Let servers call over all connections, which are not idle any more when nobody calls over them."""
+        with self._lock:
+            self._callbacks, self._idle_time = callbacks, inf
+            for line in self._lines.values():
+                for connection in (*line.idle, *line.loads):
+                    connection.serve(callbacks)
+
+    def line(self, host: str, port: int, version: Version, agreed: Negotiated | None, *, tls: bool = False) -> Line:
         """Return the line for an address and a speech: the same one as long as anybody has it."""
         with self._lock:
-            return self._lines.setdefault((host, port, version, agreed), Line(host, port, agreed))
+            return self._lines.setdefault((host, port, version, agreed, tls), Line(host, port, agreed, tls=tls))
 
     def take(self, line: Line, timeout: float, *, fresh: bool = False) -> tuple[BlockingConnection, bool]:
         """Return a connection for one call, and whether it had been used before; `fresh` takes none that had.
@@ -116,6 +134,8 @@ class ConnectionPool:
             connection = self._connect(line, deadline - time.monotonic())
             with self._lock:
                 line.loads[connection] = 1
+                if self._callbacks is not None:
+                    connection.serve(self._callbacks)
             return connection, False
         finally:
             if opening:
@@ -143,6 +163,7 @@ class ConnectionPool:
             agreed=line.agreed,
             fragment_size=self._fragment_size,
             keep_alive=self._keep_alive,
+            tls=self._security.context_for(f"{line.host}:{line.port}", tls=line.tls),
         )
 
     def give_back(self, line: Line, connection: BlockingConnection) -> None:

@@ -11,6 +11,7 @@ from iiop.cdr import Short, codec
 from iiop.cdr.code_sets import Negotiated
 from iiop.cdr.speech import client_speeches
 from iiop.connection import PreparedRequest
+from iiop.endpoints import Endpoint
 from iiop.exceptions import MARSHAL, CompletionStatus, DecodeError
 from iiop.giop.messages import (
     GIOP_1_0,
@@ -28,7 +29,7 @@ from iiop.giop.messages import (
 from iiop.idl import Operation
 from iiop.iop import IOR, IOR_CODEC
 from iiop.limits import Limits
-from iiop.profile import Endpoint, ProfileBody, Version, encode_profile
+from iiop.profile import ProfileBody, Version, encode_profile
 
 __all__ = ["FORWARDS", "ROUTES", "Route", "forward_target", "giop_version"]
 
@@ -68,7 +69,7 @@ class Route(Generic[L]):
         flags = ResponseFlags.SYNC_NONE.value if operation.oneway else ResponseFlags.SYNC_WITH_TARGET.value
         request = Request(0, operation.name, self._target, flags, version=self._version)
         speech = client_speeches(self._agreed)[self._version.minor]
-        prepared = self.prepared[operation] = PreparedRequest(request, operation.arguments.spoken(speech))
+        prepared = self.prepared[operation] = PreparedRequest(request, operation.arguments, speech)
         return prepared
 
     def retarget(self, reply: Reply, limits: Limits) -> None:

@@ -5,9 +5,6 @@ runs in the event loop and must not block.
 A peer that does not read its replies is not read from either, and what it sent already is left where it is, so that what we hold
 for it stays bounded.
 
-What is refused is logged with peer and reason, once for each connection and kind of exception, and counted at its end: one
-connection cannot fill a log either.
-
 CloseConnection tells a client that what it waits for has not run, and so may be sent again. It is said only where that is true:
 while a request is being answered, nobody but the end of the server's patience ends its connection, and then without a word.
 """
@@ -16,30 +13,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import logging
-import threading
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
-from types import TracebackType
-from typing import Any, Protocol, Self, cast
+from collections.abc import Callable
+from typing import cast
 
 from iiop.connection import NEED_DATA, Connection, ConnectionState, EndOfStream, Event, Role, StandingAnswers
 from iiop.exceptions import (
-    UNKNOWN,
-    CompletionStatus,
-    EncodeError,
     LocalProtocolError,
     RemoteProtocolError,
-    SystemException,
-    refusal,
 )
 from iiop.giop.messages import (
     GIOP_1_0,
     GIOP_1_1,
     GIOP_1_2,
-    CancelRequest,
     CloseConnection,
     LocateReply,
     LocateRequest,
@@ -48,16 +35,16 @@ from iiop.giop.messages import (
     Request,
 )
 from iiop.giop.wire import encode
-from iiop.idl.servant import failure, object_key_of
 from iiop.limits import DEFAULT_LIMITS, Limits
-from iiop.net.loop import new_event_loop
-from iiop.profile import CODE_SETS_OF_SERVERS, CodeSetComponentInfo
+from iiop.net.aio import AsyncConnection
+from iiop.net.answering import Adapter, Answer, Answering
+from iiop.net.inward import Inward
+from iiop.net.tls_transport import TLSListener, listen
+from iiop.profile import CODE_SETS_OF_SERVERS, CodeSetComponentInfo, ListenPoint
 
-__all__ = ["Adapter", "IIOPServer", "ServerThread", "Serving"]
+__all__ = ["IIOPServer"]
 
 log = logging.getLogger("iiop.server")
-
-Answer = Reply | LocateReply
 
 _VERSIONS = (GIOP_1_0, GIOP_1_1, GIOP_1_2)
 
@@ -66,17 +53,6 @@ STOP_GRACE = 0.1
 
 BATCH = 64 * 1024
 """Octets of answers written at once; a transport holds about as many before it says that its peer reads too slowly."""
-
-
-class Adapter(Protocol):
-    """Answer the requests of one connection, at once or later; `iiop.idl.ObjectAdapter` is one that serves all.
-
-    A SystemException raised by `handle`, or later, becomes the reply.
-    """
-
-    def handle(self, request: Request) -> Reply | Awaitable[Reply]: ...
-
-    def locate(self, request: LocateRequest) -> LocateReply | Awaitable[LocateReply]: ...
 
 
 class _ServerProtocol(asyncio.Protocol):
@@ -90,13 +66,14 @@ class _ServerProtocol(asyncio.Protocol):
             code_sets=server.code_sets,
             standing=server.standing,
             fragment_size=server.fragment_size,
+            bidirectional=server.inward is not None,
         )
+        self._inward = server.inward
+        self._calls: AsyncConnection | None = None
+        self._points: tuple[ListenPoint, ...] | None = None
         self._transport: asyncio.Transport
         self._idle: asyncio.TimerHandle | None = None
-        self._adapter = server.new_adapter()
-        self._later: dict[int, asyncio.Future[Answer]] = {}
         self._version = GIOP_1_0
-        self._refusals: dict[str, int] = {}
         self._heard = 0.0
         self._paused = False
         self._ending = False
@@ -106,6 +83,15 @@ class _ServerProtocol(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
         address = transport.get_extra_info("peername")  # None where the peer has gone already
         self.peer = "{}:{}".format(*address[:2]) if address else "a peer that has gone"
+        self._answering = Answering(
+            self._connection,
+            self._server.new_adapter(),
+            self.peer,
+            write=self._transport.write,
+            settled=self._settled,
+            broken=self.abort,
+            oneways=self._server.oneways,
+        )
         if self._server.admit(self):
             self._heard = time.monotonic()
             self._watch(self._server.limits.idle_time)
@@ -142,73 +128,27 @@ class _ServerProtocol(asyncio.Protocol):
 
     def _answer(self, event: Event) -> bytes:
         self._heard = time.monotonic()
-        if isinstance(event, Request):
+        if isinstance(event, (Request, LocateRequest)):
             self._version = event.version
-            try:
-                answer = self._adapter.handle(event)
-            except SystemException as exception:
-                answer = self._refused(event, exception)
-            return self._settle(event, answer)
-        if isinstance(event, LocateRequest):
-            self._version = event.version
-            return self._settle(event, self._adapter.locate(event))
-        if isinstance(event, CancelRequest):
-            later = self._later.get(event.request_id)
-            if later is not None:
-                later.cancel()
+            if self._connection.listen_points is not self._points:
+                self._offered()
+        elif self._calls is not None and isinstance(event, (Reply, LocateReply)):
+            self._calls.take(event)
         elif isinstance(event, MessageError):
             log.warning("%s says that we broke GIOP", self.peer)
-        return b""
+        return self._answering.answer(event)
 
-    def _settle(self, request: Request | LocateRequest, answer: Answer | Awaitable[Answer]) -> bytes:
-        """Return the octets of an answer that is there; wait for one that is not, in a task."""
-        if not isinstance(answer, (Reply, LocateReply)):
-            later = self._later[request.request_id] = asyncio.ensure_future(answer)
-            later.add_done_callback(functools.partial(self._answered, request))
-            return b""
-        if isinstance(request, Request) and not request.response_expected:
-            return b""
-        try:
-            return self._connection.send(answer)
-        except EncodeError as error:
-            assert isinstance(request, Request)
-            exception = refusal(error, CompletionStatus.COMPLETED_YES)
-            exception.__cause__ = error
-            return self._connection.send(self._refused(request, exception))
+    def _offered(self) -> None:
+        """Let the client be called over this connection, as it says it can be."""
+        assert self._inward is not None
+        self._points = self._connection.listen_points
+        if self._calls is None:
+            self._calls = self._inward.accept(self._connection, self.peer, self._transport)
+        self._inward.offered(self._calls, self._points or ())
 
-    def _refused(self, request: Request, exception: SystemException) -> Reply:
-        """Log the first refusal of its kind, count the others, and return the reply that says it."""
-        kind = type(exception).__name__
-        self._refusals[kind] = self._refusals.get(kind, 0) + 1
-        if self._refusals[kind] == 1:
-            why = f"{exception}: {exception.__cause__}" if exception.__cause__ else exception
-            log.warning("%s: %s of %s refused: %s", self.peer, _shown(request.operation), _target(request), why)
-        return failure(request, exception)
-
-    def _answered(self, request: Request | LocateRequest, later: asyncio.Future[Answer]) -> None:
-        """Send an answer that has come; its connection may have ended meanwhile."""
-        if self._later.get(request.request_id) is later:
-            del self._later[request.request_id]
-        if not later.cancelled():
-            error = later.exception()
-            with contextlib.suppress(LocalProtocolError):
-                if error is None:
-                    self._transport.write(self._settle(request, later.result()))
-                else:
-                    self._failed(request, error)
+    def _settled(self) -> None:
         if self._ending:
             self.close()
-
-    def _failed(self, request: Request | LocateRequest, error: BaseException) -> None:
-        """Answer a request whose answer will not come; a locate request has no such answer, and ends the connection."""
-        if isinstance(request, Request) and isinstance(error, SystemException):
-            self._transport.write(self._settle(request, self._refused(request, error)))
-            return
-        log.error("answering %s of %s failed", type(request).__name__, self.peer, exc_info=error)
-        if isinstance(request, Request):
-            self._transport.write(self._settle(request, failure(request, UNKNOWN(0, CompletionStatus.COMPLETED_MAYBE))))
-        else:
-            self.abort()
 
     def eof_received(self) -> None:
         self._connection.receive_data(b"")
@@ -219,19 +159,21 @@ class _ServerProtocol(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         if self._idle is not None:
             self._idle.cancel()
-        for later in tuple(self._later.values()):
-            later.cancel()
-        for kind, count in self._refusals.items():
-            if count > 1:
-                log.warning("%s: %d requests refused with %s in all", self.peer, count, kind)
+        self._answering.end()
+        if self._inward is not None and self._calls is not None:
+            self._inward.lost(self._calls, error)
         self._server.forget(self)
 
     def pause_writing(self) -> None:
         self._paused = True
         self._transport.pause_reading()
+        if self._calls is not None:
+            self._calls.pause_writing()
 
     def resume_writing(self) -> None:
         self._paused = False
+        if self._calls is not None:
+            self._calls.resume_writing()
         if not self._ending:
             self._serve()
         if not (self._paused or self._ending or self._transport.is_closing()):
@@ -248,7 +190,7 @@ class _ServerProtocol(asyncio.Protocol):
         elif self._transport.get_write_buffer_size():
             log.warning("%s does not read its replies and is cut off", self.peer)
             self.abort()
-        elif self._connection.unanswered:
+        elif self._connection.unanswered or (self._points and not self._connection.unfinished):  # we may want to call it
             self._watch(self._server.limits.idle_time)
         else:
             if self._connection.unfinished:
@@ -277,22 +219,11 @@ class _ServerProtocol(asyncio.Protocol):
 
     def under_way(self) -> tuple[asyncio.Future[Answer], ...]:
         """Return the answers that will come later."""
-        return tuple(self._later.values())
+        return self._answering.under_way()
 
     def abort(self) -> None:
         """Close without another word."""
         self._transport.abort()
-
-
-def _target(request: Request) -> str:
-    try:
-        return _shown(object_key_of(request.target))
-    except SystemException:
-        return "an unreadable profile"
-
-
-def _shown(what: str | bytes) -> str:
-    return repr(what) if len(what) <= 64 else f"{what[:64]!r}..."
 
 
 class IIOPServer:
@@ -306,8 +237,11 @@ class IIOPServer:
         code_sets: see `Connection`; references of what is served here are to state them.
         standing: answers of the adapter's that may be given again without asking it; they are sent whole.
         fragment_size: octets from which on replies of GIOP 1.1 and 1.2 are sent in fragments; None sends them whole.
+        tls: speak TLS, on a port beside the plain one or instead of it.
+        inward: is told the connections over which clients offer to be called; None takes no such offer.
 
     Attributes:
+        port, tls_port: the plain one, and that of TLS; 0 if there is none.
         address: what is listened on, numeric once the server has started; the first, where a name has several.
     """
 
@@ -321,6 +255,8 @@ class IIOPServer:
         code_sets: CodeSetComponentInfo = CODE_SETS_OF_SERVERS,
         standing: StandingAnswers | None = None,
         fragment_size: int | None = None,
+        tls: TLSListener | None = None,
+        inward: Inward | None = None,
     ) -> None:
         self.new_adapter = new_adapter
         self.host = host
@@ -330,48 +266,56 @@ class IIOPServer:
         self.code_sets = code_sets
         self.standing = standing
         self.fragment_size = fragment_size
+        self.tls = tls
+        self.tls_port = 0 if tls is None else tls.port
+        self.inward = inward
         self._connections: set[_ServerProtocol] = set()
+        self.oneways: set[asyncio.Future[Answer]] = set()
         self._turned_away = 0
         self._stopping: asyncio.Event | None = None
-        self._listening: asyncio.Server | None = None
+        self._listening: tuple[asyncio.Server, ...] = ()
 
     async def start(self) -> None:
-        """Listen; `port` is the real one from then on.
+        """Listen; `port` and `tls_port` are the real ones from then on.
 
         Raises:
             OSError: the address is in use, is not ours, or does not exist.
         """
         self._stopping = None
-        loop = asyncio.get_running_loop()
-        self._listening = await loop.create_server(lambda: _ServerProtocol(self), self.host, self.port, backlog=1024)
-        self.address = self._listening.sockets[0].getsockname()[:2]
-        self.port = self.address[1]
+        plain, secure = await listen(lambda: _ServerProtocol(self), self.host, self.port, self.tls)
+        self._listening = tuple([listening for listening in (plain, secure) if listening is not None])
+        self.address = self._listening[0].sockets[0].getsockname()[:2]
+        self.port = 0 if plain is None else self.address[1]
+        self.tls_port = 0 if secure is None else secure.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         """Stop listening, let requests under way end, say CloseConnection on every connection, and close.
 
         Requests get `Limits.stop_time`, the rest takes `STOP_GRACE` at most; then connections that are left are cut off.
         """
-        if self._listening is None:
+        if not self._listening:
             return
         self._stopping = asyncio.Event()
         # A connection accepted just before Server.close() would stay open for ever (python/cpython#109564): let it arrive first.
-        for listener in self._listening.sockets:
+        for listener in [sock for listening in self._listening for sock in listening.sockets]:
             asyncio.get_running_loop().remove_reader(listener.fileno())
         await asyncio.sleep(0)
-        self._listening.close()
+        for listening in self._listening:
+            listening.close()
         for connection in tuple(self._connections):
             connection.close()
-        under_way = [answer for connection in self._connections for answer in connection.under_way()]
+        under_way = {answer for connection in self._connections for answer in connection.under_way()} | self.oneways
         if under_way:
             await asyncio.wait(under_way, timeout=self.limits.stop_time)
+        for oneway in tuple(self.oneways):
+            oneway.cancel()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._all_gone(), STOP_GRACE)
         for connection in tuple(self._connections):
             connection.abort()
         await self._all_gone()
-        await self._listening.wait_closed()
-        self._listening = None
+        await asyncio.gather(*[listening.wait_closed() for listening in self._listening])
+        self._listening = ()
 
     async def _all_gone(self) -> None:
         if self._connections:
@@ -400,92 +344,3 @@ class IIOPServer:
         self._connections.discard(connection)
         if self._stopping is not None and not self._connections:
             self._stopping.set()
-
-
-class ServerThread:
-    """Run something that lives in an event loop in a thread of its own, for callers that have no loop.
-
-    Args:
-        start: coroutine function that starts it; called in the loop.
-        stop: coroutine function that ends it.
-        name: of the thread.
-    """
-
-    def __init__(self, start: Callable[[], Any], stop: Callable[[], Any], name: str) -> None:
-        self._start = start
-        self._stop = stop
-        self._loop = new_event_loop()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        try:
-            self._loop.run_forever()
-        finally:
-            self._loop.run_until_complete(_end_tasks())
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-            self._loop.close()
-
-    def call(self, coroutine: Any) -> Any:
-        """Run a coroutine in the loop and return its result."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
-
-    def __enter__(self) -> ServerThread:
-        self._thread.start()
-        try:
-            self.call(self._start())
-        except BaseException:
-            self._end()
-            raise
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        try:
-            self.call(self._stop())
-        finally:
-            self._end()
-
-    def _end(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-
-
-class Serving(ABC):
-    """Stand above what serves until it is told to stop.
-
-    `async with` runs it in the caller's event loop, `with` in a thread of its own.
-    """
-
-    _thread: ServerThread | None = None
-
-    @abstractmethod
-    async def start(self) -> None:
-        """Begin to serve."""
-
-    @abstractmethod
-    async def stop(self) -> None:
-        """End whatever `start` began."""
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self.stop()
-
-    def __enter__(self) -> Self:
-        self._thread = ServerThread(self.start, self.stop, type(self).__name__)
-        self._thread.__enter__()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        assert self._thread is not None
-        self._thread.__exit__(kind, error, trace)
-
-
-async def _end_tasks() -> None:
-    """Cancel what still runs in the loop, such as the acceptance of a connection that came with the end."""
-    tasks = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -98,7 +98,7 @@ service = NameService("127.0.0.1:1")
 def make(text):
     return service.client.reference(lambda timeout: None, Interface)
 def learn(stub, text):
-    from iiop.profile import endpoints
+    from iiop.endpoints import endpoints
     stub._invoker._learn(endpoints(IOR.from_string(text)))
 def held(text):
     stub = make(text)

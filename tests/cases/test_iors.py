@@ -81,7 +81,7 @@ READ = [
     Case(
         name="IOR/port 0",
         given=ior(BYTE_ORDER, TYPE_ID, ONE, IIOP, sized("00 010000 00000002 6800 0000 00000001 6b")),
-        endpoints=("h:0",),
+        endpoints=(),
     ),
     Case(
         name="IOR/empty host",
@@ -101,6 +101,7 @@ READ = [
             IIOP,
             sized(f"{BODY_1_2} {ONE} 00000014 0000000e 00 000000 00000006 00000046 1f90"),
         ),
+        endpoints=("h:8080 (TLS)",),
     ),
     Case(
         name="IOR/component length beyond the profile",

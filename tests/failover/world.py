@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from iiop.endpoints import Endpoint
 from iiop.exceptions import (
     COMM_FAILURE,
     INV_OBJREF,
@@ -41,7 +42,6 @@ from iiop.failover import (
     TryEndpoint,
     Wait,
 )
-from iiop.profile import Endpoint
 from naming.roots import Questions
 
 NO, YES, MAYBE = CompletionStatus.COMPLETED_NO, CompletionStatus.COMPLETED_YES, CompletionStatus.COMPLETED_MAYBE

@@ -8,9 +8,9 @@ import signal
 import sys
 from typing import Any
 
-from iiop.idl import ObjectAdapter, Servant
-from iiop.net.server import IIOPServer
-from ior import IORBuilder
+from iiop.idl import Servant
+from iiop.net.servants import Server
+from ior import IOR
 from tests.interop import bank
 
 
@@ -41,12 +41,9 @@ class Account(Servant):
 
 
 async def main() -> None:
-    adapter = ObjectAdapter()
-    adapter.activate(b"account", Account(int(sys.argv[1])))
-    server = IIOPServer(lambda: adapter)
-    await server.start()
-    print(IORBuilder(bank.Account.repository_id).iiop(server.host, server.port, key=b"account").build(), flush=True)
-    await asyncio.get_running_loop().create_future()
+    async with Server(threads=0) as server:
+        print(IOR.from_iop(server.activate(Account(int(sys.argv[1])))), flush=True)
+        await asyncio.get_running_loop().create_future()
 
 
 if __name__ == "__main__":

@@ -180,7 +180,7 @@ def test_an_omniorbpy_client_speaks_what_our_server_has(stubs: Path, native: str
             NamingServer() if code_sets is None else NamingServer(code_sets=code_sets) as server,
             OmniClient("-ORBnativeCharCodeSet", native) as client,
         ):
-            server.activate(b"echo", EchoServant())
+            server.activate(EchoServant(), b"echo")
             body = decode_profile(server.ior.profiles[0].profile_data)
             body = ProfileBody(body.iiop_version, body.host, body.port, b"echo", body.components)
             reference = IOR.from_iop(iop.IOR(Echo.repository_id, (encode_profile(body),)))

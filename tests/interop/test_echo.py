@@ -18,15 +18,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iiop.cdr import codec
+from iiop.cdr.code_sets import ISO_8859_1, UTF_8, UTF_16
 from iiop.cdr.wide import WChar
 from iiop.failover import FailoverPolicy
 from iiop.giop.messages import GIOP_1_0, GIOP_1_1, GIOP_1_2
-from iiop.idl import ObjectAdapter
 from iiop.net.client import Client
-from iiop.net.server import IIOPServer, ServerThread
-from iiop.profile import Version
+from iiop.net.servants import Server
+from iiop.profile import CodeSetComponent, CodeSetComponentInfo, Version
 from iiop_fuzz import strategies as iiop_st
-from ior import IOR, IIOPProfile, IORBuilder
+from ior import IOR, IIOPProfile
 from tests.interop.echo_types import ANY, TYPES, WIDE, Bare, Echo, EchoServant, Overdrawn
 from tests.interop.echo_values import UNUSUAL
 from tests.peers import PeerProcess, omniidl_stubs
@@ -34,6 +34,8 @@ from tests.peers import PeerProcess, omniidl_stubs
 HERE = Path(__file__).parent
 PATIENCE = 20.0
 POLICY = FailoverPolicy(rounds=1, refresh_interval=None)
+LATIN_1 = CodeSetComponentInfo(CodeSetComponent(ISO_8859_1, (UTF_8,)), CodeSetComponent(UTF_16, ()))
+"""Of servers that are sent every `char` there is; most of them are no one octet in UTF-8."""
 VERSIONS = (GIOP_1_0, GIOP_1_1, GIOP_1_2)
 
 
@@ -60,17 +62,15 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("echo")
     path = omniidl_stubs(HERE / "echo.idl", folder)
     args: list[str | Path] = [sys.executable, "-P", HERE / "echo_peer.py", "-ORBendPoint", "giop:tcp:127.0.0.1:"]
-    servant, adapter = EchoServant(), ObjectAdapter()
-    adapter.activate(b"echo", servant)
-    server = IIOPServer(lambda: adapter)
+    servant = EchoServant()
     with (
         Client(policy=POLICY) as client,
         PeerProcess(args, folder / "peer.log", {"PYTHONPATH": str(path)}) as process,
-        ServerThread(server.start, server.stop, "echo server"),
+        Server(code_sets=LATIN_1) as server,
     ):
         match = process.wait_line("(IOR:[0-9a-f]+) (IOR:[0-9a-f]+) (IOR:[0-9a-f]+) (IOR:[0-9a-f]+)")
         theirs, *relays = [IOR.from_string(text) for text in match.groups()]
-        ours = IORBuilder(Echo.repository_id).iiop(server.host, server.port, key=b"echo").code_sets().build()
+        ours = IOR.from_iop(server.activate(servant))
         echo: dict[Version, Echo] = {}
         relay: dict[Version, Echo] = {}
         for version, reference in zip(VERSIONS, relays, strict=True):

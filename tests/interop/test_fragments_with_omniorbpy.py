@@ -9,11 +9,10 @@ import pytest
 
 from iiop.failover import FailoverPolicy
 from iiop.giop.messages import GIOP_1_1, GIOP_1_2
-from iiop.idl import ObjectAdapter
 from iiop.net.client import Client
-from iiop.net.server import IIOPServer, ServerThread
+from iiop.net.servants import Server
 from iiop.profile import Version
-from ior import IOR, IORBuilder
+from ior import IOR
 from tests.interop.echo_types import Echo, EchoServant
 from tests.interop.test_echo import as_version
 from tests.peers import PeerProcess, omniidl_stubs
@@ -26,16 +25,13 @@ def test_there_and_back_in_fragments(tmp_path: Path, size: int) -> None:
     """Our client asks omniORBpy, which asks our server, which answers it; each of ours sends fragments of so many octets."""
     path = omniidl_stubs(HERE / "echo.idl", tmp_path)
     args: list[str | Path] = [sys.executable, "-P", HERE / "echo_peer.py", "-ORBendPoint", "giop:tcp:127.0.0.1:"]
-    adapter = ObjectAdapter()
-    adapter.activate(b"echo", EchoServant())
-    server = IIOPServer(lambda: adapter, fragment_size=size)
     with (
         Client(policy=FailoverPolicy(rounds=1, refresh_interval=None), fragment_size=size) as client,
         PeerProcess(args, tmp_path / "peer.log", {"PYTHONPATH": str(path)}) as process,
-        ServerThread(server.start, server.stop, "echo server"),
+        Server(fragment_size=size) as server,
     ):
         relay, *_ = [IOR.from_string(text) for text in process.wait_line("(IOR:[0-9a-f]+) (IOR:[0-9a-f]+)").groups()]
-        ours = IORBuilder(Echo.repository_id).iiop(server.host, server.port, key=b"echo").code_sets().build()
+        ours = IOR.from_iop(server.activate(EchoServant()))
         versions: tuple[Version, ...] = (GIOP_1_1, GIOP_1_2)
         for version in versions:
             echo = client.stub(as_version(relay, version), Echo)

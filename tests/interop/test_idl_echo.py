@@ -25,16 +25,16 @@ from iiop.cdr.any import Any as CORBAAny
 from iiop.cdr.wide import WString
 from iiop.exceptions import BAD_PARAM, MARSHAL, CompletionStatus, SystemException
 from iiop.giop.messages import GIOP_1_0, GIOP_1_1, GIOP_1_2
-from iiop.idl import Interface, ObjectAdapter, Servant, load
+from iiop.idl import Interface, Servant, load
 from iiop.net.aio_client import AsyncClient
 from iiop.net.client import Client
-from iiop.net.server import IIOPServer, ServerThread
+from iiop.net.servants import Server
 from iiop.profile import Version
 from iiop_fuzz import strategies as iiop_st
-from ior import IOR, IORBuilder
+from ior import IOR
 from tests.interop.echo_types import ANY, TYPES, WIDE
 from tests.interop.echo_values import ANYS, UNUSUAL
-from tests.interop.test_echo import POLICY, VERSIONS, as_version
+from tests.interop.test_echo import LATIN_1, POLICY, VERSIONS, as_version
 from tests.peers import PeerProcess, omniidl_stubs
 
 HERE = Path(__file__).parent
@@ -96,17 +96,15 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("echo")
     path = omniidl_stubs(HERE / "echo.idl", folder)
     args: list[str | Path] = [sys.executable, "-P", HERE / "echo_peer.py", "-ORBendPoint", "giop:tcp:127.0.0.1:"]
-    servant, adapter = _servant(), ObjectAdapter()
-    adapter.activate(b"echo", servant)
-    server = IIOPServer(lambda: adapter)
+    servant = _servant()
     with (
         Client(policy=POLICY) as client,
         PeerProcess(args, folder / "peer.log", {"PYTHONPATH": str(path)}) as process,
-        ServerThread(server.start, server.stop, "echo server"),
+        Server(code_sets=LATIN_1) as server,
     ):
         match = process.wait_line("(IOR:[0-9a-f]+) (IOR:[0-9a-f]+) (IOR:[0-9a-f]+) (IOR:[0-9a-f]+)")
         theirs, *relays = [IOR.from_string(text) for text in match.groups()]
-        ours = IORBuilder(echoes().Echo.repository_id).iiop(server.host, server.port, key=b"echo").code_sets().build()
+        ours = IOR.from_iop(server.activate(servant))
         echo, relay = [
             {version: client.stub(as_version(ior, version), echoes().Echo) for version, ior in zip(VERSIONS, iors, strict=True)}
             for iors in ([theirs] * len(VERSIONS), relays)

@@ -52,7 +52,7 @@ def test_an_omniorbpy_client_gets_its_values_back(stubs: tuple[dict[str, str], M
 
     servant = type("Echoing", (module.EchoServant,), {name: returning(name) for name in module.EchoServant.__abstractmethods__})()
     with NamingServer() as server:
-        server.activate(b"echo", servant)
+        server.activate(servant, b"echo")
         builder = IORBuilder(module.Echo.repository_id)
         reference = builder.iiop(server.host, server.port, key=b"echo", version=version).build()
         answer = json.loads(run_peer([sys.executable, CHILD, "call", str(reference)], env=environment))

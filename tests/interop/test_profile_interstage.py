@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from iiop.endpoints import endpoints
 from iiop.exceptions import BAD_PARAM
 from iiop.giop.messages import GIOP_1_0
 from iiop.iop import IOR, NIL
-from iiop.profile import Version, endpoints
+from iiop.profile import Version
 from ior import IORBuilder
 from naming import NameService, NamingServer, parse_name
 from naming.bootstrap import INIT, InitialReferences

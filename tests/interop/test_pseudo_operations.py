@@ -8,11 +8,12 @@ from collections.abc import Iterator
 import pytest
 
 from iiop.cdr import ByteOrder
+from iiop.endpoints import endpoints
 from iiop.exceptions import BAD_OPERATION, INTF_REPOS, OBJECT_NOT_EXIST, CompletionStatus, SystemException
 from iiop.giop.messages import GIOP_1_0, GIOP_1_1, GIOP_1_2, LocateStatus, Reply
 from iiop.giop.wire import decode
 from iiop.iop import NIL
-from iiop.profile import Version, endpoints
+from iiop.profile import Version
 from naming import NamingServer
 from naming.bootstrap import INIT, InitialReferences
 from naming.interfaces import BindingIterator, NamingContextExt

@@ -332,7 +332,7 @@ DIFFERENT: dict[str, tuple[Callable[[Scene], Any], Any, Any, str]] = {
 @pytest.fixture
 def our_names() -> Iterator[NamingServer]:
     with NamingServer() as server:
-        server.activate(OBJECT, Servant())
+        server.activate(Servant(), OBJECT)
         yield server
 
 

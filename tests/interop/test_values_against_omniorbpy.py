@@ -47,7 +47,7 @@ def echo(stubs: dict[str, str]) -> Iterator[tuple[Echo, str]]:
 def test_an_omniorbpy_client_gets_its_values_back(stubs: dict[str, str]) -> None:
     servant = Echoing()
     with NamingServer() as server:
-        server.activate(b"echo", servant)
+        server.activate(servant, b"echo")
         builder = IORBuilder(Echo.repository_id).iiop(server.host, server.port, key=b"echo")
         answer = json.loads(run_peer([sys.executable, CHILD, "call", str(builder.build())], env=stubs))
     assert answer == dict.fromkeys([*VALUES, *ONLY_THERE], True)
@@ -82,7 +82,7 @@ def test_an_omniorbpy_server_returns_what_an_omniorbpy_client_sent_us(echo: tupl
     """Octets that omniORBpy wrote, read, written again by us, read by omniORBpy."""
     servant = Echoing()
     with NamingServer() as server:
-        server.activate(b"echo", servant)
+        server.activate(servant, b"echo")
         ior = str(IORBuilder(Echo.repository_id).iiop(server.host, server.port, key=b"echo").build())
         run_peer([sys.executable, CHILD, "call", ior], env=stubs)
     for operation, value in servant.calls:

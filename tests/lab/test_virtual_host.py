@@ -18,7 +18,7 @@ from typing import Annotated, Any, Self
 import pytest
 import uvloop
 
-import iiop.net.server as server_module
+import iiop.net.serving as serving_module
 import iiop_lab.demo
 from iiop.cdr import ByteOrder, Codec, Double, Long, Octet, Short, arguments
 from iiop.exceptions import COMM_FAILURE, NO_PERMISSION, CompletionStatus, ConnectionLost, SystemException
@@ -113,7 +113,7 @@ class Node:
 
     def start(self) -> None:
         self.server = NamingServer(port=self.port)
-        self.server.activate(KEY, self.teller)
+        self.server.adapter.activate(KEY, self.teller)
         self._stack.enter_context(self.server)
         self.port = self.server.port
         with NameService(f"127.0.0.1:{self.port}") as names:
@@ -258,7 +258,7 @@ def nothing_in_the_background(caplog: pytest.LogCaptureFixture) -> Iterator[None
 @pytest.fixture(params=["asyncio", "uvloop"], autouse=True)
 def loop_kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     new = asyncio.new_event_loop if request.param == "asyncio" else uvloop.new_event_loop
-    monkeypatch.setattr(server_module, "new_event_loop", new)
+    monkeypatch.setattr(serving_module, "new_event_loop", new)
 
 
 @pytest.fixture
@@ -816,7 +816,7 @@ def test_omniorbpy_calls_go_round(a: Node, b: Node, front: Start, tmp_path: Path
     reference = Registration(TdTest.repository_id, "127.0.0.1", vhost.port, IMPLEMENTATION_ID, (major, minor)).reference()
     with Journal(journals, "a") as at_a, Journal(journals, "b") as at_b, peers.OmniClient() as client:
         for one, journal in ((a, at_a), (b, at_b)):
-            one.server.activate(key, SampleServant(one.name, journal))
+            one.server.activate(SampleServant(one.name, journal), key)
         client.load(peers.omniidl_stubs(idl, tmp_path / "stubs"), "TDsample")
         sample = client.string_to_object(str(reference), "TDsample.tdtest")
         hosts = [sample.call("call", number) for number in range(8)]

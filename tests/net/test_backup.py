@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import naming.backup
+from iiop.endpoints import endpoints
 from iiop.iop import IOR, TaggedProfile
-from iiop.profile import endpoints
 from iiop_tools.nstool import main
 from naming import NameService, NamingServer
 from naming.backup import back_up

@@ -723,7 +723,7 @@ def test_interrupted_call_leaves_no_socket(client: Client, monkeypatch: pytest.M
         monkeypatch.setattr(client.pool, "take", remember)
         with pytest.raises(KeyboardInterrupt):
             counter(client, server.reference()).add(1)
-        assert connections[0]._socket.fileno() == -1
+        assert connections[0]._stream.socket.fileno() == -1
 
 
 def test_closed_pool_keeps_nothing() -> None:

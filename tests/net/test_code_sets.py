@@ -104,7 +104,7 @@ def servant() -> EchoServant:
 
 def serving(servant: EchoServant, code_sets: CodeSetComponentInfo | None = None) -> NamingServer:
     server = NamingServer() if code_sets is None else NamingServer(code_sets=code_sets)
-    server.activate(b"echo", servant)
+    server.adapter.activate(b"echo", servant)
     return server
 
 

@@ -18,10 +18,10 @@ from typing import NamedTuple
 
 import pytest
 
+from iiop.endpoints import endpoints
 from iiop.exceptions import FailoverExhausted, TransportError
 from iiop.failover import FailoverPolicy
 from iiop.iop import IOR, TaggedProfile
-from iiop.profile import endpoints
 from naming import NameService
 from naming.changes import ROOT, Bound, ContextId
 from naming.model import NamingModel

@@ -264,7 +264,7 @@ def test_a_far_server_that_forwards(far: NamingServer, deaf: socket.socket) -> N
 
 
 def test_a_far_object_that_is_no_context(far: NamingServer) -> None:
-    far.activate(b"o", Servant())
+    far.activate(Servant(), b"o")
     with NamingServer() as near, NameService(near.corbaloc) as ours:
         ours.root.bind_context(N("f"), IORBuilder("IDL:x:1.0").iiop(far.host, far.port, key=b"o").build())
         with pytest.raises(BAD_OPERATION):

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from iiop.endpoints import endpoints
 from iiop.exceptions import OBJECT_NOT_EXIST
 from iiop.failover import FailoverPolicy
-from iiop.profile import endpoints
 from iiop_lab.virtual_host import Target, VirtualHost
 from ior import IOR, IORBuilder
 from naming import NameService, NamingServer, parse_name

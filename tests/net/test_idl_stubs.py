@@ -11,12 +11,11 @@ from typing import Any
 import pytest
 
 from iiop.exceptions import BAD_OPERATION
-from iiop.idl import ObjectAdapter, load
+from iiop.idl import load
 from iiop.iop import IOR
 from iiop.net.aio_client import AsyncClient
 from iiop.net.client import Client
-from iiop.net.server import IIOPServer, ServerThread
-from ior import IORBuilder
+from iiop.net.servants import Server
 
 IDL = """
 module Bank {
@@ -72,11 +71,8 @@ def reference(bank: ModuleType) -> Iterator[IOR]:
             await asyncio.sleep(0)
             return 0.5
 
-    adapter = ObjectAdapter()
-    adapter.activate(b"account", Kept())
-    server = IIOPServer(lambda: adapter)
-    with ServerThread(server.start, server.stop, "bank"):
-        made = IORBuilder(bank.Savings.repository_id).iiop(server.host, server.port, key=b"account").code_sets().build().to_iop()
+    with Server(threads=0) as server:  # so that a oneway has run when the next request does
+        made = server.activate(Kept())
         yield made
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from iiop.cdr import Long
 from iiop.connection import NEED_DATA, Connection, Role
+from iiop.endpoints import endpoints
 from iiop.exceptions import (
     COMM_FAILURE,
     OBJECT_NOT_EXIST,
@@ -29,7 +30,6 @@ from iiop.giop.wire import encode
 from iiop.idl import Servant
 from iiop.iop import NIL
 from iiop.limits import Limits
-from iiop.profile import endpoints
 from ior import IORBuilder
 from naming import NameComponent, NameService, NamingServer
 from naming.changes import ROOT
@@ -79,7 +79,7 @@ def servant() -> CounterServant:
 @pytest.fixture
 def server(servant: CounterServant) -> Iterator[NamingServer]:
     with NamingServer() as server:
-        server.activate(b"counter", servant)
+        server.activate(servant, b"counter")
         yield server
 
 
@@ -112,7 +112,7 @@ def test_reference_uses_the_network_when_it_is_called(server: NamingServer) -> N
         with pytest.raises(FailoverExhausted):
             stub.add(1)
         with NamingServer(port=port) as late:
-            late.activate(b"counter", CounterServant())
+            late.activate(CounterServant(), b"counter")
             reference = IORBuilder(Counter.repository_id).iiop(late.host, port, key=b"counter").build()
             service.root.bind(parse_name(NAME), reference.to_iop())
             assert stub.add(2) == 2
@@ -149,7 +149,7 @@ def test_rebound_name_is_found_after_the_old_object_has_gone(service: NameServic
     with pytest.raises(OBJECT_NOT_EXIST):
         stub.add(1)
     other = CounterServant()
-    server.activate(b"other", other)
+    server.activate(other, b"other")
     reference = IORBuilder(Counter.repository_id).iiop(server.host, server.port, key=b"other").build()
     service.root.rebind(parse_name(NAME), reference.to_iop())
     assert stub.add(5) == 5
@@ -173,7 +173,7 @@ def test_server_that_starts_again(servant: CounterServant, tmp_path: object) -> 
         stub = service.reference(NAME, stub=Counter)
         for expected in (1, 2, 3):
             with NamingServer(str(tmp_path), port=port) as server:
-                server.activate(b"counter", servant)
+                server.activate(servant, b"counter")
                 service.root.rebind(parse_name(NAME), reference)
                 assert stub.add(1) == expected
 
@@ -290,7 +290,7 @@ def test_refresh_interval(service: NameService, server: NamingServer) -> None:
     stub = service.reference(NAME, stub=Counter, policy=policy)
     assert stub.add(1) == 1
     other = CounterServant()
-    server.activate(b"other", other)
+    server.activate(other, b"other")
     reference = IORBuilder(Counter.repository_id).iiop(server.host, server.port, key=b"other").build()
     service.root.rebind(parse_name(NAME), reference.to_iop())
     assert stub.add(5) == 5, "nothing failed, and yet the name was asked for again"

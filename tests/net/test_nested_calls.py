@@ -54,7 +54,7 @@ def received(error: SystemException) -> SystemException:
 def test_a_call_is_repeated_only_where_the_servant_says_that_it_has_not_run(error: SystemException, runs: int) -> None:
     servant = Raising(error)
     with NamingServer() as server, Client(policy=POLICY) as client:
-        server.activate(b"counter", servant)
+        server.activate(servant, b"counter")
         reference = IORBuilder(Counter.repository_id).iiop(server.host, server.port, key=b"counter").build()
         with pytest.raises(TRANSIENT if runs == 1 else FailoverExhausted):
             client.stub(reference, Counter).add(1)

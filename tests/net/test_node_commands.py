@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from iiop.endpoints import endpoints
 from iiop.iop import IOR, NIL
-from iiop.profile import endpoints
 from iiop_tools import nstool, od_or_adm, odadministerlb, odrmubncns
 from naming import NameService, NamingServer
 from naming.interfaces import NamingContextExt

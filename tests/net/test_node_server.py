@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from iiop.endpoints import endpoints
 from iiop.exceptions import NO_PERMISSION, OBJECT_NOT_EXIST, PERSIST_STORE
 from iiop.giop.messages import LocateReply, LocateRequest, LocateStatus, Reply, ReplyStatus, Request, key_address
 from iiop.idl import ForwardRequest, ObjectAdapter
 from iiop.iop import IOR, IOR_CODEC, NIL
-from iiop.profile import endpoints
 from ior import IORBuilder
 from naming import NameService, NamingServer
 from naming.administration import NODE_ADMINISTRATION, NodeAdministration

@@ -477,9 +477,9 @@ def test_a_context_that_breaks_the_rules(run: Run, command: str) -> None:
         url = f"corbaloc::1.2@{server.host}:{server.port}/"
         endless = IORBuilder(BindingIterator.repository_id).iiop(server.host, server.port, key=b"endless").build()
         named = Binding((NameComponent("a"),), BindingType.nobject)
-        server.activate(b"endless", EndlessIterator())
-        server.activate(b"nameless", BrokenContext(Binding((), BindingType.nobject), NIL))
-        server.activate(b"context", BrokenContext(named, endless.to_iop()))
+        server.activate(EndlessIterator(), b"endless")
+        server.activate(BrokenContext(Binding((), BindingType.nobject), NIL), b"nameless")
+        server.activate(BrokenContext(named, endless.to_iop()), b"context")
         arguments = ["*"] if command == "find" else []
         assert (
             run(command, url + "nameless", *arguments, code=2).splitlines()[-1]

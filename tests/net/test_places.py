@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from iiop.endpoints import endpoints
 from iiop.exceptions import DecodeError, FailoverExhausted, ReferenceFormatError
 from iiop.failover import FailoverPolicy
-from iiop.profile import endpoints
 from naming import NameService, NamingServer, parse_name
 from naming.places import FORMS, MAX_FILE, open_service
 from naming.types import NotFound

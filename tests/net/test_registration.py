@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from iiop.endpoints import endpoints
 from iiop.iop import NIL
-from iiop.profile import Version, endpoints
+from iiop.profile import Version
 from iiop_tools import es_channels, odadministerlb, odlistns, odrmubncns
 from iiop_tools.od_or_adm import main
 from ior import IOR

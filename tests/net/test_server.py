@@ -16,13 +16,14 @@ import struct
 import threading
 import time
 import warnings
+import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Annotated, Any, Self
 
 import pytest
 import uvloop
 
-import iiop.net.server as server_module
+import iiop.net.serving as serving_module
 from iiop.cdr import ByteOrder, Long
 from iiop.exceptions import (
     BAD_OPERATION,
@@ -60,7 +61,9 @@ from iiop.giop.wire import decode, encode
 from iiop.idl import Interface, ObjectAdapter, Servant, operation
 from iiop.iop import IOR, TaggedProfile
 from iiop.limits import DEFAULT_LIMITS, Limits
-from iiop.net.server import Adapter, IIOPServer, ServerThread
+from iiop.net.answering import Adapter
+from iiop.net.server import IIOPServer
+from iiop.net.serving import ServerThread
 from iiop.profile import ProfileBody, Version, encode_profile
 from naming import NamingServer
 
@@ -286,7 +289,7 @@ def failure(reply: Message | None) -> SystemException:
 @pytest.fixture(params=["asyncio", "uvloop"], autouse=True)
 def loop_kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     new = asyncio.new_event_loop if request.param == "asyncio" else uvloop.new_event_loop
-    monkeypatch.setattr(server_module, "new_event_loop", new)
+    monkeypatch.setattr(serving_module, "new_event_loop", new)
     kind: str = request.param
     return kind
 
@@ -592,6 +595,41 @@ def test_cancel_of_a_request_that_is_answered_or_never_was(serve: Serve) -> None
         assert [result(client.receive()), result(client.receive())] == [1, 2]
 
 
+def test_oneway_runs_though_its_sender_leaves_at_once(serve: Serve) -> None:
+    """It was sent whole, and nobody asked for anything to come of it."""
+    servant, adapter = LaterServant(), ObjectAdapter()
+    adapter.activate(KEY, servant)
+    server = serve(adapter=adapter)
+    with server.connect() as client:
+        client.send(*[request("tell", n, id=n, flags=0) for n in range(10)], CloseConnection())
+        assert client.rest() == []
+    server.wait_until(lambda: sorted(servant.calls) == list(range(10)))
+
+
+def test_stop_lets_oneways_end(serve: Serve) -> None:
+    later = Later()
+    server = serve(adapter=later)
+    with server.connect() as client:
+        client.send(request("tell", 1, id=10, flags=0))
+        server.wait_until(lambda: len(later.waiting) == 1)
+        stopping = server.in_loop(lambda: asyncio.ensure_future(server.iiop.stop()))
+        assert client.rest() == [CloseConnection()]
+        server.wait_until(lambda: server.open_connections() == 0)
+        assert not stopping.done()
+        server.in_loop(lambda: later.answer(0))
+        server.wait_until(stopping.done)
+
+
+def test_stop_does_not_wait_for_a_oneway_for_ever(serve: Serve) -> None:
+    later = Later()
+    server = serve(adapter=later, limits=Limits(stop_time=0.1))
+    with server.connect() as client:
+        client.send(request("tell", 1, id=10, flags=0))
+        server.wait_until(lambda: len(later.waiting) == 1)
+    server.thread.call(server.iiop.stop())
+    assert later.waiting[0][1].cancelled()
+
+
 def test_cancel_before_a_servant_has_begun(serve: Serve) -> None:
     """It is not run, and Python does not complain of what nobody waited for."""
     servant, adapter = LaterServant(), ObjectAdapter()
@@ -624,6 +662,19 @@ def test_client_that_resets_at_once(serve: Serve) -> None:
     server.wait_until(lambda: server.open_connections() == 0)
     with server.connect() as client:
         assert result(client.call(request("echo", 1))) == 1
+
+
+def test_ended_connections_are_freed_at_once(serve: Serve) -> None:
+    """What waits for Python's collector of circles meanwhile adds up where clients come and go."""
+    server = serve()
+    gc.disable()
+    try:
+        with server.connect() as client:
+            assert result(client.call(request("echo", 1))) == 1
+            ends = [weakref.ref(connection) for connection in server.iiop._connections]
+        server.wait_until(lambda: [end() for end in ends] == [None])
+    finally:
+        gc.enable()
 
 
 # --- limits -----------------------------------------------------------------------------------------------------------
@@ -736,6 +787,28 @@ def test_answer_that_fails_later(serve: Serve, version: Version, caplog: pytest.
         assert (reply.request_id, reply.version) == (10, version)
         assert failure(reply) == UNKNOWN(0, MAYBE)
     assert "in the dark" in caplog.text
+
+
+def test_servant_that_waits_for_what_another_cancels(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    later = Later()
+    server = serve(adapter=later)
+    with server.connect() as client:
+        client.send(request("echo", 1, id=10))
+        server.wait_until(lambda: len(later.waiting) == 1)
+        server.in_loop(later.waiting[0][1].cancel)
+        assert failure(client.receive()) == UNKNOWN(0, MAYBE)
+    assert "CancelledError" in caplog.text
+
+
+def test_client_that_leaves_before_its_answer_is_no_error(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    later = Later()
+    server = serve(adapter=later)
+    with server.connect() as client:
+        client.send(request("echo", 1, id=10), request("echo", 1, id=12), CancelRequest(12))
+        server.wait_until(lambda: len(later.waiting) == 2)
+    server.wait_until(lambda: server.open_connections() == 0)
+    assert [future.cancelled() for _, future in later.waiting] == [True, True]
+    assert caplog.text == ""
 
 
 def test_locate_answer_that_fails_later(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:

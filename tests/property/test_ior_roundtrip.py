@@ -44,13 +44,13 @@ def built(draw: st.DrawFn) -> IOR:
 versions = st.integers(0, 255).map(lambda minor: Version(1, minor))
 host_names = st.from_regex(r"[A-Za-z0-9._-]{1,20}", fullmatch=True)
 hosts = host_names | st.ip_addresses(v=6).map(str) | st.ip_addresses(v=4).map(str)
-iiop_addresses = st.builds(Address, st.just("iiop"), host=hosts, port=ports, version=versions)
+iiop_addresses = st.builds(Address, st.sampled_from(["iiop", "ssliop"]), host=hosts, port=ports, version=versions)
 other_texts = st.from_regex(r"[!-~]{1,12}", fullmatch=True).filter(
     lambda text: not set(text) & set(",/#") and not text.isdecimal()
 )
 other_addresses = st.builds(
     Address,
-    st.from_regex(r"[a-z][a-z0-9+.-]{0,8}", fullmatch=True).filter(lambda name: name not in ("iiop", "rir")),
+    st.from_regex(r"[a-z][a-z0-9+.-]{0,8}", fullmatch=True).filter(lambda name: name not in ("iiop", "ssliop", "rir")),
     text=other_texts,
 )
 corbalocs = st.builds(
@@ -82,7 +82,7 @@ def test_url_printed_read(url: Corbaloc | Corbaname) -> None:
     assert str(url).isascii()
 
 
-@given(st.lists(iiop_addresses, min_size=1, max_size=3, unique=True), octets)
+@given(st.lists(iiop_addresses.filter(lambda address: address.port != 0), min_size=1, max_size=3, unique=True), octets)
 def test_corbaloc_reference_corbaloc(addresses: list[Address], key: bytes) -> None:
     location = Corbaloc(tuple(addresses), key)
     assert corbaloc_of(location.to_ior()) == location

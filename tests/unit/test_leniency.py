@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from iiop.cdr import ByteOrder, Codec, Double, Encapsulation, ULong, codec
 from iiop.cdr.types import Sequence
+from iiop.endpoints import endpoints
 from iiop.exceptions.errors import DecodeError
 from iiop.giop.messages import GIOP_1_0, GIOP_1_2, Body, CancelRequest, Request, key_address
 from iiop.giop.wire import decode, encode
@@ -19,7 +20,7 @@ from iiop.iop import IOR as RawIOR  # noqa: N811
 from iiop.iop import ComponentId, TaggedComponent, TaggedProfile
 from iiop.leniency import DEFAULT, LENIENT, STRICT, Leniency
 from iiop.limits import Limits
-from iiop.profile import ProfileBody, Version, decode_profile, encode_profile, endpoints
+from iiop.profile import ProfileBody, Version, decode_profile, encode_profile
 from iiop_fuzz import strategies as iiop_st
 from iiop_tools import iortool
 from ior import IOR, IORBuilder

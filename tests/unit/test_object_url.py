@@ -54,7 +54,9 @@ def iiop(host: str, port: int = 2809, minor: int = 0) -> Address:
             b"k",
             "corbaloc:uiop:tmp.sock,iiop:1.0@h:2809/k",
         ),
-        ("corbaloc:SSLIOP:h:1/k", (Address("ssliop", text="h:1"),), b"k", "corbaloc:ssliop:h:1/k"),
+        ("corbaloc:SSLIOP:h:1/k", (Address("ssliop", "h", 1),), b"k", "corbaloc:ssliop:1.2@h:1/k"),
+        ("corbaloc:ssliop:1.1@[::1]", (Address("ssliop", "::1", 2809, Version(1, 1)),), b"", "corbaloc:ssliop:1.1@[::1]:2809/"),
+        ("corbaloc:ssliop:1.0@h", (Address("ssliop", "h", 2809, Version(1, 2)),), b"", "corbaloc:ssliop:1.2@h:2809/"),
     ],
 )
 def test_corbaloc(text: str, addresses: tuple[Address, ...], key: bytes, normal: str) -> None:

@@ -50,7 +50,8 @@ from iiop.idl.servant import OMG_CONTEXT_NOT_SUPPORTED, failure, object_key_of
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts
 from iiop.net.aio import AsyncConnection
-from iiop.net.server import IIOPServer, Serving
+from iiop.net.server import IIOPServer
+from iiop.net.serving import Serving
 
 __all__ = ["IPCOM_MINOR", "Target", "VirtualHost", "is_naming_key"]
 

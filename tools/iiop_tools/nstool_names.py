@@ -10,6 +10,7 @@ import contextlib
 import functools
 import json
 import math
+import ssl
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -28,6 +29,7 @@ from iiop.exceptions import (
 )
 from iiop.failover import FailoverPolicy
 from iiop.net.address import read_hosts
+from iiop.net.tls import Security
 from iiop_tools import cli
 from ior import IOR
 from naming.browse import Found, context_at, descend, is_context, list_bindings
@@ -76,20 +78,39 @@ def naming_service(command: _F) -> Callable[..., None]:
         type=click.Path(dir_okay=False, path_type=Path),
         help="Asked for host names before the system; in the form of /etc/hosts. Or variable IIOP_HOSTS.",
     )
+    @click.option(
+        "--tls-ca",
+        envvar="IIOP_TLS_CA",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Speak TLS, and nothing else, with servers whose certificate an authority of this PEM file signed. "
+        "SERVER is then an IOR, or corbaloc:ssliop:host:port/NameService. Or variable IIOP_TLS_CA.",
+    )
     @cli.debug_option
     @functools.wraps(command)
-    def ask(server: str, timeout: int, hosts: Path | None, **arguments: Any) -> None:
+    def ask(server: str, timeout: int, hosts: Path | None, tls_ca: Path | None, **arguments: Any) -> None:
         policy = FailoverPolicy(
             deadline=math.inf, attempt_timeout=timeout, connect_timeout=min(3, timeout), rounds=1, refresh_interval=None
         )
+        security = Security(_trusting(tls_ca))
         try:
-            with open_service(server, hosts=read_hosts(hosts) if hosts else None, policy=policy, learn_code_sets=True) as names:
+            known = read_hosts(hosts) if hosts else None
+            with open_service(server, hosts=known, policy=policy, learn_code_sets=True, security=security) as names:
                 command(names, **arguments)
         except IIOPError as error:
             _complain(_reason(error))
             cli.stop(cli.NO if isinstance(error, UserException) and not isinstance(error, InvalidName) else cli.WRONG_USE)
 
     return ask
+
+
+def _trusting(authorities: Path | None) -> ssl.SSLContext | None:
+    if authorities is None:
+        return None
+    try:
+        return ssl.create_default_context(cafile=authorities)
+    except OSError as error:
+        reason = str(error.reason).replace("_", " ").lower() if isinstance(error, ssl.SSLError) else error.strerror
+        raise click.BadParameter(f"{authorities}: {reason}", param_hint="--tls-ca") from None
 
 
 def _reason(error: IIOPError) -> str:
@@ -321,7 +342,9 @@ def _parsed(name: str | None) -> Name:
 
 
 def _reference(names: NameService, text: str) -> IOR:
-    return find_reference("/dev/stdin" if text == "-" else text, hosts=names.client.pool.hosts, policy=names.policy)
+    client = names.client
+    where = "/dev/stdin" if text == "-" else text
+    return find_reference(where, hosts=client.pool.hosts, policy=names.policy, security=client.security)
 
 
 COMMANDS = (ls, tree, find, resolve, bind, rebind, unbind, mkctx, rmctx)

@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import socket
+import ssl
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -19,6 +20,7 @@ from click.core import ParameterSource
 from iiop.exceptions import ReferenceFormatError
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.loop import new_event_loop
+from iiop.net.tls_transport import TLSListener
 from iiop_tools import cli
 from iiop_tools.daemon import LEVELS, LOG_FORMATS, allow_descriptors, log_level_in, notify
 from ior import Address
@@ -137,6 +139,14 @@ class _Path(click.Path):
     help=f"What peers may make it hold: {', '.join(_LIMITS)}; may be repeated.",
 )
 @click.option(
+    "--tls-cert",
+    type=_Path(dir_okay=False, path_type=Path),
+    help="Speak TLS too, by this certificate, and those that lead to its authority (PEM).",
+)
+@click.option("--tls-key", type=_Path(dir_okay=False, path_type=Path), help="Its private key, if not in the same file.")
+@click.option("--tls-port", type=click.IntRange(0, 65535), help="Port of TLS; a free one if left out, or 0.")
+@click.option("--tls-only", is_flag=True, help="Listen on no plain port; not for a node, whose commands need it.")
+@click.option(
     "--log-format", type=click.Choice(list(LOG_FORMATS)), default="text", show_default=True, help="Of each line logged."
 )
 @click.option(
@@ -159,6 +169,10 @@ def serve(
     durability: str,
     profile: str | None,
     limits: Limits,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    tls_port: int | None,
+    tls_only: bool,
     log_format: str,
     log_level: str,
     log_level_file: Path | None,
@@ -171,6 +185,9 @@ def serve(
     home = _node_meant(folder, home)
     if host_name is None and home is None and host is not None and _is_every_address(host):
         raise click.UsageError(f"--host {host} listens on every address; say by --host-name which of them references carry")
+    tls = _tls(tls_cert, tls_key, tls_port, only=tls_only)
+    if tls_only and profile == Profile.interstage.name:
+        raise click.UsageError("--tls-only: references of IIOP 1.0, as of --profile interstage, have no place for the port")
     handler = logging.StreamHandler()
     handler.setFormatter(LOG_FORMATS[log_format])
     logging.basicConfig(level=_first_level(log_level, log_level_file), handlers=[handler])
@@ -182,6 +199,7 @@ def serve(
         "advertised_port": host_port,
         "durability": Durability[durability],
         "limits": limits,
+        "tls": tls,
     }
     chosen = None if profile is None else Profile[profile]
     try:
@@ -219,6 +237,24 @@ class _Common(TypedDict):
     advertised_port: int | None
     durability: Durability
     limits: Limits
+    tls: TLSListener | None
+
+
+def _tls(certificate: Path | None, key: Path | None, port: int | None, *, only: bool) -> TLSListener | None:
+    """Return how TLS is spoken, as the options say; None if it is not."""
+    if certificate is None:
+        if key is not None or port is not None or only:
+            raise click.UsageError("TLS needs a certificate: --tls-cert")
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(certificate, key, password="")
+    except (OSError, ValueError) as error:  # the latter for a key that a password protects
+        reason = error.reason.replace("_", " ").lower() if isinstance(error, ssl.SSLError) and error.reason else None
+        files = certificate if key is None else f"{certificate} and {key}"
+        unread = f"{files}: {reason or (isinstance(error, OSError) and error.strerror) or error}"
+        raise click.UsageError(f"no certificate and its key could be read from {unread}") from None
+    return TLSListener(context, port or 0, only)
 
 
 def _node_meant(folder: Path | None, home: Path | None) -> Path | None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
+from iiop.endpoints import endpoints
 from iiop.iop import IOR
-from iiop.profile import endpoints
 from iiop_tools import cli
 from iiop_tools.registering import NODE_HELP, answers, made_of, mistakes, name_of, reference_options, system_option
 from naming.node import Node

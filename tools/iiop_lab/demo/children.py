@@ -77,7 +77,7 @@ def host(name: str, address: str, port: int, home: str, journals: str) -> None:
     async def serving() -> None:
         with Journal(Path(journals), name) as journal:
             server = NodeServer(node, host=address, port=port)
-            server.activate(object_key(TdTest.repository_id, IMPLEMENTATION_ID), SampleServant(name, journal))
+            server.adapter.activate(object_key(TdTest.repository_id, IMPLEMENTATION_ID), SampleServant(name, journal))
             async with server:
                 say({"ready": server.corbaloc})
                 await _until_told()

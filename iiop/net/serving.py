@@ -1,0 +1,106 @@
+"""What serves until it is told to stop: in the caller's event loop, or in a thread with a loop of its own.
+
+It must not know what is served.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+from iiop.net.loop import new_event_loop
+
+__all__ = ["ServerThread", "Serving"]
+
+
+class ServerThread:
+    """Run something that lives in an event loop in a thread of its own, for callers that have no loop.
+
+    Args:
+        start: coroutine function that starts it; called in the loop.
+        stop: coroutine function that ends it.
+        name: of the thread.
+    """
+
+    def __init__(self, start: Callable[[], Any], stop: Callable[[], Any], name: str) -> None:
+        self._start = start
+        self._stop = stop
+        self._loop = new_event_loop()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.run_until_complete(_end_tasks())
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.close()
+
+    def call(self, coroutine: Any) -> Any:
+        """Run a coroutine in the loop and return its result."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    def __enter__(self) -> ServerThread:
+        self._thread.start()
+        try:
+            self.call(self._start())
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            self.call(self._stop())
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+
+class Serving(ABC):
+    """Stand above what serves until it is told to stop.
+
+    `async with` runs it in the caller's event loop, `with` in a thread of its own.
+    """
+
+    _thread: ServerThread | None = None
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Begin to serve."""
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """End whatever `start` began."""
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.stop()
+
+    def __enter__(self) -> Self:
+        self._thread = ServerThread(self.start, self.stop, type(self).__name__)
+        self._thread.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        assert self._thread is not None
+        self._thread.__exit__(kind, error, trace)
+
+
+async def _end_tasks() -> None:
+    """Cancel what still runs in the loop, such as the acceptance of a connection that came with the end."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -24,7 +24,8 @@ from iiop.failover import DEFAULT_POLICY, FailoverPolicy, Observer, Selection
 from iiop.idl import Interface, Invoker
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts
-from iiop.net.client import Client, Reference
+from iiop.net.client import Client
+from iiop.net.reference import Reference
 from ior import IOR
 from naming.interfaces import BindingIterator, NamingContextExt
 from naming.names import parse_name

@@ -24,7 +24,6 @@ from iiop.cdr.code_sets import Negotiated
 from iiop.connection import NEED_DATA, Connection, EndOfStream, Event, PreparedRequest, Role
 from iiop.exceptions import (
     CompletionStatus,
-    ConnectFailed,
     ConnectionLost,
     DeadlineExceeded,
     LocalProtocolError,
@@ -33,9 +32,10 @@ from iiop.exceptions import (
 from iiop.giop.messages import Body, CancelRequest, CloseConnection, LocateReply, LocateRequest, MessageError, Reply, Request
 from iiop.giop.wire import encode
 from iiop.limits import DEFAULT_LIMITS, Limits
-from iiop.net.address import Hosts, map_host
-from iiop.net.stream import Stream, connected
-from iiop.net.tls import TLSStream, before_any_request, explained
+from iiop.net.address import Hosts
+from iiop.net.opening import open_stream
+from iiop.net.stream import Stream
+from iiop.net.tls import before_any_request, explained
 from iiop.profile import Version
 
 if TYPE_CHECKING:  # it needs asyncio, which most clients do not
@@ -118,21 +118,8 @@ class BlockingConnection:
         Raises:
             ConnectFailed: refused, unreachable, unknown name, too late, or no TLS that the context allows.
         """
-        peer, deadline = f"{host}:{port}", time.monotonic() + timeout
-        try:
-            sock = connected(map_host(hosts or {}, host), port, timeout)
-        except (OSError, UnicodeError) as error:
-            raise ConnectFailed(f"cannot connect to {peer}: {error}") from error
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, keep_alive)
-        try:
-            stream = Stream(sock) if tls is None else TLSStream(sock, tls, host, deadline)
-        except BaseException as error:
-            sock.close()
-            if not isinstance(error, (OSError, ValueError)):
-                raise
-            raise ConnectFailed(f"cannot connect to {peer}: {explained(error)}") from error
-        return cls(stream, peer, limits, agreed, fragment_size)
+        stream = open_stream(host, port, timeout, hosts=hosts or {}, keep_alive=keep_alive, tls=tls)
+        return cls(stream, f"{host}:{port}", limits, agreed, fragment_size)
 
     @property
     def is_open(self) -> bool:

@@ -18,7 +18,7 @@ from typing import Generic, ParamSpec, TypeVar
 
 from iiop.exceptions import BAD_INV_ORDER
 from iiop.idl import Operation
-from iiop.net.client import Begun, Reference
+from iiop.net.reference import Begun, Reference
 
 __all__ = ["Deferred", "defer"]
 

@@ -52,7 +52,8 @@ from iiop.idl.servant import object_key_of
 from iiop.iop import IOR
 from iiop.limits import Limits
 from iiop.net.blocking import BlockingConnection
-from iiop.net.client import Client, Reference
+from iiop.net.client import Client
+from iiop.net.reference import Reference
 from ior import Corbaloc, IORBuilder, parse_object_url
 from tests.net import scripted as s
 from tests.net.scripted import Counter, ScriptedServer, Step

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from iiop.cdr.code_sets import Negotiated
 from iiop.cdr.speech import Speech
-from iiop.connection import NEED_DATA, Connection, ConnectionState, EndOfStream, Event, PreparedRequest, Role
+from iiop.connection import NEED_DATA, Connection, ConnectionState, Event, PreparedRequest, Role
 from iiop.exceptions import (
     CompletionStatus,
     ConnectFailed,
@@ -31,7 +31,6 @@ from iiop.giop.messages import (
     CloseConnection,
     LocateReply,
     LocateRequest,
-    MessageError,
     Reply,
     Request,
 )
@@ -40,6 +39,7 @@ from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts, map_host
 from iiop.net.answering import Adapter, Answering
 from iiop.net.answering import Answer as AnswerTo
+from iiop.net.ending import ended_by
 from iiop.net.tls import before_any_request, explained
 from iiop.net.tls_transport import TLSTransport
 from iiop.profile import ListenPoint, Version
@@ -323,14 +323,8 @@ class AsyncConnection(asyncio.Protocol):
                 waiting.set_result(event)
         elif self._answering is not None and isinstance(event, (Request, LocateRequest, CancelRequest)):
             self._write(self._answering.answer(event))
-        elif isinstance(event, CloseConnection):
-            self._end(ConnectionLost(f"{self.peer} closed the connection in order", completed=_NO))
-        elif isinstance(event, MessageError):
-            self._end(ConnectionLost(f"{self.peer} answered MessageError", completed=_MAYBE))
-        elif isinstance(event, EndOfStream):
-            self._end(ConnectionLost(f"{self.peer} ended the connection without a reply", completed=_MAYBE))
         else:
-            self._end(ConnectionLost(f"{self.peer} sent a {type(event).__name__} to a client", completed=_MAYBE))
+            self._end(ended_by(self.peer, event))
 
     def _end(self, reason: ConnectionLost) -> None:
         if self._reason is not None:

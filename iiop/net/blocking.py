@@ -21,7 +21,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from iiop.cdr.code_sets import Negotiated
-from iiop.connection import NEED_DATA, Connection, EndOfStream, Event, PreparedRequest, Role
+from iiop.connection import NEED_DATA, Connection, PreparedRequest, Role
 from iiop.exceptions import (
     CompletionStatus,
     ConnectionLost,
@@ -29,10 +29,11 @@ from iiop.exceptions import (
     LocalProtocolError,
     RemoteProtocolError,
 )
-from iiop.giop.messages import Body, CancelRequest, CloseConnection, LocateReply, LocateRequest, MessageError, Reply, Request
+from iiop.giop.messages import Body, CancelRequest, LocateReply, LocateRequest, Reply, Request
 from iiop.giop.wire import encode
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts
+from iiop.net.ending import ended_by
 from iiop.net.opening import open_stream
 from iiop.net.stream import Stream
 from iiop.net.tls import before_any_request, explained
@@ -79,6 +80,8 @@ class BlockingConnection:
         """Held for moments, never while waiting: guards the connection, the answers and the sleepers."""
         self._sending = threading.RLock()
         """Held while a request is sent; one that knows its owner can be released by whoever is interrupted while taking it."""
+        self._cancels: deque[bytes] = deque()
+        """CancelRequests of those who found somebody sending, who sends them as well."""
         self._leader: dict[None, int] = {}
         """The id of the request whose caller leads: a mapping, because `setdefault` asks and takes at once."""
         self._answers: dict[int, Any] = {}
@@ -180,6 +183,7 @@ class BlockingConnection:
                 self._stream.send(octets, deadline)
             finally:
                 self._sending.release()
+            self._send_cancels()
         except LocalProtocolError:
             pass
         except OSError as error:
@@ -297,6 +301,8 @@ class BlockingConnection:
                     waits = True  # for what the server said before it went, CloseConnection perhaps
                 finally:
                     self._sending.release()
+                if self._cancels:
+                    self._send_cancels()
             return self._wait(request_id, deadline) if waits else None
         except TimeoutError as error:
             self._give_up(request_id, version, sent=sent, begun=completed is _MAYBE)
@@ -329,9 +335,15 @@ class BlockingConnection:
                 octets = self._connection.abandon(request_id, version)
             except LocalProtocolError:  # its reply has come just now, or it wants none
                 return
-        if sent and octets and self._sending.acquire(False):
+        if sent and octets:
+            self._cancels.append(octets)
+            self._send_cancels()
+
+    def _send_cancels(self) -> None:
+        """Send CancelRequests that wait, unless somebody is sending, who will."""
+        while self._cancels and self._sending.acquire(False):
             try:
-                whole = self._stream.send_at_once(octets)
+                whole = self._stream.send_at_once(b"".join([self._cancels.popleft() for _ in range(len(self._cancels))]))
             finally:
                 self._sending.release()
             if not whole:
@@ -445,7 +457,7 @@ class BlockingConnection:
                     self._asked.append(event)
                     continue
                 if not isinstance(event, (Reply, LocateReply)):
-                    self._note_lost(self._ended_by(event))
+                    self._note_lost(ended_by(self.peer, event))
                     return
                 answers.append((event.request_id, event))
         except RemoteProtocolError as error:
@@ -454,15 +466,6 @@ class BlockingConnection:
             lost = ConnectionLost(f"{self.peer} broke GIOP: {error}", completed=_MAYBE)
             lost.__cause__ = error
             self._note_lost(lost)
-
-    def _ended_by(self, event: Event) -> ConnectionLost:
-        if isinstance(event, CloseConnection):
-            return ConnectionLost(f"{self.peer} closed the connection in order", completed=_NO)
-        if isinstance(event, MessageError):
-            return ConnectionLost(f"{self.peer} answered MessageError", completed=_MAYBE)
-        if isinstance(event, EndOfStream):
-            return ConnectionLost(f"{self.peer} ended the connection without a reply", completed=_MAYBE)
-        return ConnectionLost(f"{self.peer} sent a {type(event).__name__} to a client", completed=_MAYBE)
 
     def _broken(self, error: OSError) -> ConnectionLost:
         completed = _NO if not self._heard and before_any_request(error) else _MAYBE

@@ -318,9 +318,13 @@ class AsyncClient:
 class _Bound:
     """Carry calls to one reference; the invoker behind a stub."""
 
-    def __init__(self, client: AsyncClient, reference: IOR) -> None:
+    def __init__(self, client: AsyncClient, reference: IOR, policy: FailoverPolicy | None = None) -> None:
         self._client = client
         self._reference = reference
+        self._policy = policy
+
+    def with_policy(self, policy: FailoverPolicy) -> _Bound:
+        return _Bound(self._client, self._reference, policy)
 
     def invoke(self, operation: Operation, arguments: tuple[Any, ...]) -> Coroutine[Any, Any, Any]:
-        return self._client.invoke(self._reference, operation, arguments)
+        return self._client.invoke(self._reference, operation, arguments, policy=self._policy)

@@ -75,6 +75,12 @@ class AsyncReference:
         if known:
             self._opening.learn(known)
 
+    def with_policy(self, policy: FailoverPolicy) -> AsyncReference:
+        """Return a reference to the same object, called by another policy; it begins with the endpoints known here."""
+        first = self._opening.first
+        known = () if first is None else first.known
+        return AsyncReference(self._client, self._acquire, policy=policy, known=known, fresh=self._fresh)
+
     async def invoke(self, operation: Operation, arguments: tuple[Any, ...]) -> Any:
         """Call an operation as the policy allows; see `AsyncClient.invoke`."""
         seen = self._renewal.number

@@ -95,6 +95,12 @@ class Reference:
         if known:
             self._learn(known)
 
+    def with_policy(self, policy: FailoverPolicy) -> Reference:
+        """Return a reference to the same object, called by another policy; it begins with the endpoints known here."""
+        first = self._opening.first
+        known = () if first is None else first.known
+        return Reference(self._client, self._acquire, policy=policy, known=known, fresh=self._fresh)
+
     def invoke(self, operation: Operation, arguments: tuple[Any, ...]) -> Any:
         """Call an operation as the policy allows.
 

@@ -12,6 +12,7 @@ from iiop.idl.interface import (
     operation,
     without_prefix,
 )
+from iiop.idl.narrowing import narrow, narrow_async
 from iiop.idl.servant import ForwardRequest, ObjectAdapter, Servant
 
 __all__ = [
@@ -27,6 +28,8 @@ __all__ = [
     "Servant",
     "asynchronous",
     "load",
+    "narrow",
+    "narrow_async",
     "operation",
     "without_prefix",
 ]

@@ -36,16 +36,19 @@ class Fault:
     Attributes:
         directions: the ways it can be on; it is at home on the first.
         both_ways: whether it is on all of them unless its aim says more.
-        by_message: whether it strikes single messages even where its aim says nothing.
         streams_only: whether it cannot be aimed at messages.
         knows_request: whether it must know what a reply answers.
     """
 
     directions: ClassVar[tuple[Direction, ...]] = (TO_CLIENT, TO_SERVER)
     both_ways: ClassVar[bool] = False
-    by_message: ClassVar[bool] = False
     streams_only: ClassVar[bool] = False
     knows_request: ClassVar[bool] = False
+
+    @property
+    def by_message(self) -> bool:
+        """Tell whether it strikes single messages even where its aim says nothing."""
+        return False
 
     def opened(self, lane: Lane, attachment: Attachment) -> None:
         """Meet a connection, new or there when the fault is attached. Not called where single messages are meant."""
@@ -89,7 +92,10 @@ class MessageFault(Fault):
     """Stand above what needs whole messages. They are put together for it, and pass in one piece, if they came in fragments."""
 
     __slots__ = ()
-    by_message: ClassVar[bool] = True
+
+    @property
+    def by_message(self) -> bool:
+        return True
 
     def strike(self, octets: bytes, message: Sighting, lane: Lane, attachment: Attachment) -> Sequence[bytes] | None:
         """Return the messages that pass instead of one; None if it cannot be struck, and passes as it is.

@@ -42,7 +42,9 @@ SMALLEST_FRAGMENT = 32
 class Drop(StreamFault):
     """Lose messages."""
 
-    by_message: ClassVar[bool] = True
+    @property
+    def by_message(self) -> bool:
+        return True
 
     def shape(self, items: Iterable[Timed], lane: Lane, attachment: Attachment, *, last: bool) -> Iterable[Timed]:
         return ()

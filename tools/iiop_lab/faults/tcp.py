@@ -178,6 +178,10 @@ class _Ending(StreamFault):
     reset: ClassVar[bool]
     after: bool
 
+    @property
+    def by_message(self) -> bool:
+        return self.after
+
     def opened(self, lane: Lane, attachment: Attachment) -> None:
         attachment.struck += 1
         lane.conversation.end(reset=self.reset)
@@ -194,7 +198,7 @@ class Reset(_Ending):
     """End the connection with RST, on both sides: every one as soon as it is made, or at the message aimed at.
 
     Attributes:
-        after: let the message pass before.
+        after: let the message pass before; without an aim, the first.
     """
 
     reset: ClassVar[bool] = True
@@ -206,7 +210,7 @@ class Close(_Ending):
     """End the connection with FIN, on both sides: every one as soon as it is made, or at the message aimed at.
 
     Attributes:
-        after: let the message pass before.
+        after: let the message pass before; without an aim, the first.
     """
 
     reset: ClassVar[bool] = False

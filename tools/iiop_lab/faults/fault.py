@@ -57,7 +57,7 @@ class Fault:
         """Leave a connection; what was held back of it has been let go."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Timed:
     """Hold octets on their way, and how long who keeps them; none stand for the end of the stream."""
 

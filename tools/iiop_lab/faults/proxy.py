@@ -36,6 +36,12 @@ _RST = struct.pack("ii", 1, 0)
 BACKLOG = 1024
 
 
+def _close_with_reset(sock: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST)
+    sock.close()
+
+
 class _Side(asyncio.Protocol):
     """One of the two connections of a conversation."""
 
@@ -48,7 +54,7 @@ class _Side(asyncio.Protocol):
         self._heard_end = False
         self._said_end = False
         self.other: _Side
-        self.is_open = True
+        self.is_open = False
 
     def join(self, away: Lane, onto: Lane) -> None:
         """Learn which lane takes what comes from here, and which leads here."""
@@ -59,7 +65,9 @@ class _Side(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
-        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.is_open = True
+        with contextlib.suppress(OSError, ValueError):  # it may have been reset already
+            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def data_received(self, data: bytes) -> None:
         self._receive(data)
@@ -96,10 +104,12 @@ class _Side(asyncio.Protocol):
             self._close_if_done()
 
     def reset(self) -> None:
-        if self.is_open:
-            with contextlib.suppress(OSError):
+        if not self.is_open:
+            return
+        if not self._transport.is_closing():
+            with contextlib.suppress(OSError, ValueError):  # uvloop's may have no descriptor any more
                 self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST)
-            self._transport.abort()
+        self._transport.abort()
 
     def read(self, on: bool) -> None:
         if not self._transport.is_closing():
@@ -216,6 +226,7 @@ class FaultProxy(Serving):
         self._reserved = self._bound(self.port)
         self.port = self._reserved.getsockname()[1]
         self._loop = asyncio.get_running_loop()
+        self._all_gone = asyncio.Event()
         try:
             self._listen()
         except OSError:
@@ -223,7 +234,7 @@ class FaultProxy(Serving):
             raise
 
     async def stop(self) -> None:
-        """Stop listening, and end every connection with RST."""
+        """Stop listening, and end every connection at once; what is held back is lost."""
         self._close_port()
         self._loop = None
         if self._reserved is not None:
@@ -295,21 +306,21 @@ class FaultProxy(Serving):
             await loop.create_connection(lambda: server, *self.server)
         except OSError as error:
             log.info("the server %s:%d does not answer: %s", *self.server, error)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST)
-            sock.close()
+            _close_with_reset(sock)
             return
         except BaseException:
-            sock.close()
+            _close_with_reset(sock)
             raise
         conversation = Conversation(loop, client, server, (self.host, self.port), self._limits)
         self._sides[server] = conversation
         try:
             await loop.connect_accepted_socket(lambda: client, sock)
         except BaseException:
-            sock.close()
+            _close_with_reset(sock)
             server.reset()
             raise
-        if not server.is_open:
+        if not (server.is_open and client.is_open):
+            server.reset()
             client.reset()
             return
         self._sides[client] = conversation

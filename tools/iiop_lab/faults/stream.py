@@ -146,7 +146,7 @@ class Cutter:
                 self._begun += data[at : at + step]
                 if len(self._begun) == HEADER_SIZE:
                     header = self._header(self._begun)
-                    self._begun = b""
+                    self._begun, self._message = b"", None
                     self._left = header.size - HEADER_SIZE if header else 0
             at += step
 
@@ -156,7 +156,6 @@ class Cutter:
             step = HEADER_SIZE - len(self._begun)
             now, data = data[:step], data[step:]
             self.follow(now)
-            self._message = None
             yield Piece(None, now, False, not self._begun and not self._left)
         octets = self._held + data if self._held else data
         self._held = b""
@@ -187,7 +186,6 @@ class Cutter:
     def let_go(self) -> bytes:
         """Return what was held back; it counts as passed unseen."""
         held, self._held = self._held, b""
-        self._message = None
         self.follow(held)
         return held
 

@@ -18,7 +18,7 @@ from tests.peers import PeerProcess
 
 @contextmanager
 def proxies(*operations: str) -> Iterator[tuple[list[Echo], Echo]]:
-    """Run an echo server, and for each operation a proxy whose fault is aimed at it; return a stub by way of each, and one without.
+    """Run an echo server, and for each operation a proxy with a fault aimed at it; return a stub by each way, and one without.
 
     Each runs in a process of its own: threads of one would wait for each other.
     """

@@ -19,7 +19,7 @@ from iiop.giop.messages import GIOP_1_2, MessageType, Request
 from iiop.limits import Limits
 from iiop_lab.faults.aim import Direction
 from iiop_lab.faults.fault import TO_CLIENT, TO_SERVER, Attachment, MessageFault, StreamFault, Timed
-from iiop_lab.faults.stream import NOTHING, Asked, Cutter, Piece, Sighting, asked_of
+from iiop_lab.faults.stream import NOTHING, SHORT, Asked, Cutter, Piece, Sighting, asked_of
 
 __all__ = ["Clock", "Conversation", "Lane", "Side"]
 
@@ -193,7 +193,9 @@ class Lane:
 
     def _passes_by(self, data: bytes) -> bool:
         """Tell, quickly, that octets are one message that no fault is aimed at."""
-        if self._needles is None or self._queue or self._put_in or self.dead or not self._cutter.is_one_message(data):
+        if self._needles is None or len(data) > SHORT or self._queue or self._put_in or self.dead:
+            return False
+        if not self._cutter.is_one_message(data):
             return False
         if self.direction is TO_CLIENT:
             return not self.conversation.asks

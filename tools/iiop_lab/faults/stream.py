@@ -21,10 +21,13 @@ from iiop.giop.wire import decode_whole
 from iiop.idl.servant import object_key_of
 from iiop.limits import DEFAULT_LIMITS
 
-__all__ = ["Asked", "Cutter", "Piece", "Sighting"]
+__all__ = ["SHORT", "Asked", "Cutter", "Piece", "Sighting"]
 
 HEAD_SIZE = 65536
 """Octets of a message that are waited for to find out what it asks; the header of a request ends among them."""
+
+SHORT = 4096
+"""Octets that are searched in less time than a header is decoded in."""
 
 _UNBOUNDED = replace(DEFAULT_LIMITS, message_size=(1 << 32) + HEADER_SIZE)
 """Nothing is kept of a message here, so its size does not matter."""
@@ -57,8 +60,8 @@ class Sighting:
         self.asked = NOTHING
 
     def mentions(self, octets: bytes) -> bool:
-        """Tell whether octets are anywhere in its first: far quicker than to decode them."""
-        return octets in self._head
+        """Tell whether octets may be in its head; what is searched quicker than decoded is searched."""
+        return len(self._head) > SHORT or octets in self._head
 
     @property
     def message(self) -> Message | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from dataclasses import dataclass
+from math import inf
 
 from iiop.leniency import DEFAULT, Leniency
 
@@ -43,6 +44,7 @@ class Limits:
         proceed_time: seconds it waits for one of them.
         idle_connections: connections a client keeps without a call; one more ends the one that was used longest ago.
         idle_time: seconds a server keeps a connection on which no message becomes whole, and a client one without a call.
+        read_interval: seconds without an octet in the middle of a message, after which a client takes the connection for lost.
         stop_time: seconds a server that stops gives the requests under way.
         leniency: what is let pass of what the standard has otherwise: `STRICT`, `DEFAULT`, `LENIENT` or any other set.
     """
@@ -69,6 +71,7 @@ class Limits:
     proceed_time: float = 5.0
     idle_connections: int = 64
     idle_time: float = 600.0
+    read_interval: float = inf
     stop_time: float = 5.0
     leniency: Leniency = DEFAULT
 

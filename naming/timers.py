@@ -4,9 +4,8 @@
     policy = timers.policy(FailoverPolicy(deadline=inf, late=Late.INTERSTAGE))
     ns = NameService("vhost:8002", policy=policy, limits=timers.limits())
 
-They count in units of 5 seconds; 0 switches one off. With `Late.INTERSTAGE` a call whose time is over ends as COMM_FAILURE
-0x464a0101, as it does there; the server goes on executing. `read_interval_timeout` is not emulated: no wait of ours outlasts its
-deadline, however the octets come.
+The `period_` timers count in units of 5 seconds; 0 switches one off. With `Late.INTERSTAGE` a call whose time is over ends as
+COMM_FAILURE 0x464a0101, as it does there; the server goes on executing.
 
 Source: Tuning Guide A.1 "config", and the FAQ on timers of the CORBA service (V6 and later).
 """
@@ -35,6 +34,8 @@ class Timers:
     Attributes:
         period_receive_timeout: units of 5 s for a reply; 72 is 6 minutes. (Up to V5 the default was 12.)
         period_client_idle_con_timeout: units of 5 s that a connection is kept without a call; 96 is 8 minutes.
+        read_interval_timeout: seconds without an octet in the middle of a message; then the connection is lost, which a CORBA
+            program sees as COMM_FAILURE. While nothing of a reply has come, `period_receive_timeout` counts. (V5: 0.)
 
     Raises:
         ValueError: a value is negative.
@@ -42,6 +43,7 @@ class Timers:
 
     period_receive_timeout: int = 72
     period_client_idle_con_timeout: int = 96
+    read_interval_timeout: int = 30
 
     def __post_init__(self) -> None:
         """Refuse what no file can mean."""
@@ -73,8 +75,9 @@ class Timers:
         return replace(base, attempt_timeout=_seconds(self.period_receive_timeout * UNIT))
 
     def limits(self, base: Limits = DEFAULT_LIMITS) -> Limits:
-        """Return limits whose connections without a call end after `period_client_idle_con_timeout`."""
-        return replace(base, idle_time=_seconds(self.period_client_idle_con_timeout * UNIT))
+        """Return limits with `period_client_idle_con_timeout` for connections without a call, and `read_interval_timeout`."""
+        idle_time, interval = self.period_client_idle_con_timeout * UNIT, self.read_interval_timeout
+        return replace(base, idle_time=_seconds(idle_time), read_interval=_seconds(interval))
 
 
 def _seconds(value: float) -> float:

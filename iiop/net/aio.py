@@ -11,6 +11,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import replace
+from math import inf
 from typing import Any, cast
 
 from iiop.cdr.code_sets import Negotiated
@@ -39,7 +40,7 @@ from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts, map_host
 from iiop.net.answering import Adapter, Answering
 from iiop.net.answering import Answer as AnswerTo
-from iiop.net.ending import ended_by
+from iiop.net.ending import ended_by, stalled
 from iiop.net.tls import before_any_request, explained
 from iiop.net.tls_transport import TLSTransport
 from iiop.profile import ListenPoint, Version
@@ -91,6 +92,9 @@ class AsyncConnection(asyncio.Protocol):
         self._due: dict[int, tuple[float, Version]] = {}
         """When those that wait with a deadline give up; the times of one policy come in order."""
         self._alarm: asyncio.TimerHandle | None = None
+        self._limits = limits
+        self._gap: asyncio.TimerHandle | None = None
+        """Ends the connection if a message that has begun to arrive does not go on."""
         self._unsent: list[bytes | bytearray] = []
         self._heard = self._silent = False
         self._transport: asyncio.Transport
@@ -306,6 +310,14 @@ class AsyncConnection(asyncio.Protocol):
             if error.response is not None:
                 self._write(encode(error.response))
             self._end(ConnectionLost(f"{self.peer} broke GIOP: {error}", completed=_MAYBE))
+        if self._gap is not None:
+            self._gap.cancel()
+            self._gap = None
+        if self._connection.has_unread and self._limits.read_interval < inf and self._reason is None:
+            self._gap = self._loop.call_later(self._limits.read_interval, self._stall)
+
+    def _stall(self) -> None:
+        self._end(stalled(self.peer, self._limits))
 
     def eof_received(self) -> None:
         self._end(ConnectionLost(f"{self.peer} ended the connection without a reply", completed=_MAYBE))
@@ -336,9 +348,10 @@ class AsyncConnection(asyncio.Protocol):
             self._answering.end()
         self._writable.set()
         self._flush()
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
+        for timer in (self._alarm, self._gap):
+            if timer is not None:
+                timer.cancel()
+        self._alarm = self._gap = None
         self._transport.close()
         for waiting in self._waiting.values():
             if not waiting.done():

@@ -33,7 +33,7 @@ from iiop.giop.messages import Body, CancelRequest, LocateReply, LocateRequest, 
 from iiop.giop.wire import encode
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts
-from iiop.net.ending import ended_by
+from iiop.net.ending import ended_by, stalled
 from iiop.net.opening import open_stream
 from iiop.net.stream import Stream
 from iiop.net.tls import before_any_request, explained
@@ -90,6 +90,8 @@ class BlockingConnection:
         self._lost: ConnectionLost | None = None
         self._heard = self._silent = False
         """Whether anything has ever come; whether a reply stayed out, and nothing has come since."""
+        self._gap_ends = inf
+        """When a message that has begun to arrive must have gone on."""
         self._shared = self._retired = False
         self._callbacks: Callbacks | None = None
         self._reader: threading.Thread | None = None
@@ -428,7 +430,11 @@ class BlockingConnection:
         if self._shared and get_ident() == _MAIN:
             self._stream.wait(deadline)  # for the sake of the others, as the main thread is the one that is interrupted
         try:
-            self._distribute(self._stream.receive(deadline, self._connection.wanting))
+            self._distribute(self._stream.receive(min(deadline, self._gap_ends), self._connection.wanting))
+        except TimeoutError:
+            if deadline <= self._gap_ends:
+                raise
+            self._lose(stalled(self.peer, self._limits))
         except OSError:
             raise
         except BaseException:  # KeyboardInterrupt: nobody knows what became of the octets
@@ -439,8 +445,11 @@ class BlockingConnection:
         with self._lock:
             self._heard, self._silent = True, False
             answers = self._connection.answers(data)
+            self._gap_ends = inf
             if self._connection.has_unread:
                 self._understand(answers)
+                if self._connection.has_unread:
+                    self._gap_ends = time.monotonic() + self._limits.read_interval
             sleepers = self._sleepers
             for request_id, answer in answers:
                 self._answers[request_id] = answer

@@ -5,8 +5,9 @@ from __future__ import annotations
 from iiop.connection import EndOfStream, Event
 from iiop.exceptions import CompletionStatus, ConnectionLost
 from iiop.giop.messages import CloseConnection, MessageError
+from iiop.limits import Limits
 
-__all__ = ["ended_by"]
+__all__ = ["ended_by", "stalled"]
 
 
 def ended_by(peer: str, event: Event) -> ConnectionLost:
@@ -25,3 +26,9 @@ def ended_by(peer: str, event: Event) -> ConnectionLost:
     else:
         said = f"sent a {type(event).__name__} to a client"
     return ConnectionLost(f"{peer} {said}", completed=CompletionStatus.COMPLETED_MAYBE)
+
+
+def stalled(peer: str, limits: Limits) -> ConnectionLost:
+    """Return the loss of a connection over which a message came that does not go on."""
+    reason = f"{peer} sent a part of a message, and nothing for the limit read_interval={limits.read_interval:g}"
+    return ConnectionLost(reason, completed=CompletionStatus.COMPLETED_MAYBE)

@@ -16,16 +16,16 @@ from naming.timers import Timers
 def test_defaults_are_those_of_interstage() -> None:
     policy = Timers().policy()
     assert (policy.attempt_timeout, policy.deadline, policy.late) == (360.0, inf, Late.DEADLINE_EXCEEDED)
-    assert Timers().limits().idle_time == 480.0
+    assert (Timers().limits().idle_time, Timers().limits().read_interval) == (480.0, 30.0)
 
 
 def test_config_file(tmp_path: Path) -> None:
     file = tmp_path / "config"
     file.write_text(
-        "# period_receive_timeout = 1\nperiod_receive_timeout = 12\n\nIIOP_port = 8002\nperiod_client_idle_con_timeout=0\n"
+        "# period_receive_timeout = 1\nperiod_receive_timeout = 12\n\nIIOP_port = 8002\nperiod_client_idle_con_timeout=0\nread_interval_timeout = 0"
     )
     timers = Timers.from_config(read_config(file))
-    assert timers == Timers(period_receive_timeout=12, period_client_idle_con_timeout=0)
+    assert timers == Timers(period_receive_timeout=12, period_client_idle_con_timeout=0, read_interval_timeout=0)
     assert timers.policy().attempt_timeout == 60.0
     assert timers.limits(Limits(connections=3)) == Limits(connections=3, idle_time=inf)
     assert Timers.from_config(read_config(tmp_path / "none")) == Timers()

@@ -21,9 +21,9 @@ def test_defaults_are_those_of_interstage() -> None:
 
 def test_config_file(tmp_path: Path) -> None:
     file = tmp_path / "config"
-    file.write_text(
-        "# period_receive_timeout = 1\nperiod_receive_timeout = 12\n\nIIOP_port = 8002\nperiod_client_idle_con_timeout=0\nread_interval_timeout = 0"
-    )
+    lines = ["# period_receive_timeout = 1", "period_receive_timeout = 12", "", "IIOP_port = 8002"]
+    lines += ["period_client_idle_con_timeout=0", "read_interval_timeout = 0"]
+    file.write_text("\n".join(lines))
     timers = Timers.from_config(read_config(file))
     assert timers == Timers(period_receive_timeout=12, period_client_idle_con_timeout=0, read_interval_timeout=0)
     assert timers.policy().attempt_timeout == 60.0

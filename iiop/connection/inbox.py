@@ -55,6 +55,9 @@ class Inbox:
         if self._at == len(first):
             del self._pieces[0]
             self._at = 0
+        elif type(first) is bytearray:  # it may grow for as long as it has a rest
+            del first[: self._at]
+            self._at = 0
         return octets
 
     def clear(self) -> None:

@@ -45,6 +45,19 @@ def test_small_pieces_take_the_room_of_their_octets() -> None:
     assert inbox.cut(10_000) == b"x" * 10_000
 
 
+def test_what_is_gone_takes_no_room_though_there_is_always_a_rest() -> None:
+    """As for a peer whose every piece ends in the middle of a message, once one whole message has waited for the next."""
+    inbox = Inbox()
+    inbox.add(b"x" * 100)
+    inbox.add(b"y" * 20)
+    assert inbox.cut(100) == b"x" * 100
+    for _ in range(1000):
+        inbox.add(b"y" * 100)
+        assert inbox.cut(100) == b"y" * 100
+    assert sum(map(sys.getsizeof, inbox._pieces)) < 1000
+    assert inbox.cut(20) == b"y" * 20
+
+
 def test_what_is_cleared_is_gone() -> None:
     inbox = Inbox()
     inbox.add(b"GIOP and more")

@@ -33,7 +33,8 @@ class Limits:
         service_contexts: service contexts of one message.
         outstanding: requests of one connection that wait for their reply.
         queued: requests that wait for a thread of one server; one more is answered TRANSIENT.
-        queued_octets: octets of them; once there are as many, the next is answered TRANSIENT.
+        queued_octets: octets of them; once there are as many, the next is answered TRANSIENT. Also octets of answers that an
+            asyncio client keeps for a server that calls it and does not read; one more ends the connection.
         connections: connections a server keeps open.
         iterators: binding iterators one Naming Service keeps alive.
         iterator_bindings: bindings of the contexts they list, as they were; each costs 16 octets.

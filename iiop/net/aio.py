@@ -49,6 +49,8 @@ __all__ = ["AsyncConnection"]
 
 _NO, _MAYBE = CompletionStatus.COMPLETED_NO, CompletionStatus.COMPLETED_MAYBE
 _OPEN = ConnectionState.OPEN
+_LINGER = 1.0
+"""Seconds that a server gets to read the rest of what was sent, when a connection ends."""
 Waiting = asyncio.Future[Any]
 
 
@@ -85,6 +87,7 @@ class AsyncConnection(asyncio.Protocol):
     ) -> None:
         self.peer = peer
         self._lost = lost
+        self._limits = limits
         self._connection = connection or Connection(Role.CLIENT, limits=limits, agreed=agreed, fragment_size=fragment_size)
         self._answering: Answering | None = None
         self._loop = asyncio.get_running_loop()
@@ -96,6 +99,8 @@ class AsyncConnection(asyncio.Protocol):
         self._gap: asyncio.TimerHandle | None = None
         """Ends the connection if a message that has begun to arrive does not go on."""
         self._unsent: list[bytes | bytearray] = []
+        self._unread = 0
+        """Octets, at most, of answers that the server has not taken."""
         self._heard = self._silent = False
         self._transport: asyncio.Transport
         self._reason: ConnectionLost | None = None
@@ -163,7 +168,7 @@ class AsyncConnection(asyncio.Protocol):
             self._connection,
             adapter,
             self.peer,
-            write=self._write,
+            write=self._answer,
             settled=lambda: None,
             broken=self.close,
             oneways=oneways,
@@ -272,6 +277,20 @@ class AsyncConnection(asyncio.Protocol):
         else:
             self._transport.write(octets)
 
+    def _answer(self, octets: bytes) -> None:
+        """Send an answer, unless the server makes us keep too many, as it sends requests and reads nothing.
+
+        We go on reading meanwhile: if neither end did, both might wait for ever.
+        """
+        self._flush()
+        self._unread = min(self._unread, self._transport.get_write_buffer_size())
+        if self._unread > self._limits.queued_octets:
+            self._end(ConnectionLost(f"{self.peer} does not read what its requests are answered", completed=_MAYBE))
+            self._transport.abort()
+        elif octets:
+            self._unread += len(octets)
+            self._transport.write(octets)
+
     def _flush(self) -> None:
         if self._unsent:
             octets = b"".join(self._unsent)
@@ -304,7 +323,9 @@ class AsyncConnection(asyncio.Protocol):
             if future is not None and not future.done():
                 future.set_result(body)
         try:
-            while self._connection.has_unread and (event := self._connection.next_event()) is not NEED_DATA:
+            while (
+                self._reason is None and self._connection.has_unread and (event := self._connection.next_event()) is not NEED_DATA
+            ):
                 self.take(event)
         except RemoteProtocolError as error:
             if error.response is not None:
@@ -334,7 +355,7 @@ class AsyncConnection(asyncio.Protocol):
             if waiting is not None and not waiting.done():
                 waiting.set_result(event)
         elif self._answering is not None and isinstance(event, (Request, LocateRequest, CancelRequest)):
-            self._write(self._answering.answer(event))
+            self._answer(self._answering.answer(event))
         else:
             self._end(ended_by(self.peer, event))
 
@@ -353,6 +374,8 @@ class AsyncConnection(asyncio.Protocol):
                 timer.cancel()
         self._alarm = self._gap = None
         self._transport.close()
+        if self._transport.get_write_buffer_size():
+            self._loop.call_later(_LINGER, self._transport.abort)
         for waiting in self._waiting.values():
             if not waiting.done():
                 waiting.set_exception(ConnectionLost(str(reason), completed=reason.completed))

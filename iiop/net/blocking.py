@@ -80,8 +80,8 @@ class BlockingConnection:
         """Held for moments, never while waiting: guards the connection, the answers and the sleepers."""
         self._sending = threading.RLock()
         """Held while a request is sent; one that knows its owner can be released by whoever is interrupted while taking it."""
-        self._cancels: deque[bytes] = deque()
-        """CancelRequests of those who found somebody sending, who sends them as well."""
+        self._unsent: deque[bytes] = deque()
+        """Short messages of those who must not wait and found somebody sending, who sends them as well."""
         self._leader: dict[None, int] = {}
         """The id of the request whose caller leads: a mapping, because `setdefault` asks and takes at once."""
         self._answers: dict[int, Any] = {}
@@ -170,8 +170,12 @@ class BlockingConnection:
         finally:
             callbacks.forget(self)
 
-    def reply(self, reply: Reply | LocateReply) -> None:
+    def reply(self, reply: Reply | LocateReply, *, wait: bool = True) -> None:
         """Send a reply to a request of the server, if the connection has not ended meanwhile.
+
+        Args:
+            reply: to a request that has none yet.
+            wait: until it can be sent, `Limits.idle_time` at most; else whoever is sending sends it, or it is dropped.
 
         Raises:
             EncodeError: a member does not fit its type.
@@ -180,12 +184,15 @@ class BlockingConnection:
         try:
             with self._lock:
                 octets = self._connection.send(reply)
-            self._acquire_sending(deadline)
-            try:
-                self._stream.send(octets, deadline)
-            finally:
-                self._sending.release()
-            self._send_cancels()
+            if wait:
+                self._acquire_sending(deadline)
+                try:
+                    self._stream.send(octets, deadline)
+                finally:
+                    self._sending.release()
+            else:
+                self._unsent.append(octets)
+            self._send_unsent()
         except LocalProtocolError:
             pass
         except OSError as error:
@@ -249,16 +256,15 @@ class BlockingConnection:
     def has_answer(self, request_id: int) -> bool:
         """Tell whether `finish` would return or raise at once, without waiting."""
         while request_id not in self._answers and self._lost is None:
-            if self._leader.setdefault(None, request_id) != request_id:
-                return False  # another thread receives for us
             try:
-                if not self._stream.has_input:
-                    return False
+                if self._leader.setdefault(None, request_id) != request_id or not self._stream.has_input:
+                    return False  # another thread receives for us, or there is nothing
                 self._await_reply(time.monotonic() + 1.0)
             except OSError as error:
                 self._lose(self._broken(error))
             finally:
-                self._resign()
+                if self._leader.get(None) == request_id:
+                    self._resign()
         return True
 
     def finish(self, request_id: int, version: Version, deadline: float) -> Answer:
@@ -303,8 +309,8 @@ class BlockingConnection:
                     waits = True  # for what the server said before it went, CloseConnection perhaps
                 finally:
                     self._sending.release()
-                if self._cancels:
-                    self._send_cancels()
+                if self._unsent:
+                    self._send_unsent()
             return self._wait(request_id, deadline) if waits else None
         except TimeoutError as error:
             self._give_up(request_id, version, sent=sent, begun=completed is _MAYBE)
@@ -338,14 +344,14 @@ class BlockingConnection:
             except LocalProtocolError:  # its reply has come just now, or it wants none
                 return
         if sent and octets:
-            self._cancels.append(octets)
-            self._send_cancels()
+            self._unsent.append(octets)
+            self._send_unsent()
 
-    def _send_cancels(self) -> None:
-        """Send CancelRequests that wait, unless somebody is sending, who will."""
-        while self._cancels and self._sending.acquire(False):
+    def _send_unsent(self) -> None:
+        """Send short messages that wait, unless somebody is sending, who will."""
+        while self._unsent and self._sending.acquire(False):
             try:
-                whole = self._stream.send_at_once(b"".join([self._cancels.popleft() for _ in range(len(self._cancels))]))
+                whole = self._stream.send_at_once(b"".join([self._unsent.popleft() for _ in range(len(self._unsent))]))
             finally:
                 self._sending.release()
             if not whole:

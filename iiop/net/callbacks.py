@@ -27,7 +27,7 @@ log = logging.getLogger("iiop.servant")
 class Replying(Protocol):
     """Send replies; `BlockingConnection` does."""
 
-    def reply(self, reply: Reply | LocateReply) -> None: ...
+    def reply(self, reply: Reply | LocateReply, *, wait: bool = True) -> None: ...
 
 
 class Callbacks(CallbackObjects):
@@ -42,27 +42,29 @@ class Callbacks(CallbackObjects):
         super().__init__(limits)
         self._threads = Threads(count, "callbacks", limits)
         self._lock = threading.Lock()
-        self._jobs: dict[tuple[Replying, int], Job] = {}
+        self._jobs: dict[tuple[Replying, int], tuple[Request, Job]] = {}
         """Of requests that are to be answered, by connection and request id."""
 
     def take(self, connection: Replying, event: Request | LocateRequest | CancelRequest) -> None:
-        """Do what a server asks, in a thread."""
+        """Do what a server asks, in a thread; never wait here, for the caller receives for others."""
         if isinstance(event, CancelRequest):
             with self._lock:
-                cancelled = self._jobs.pop((connection, event.request_id), None)
+                _, cancelled = self._jobs.pop((connection, event.request_id), (None, None))
             if cancelled is not None:
                 self._threads.withdraw(cancelled)
         elif isinstance(event, LocateRequest):
-            connection.reply(self.adapter.locate(event))
+            located = self.adapter.locate(event)
+            if not self._threads.submit(Job(functools.partial(connection.reply, located))):
+                connection.reply(located, wait=False)
         else:
             job = Job(functools.partial(self._run, connection, event), len(event.body.octets))
             if event.response_expected:
                 with self._lock:
-                    self._jobs[connection, event.request_id] = job
+                    self._jobs[connection, event.request_id] = event, job
             if not self._threads.submit(job):
                 refused = TRANSIENT(OMG_POA_DISCARDING, CompletionStatus.COMPLETED_NO)
                 log.warning("%s of a server refused: %s", event.operation, refused)
-                self._answer(connection, event, failure(event, refused))
+                self._answer(connection, event, failure(event, refused), wait=False)
 
     def _run(self, connection: Replying, request: Request) -> None:
         self._answer(connection, request, self._outcome(request))
@@ -77,13 +79,16 @@ class Callbacks(CallbackObjects):
             log.error("%s failed", request.operation, exc_info=error)
             return failure(request, UNKNOWN(0, CompletionStatus.COMPLETED_MAYBE))
 
-    def _answer(self, connection: Replying, request: Request, reply: Reply) -> None:
-        """Send a reply, if anybody wants one still."""
+    def _answer(self, connection: Replying, request: Request, reply: Reply, *, wait: bool = True) -> None:
+        """Send a reply, if anybody wants one still; one that was cancelled may have left its id to another."""
+        key = connection, request.request_id
         with self._lock:
-            wanted = self._jobs.pop((connection, request.request_id), None) is not None
+            wanted = key in self._jobs and self._jobs[key][0] is request
+            if wanted:
+                del self._jobs[key]
         if wanted:
             try:
-                connection.reply(reply)
+                connection.reply(reply, wait=wait)
             except EncodeError as error:
                 log.error("%s: what it returned cannot be sent", request.operation, exc_info=error)
                 connection.reply(failure(request, refusal(error, CompletionStatus.COMPLETED_YES)))
@@ -92,7 +97,7 @@ class Callbacks(CallbackObjects):
         """Do nothing more for a connection, for it has ended; oneways run, as their sender may leave once they are sent."""
         with self._lock:
             jobs = [self._jobs.pop(key) for key in tuple(self._jobs) if key[0] is connection]
-        for job in jobs:
+        for _, job in jobs:
             self._threads.withdraw(job)
 
     def close(self, timeout: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -14,15 +15,18 @@ import pytest
 from iiop.cdr import Long
 from iiop.cdr.wide import WString
 from iiop.endpoints import endpoints
-from iiop.exceptions import TRANSIENT, UNKNOWN, CompletionStatus, IIOPError
+from iiop.exceptions import TRANSIENT, UNKNOWN, CompletionStatus, ConnectionLost, DeadlineExceeded, IIOPError
 from iiop.failover import FailoverPolicy
-from iiop.giop.messages import Body, CancelRequest, Request, key_address
+from iiop.giop.messages import Body, CancelRequest, LocateRequest, Request, key_address
+from iiop.giop.wire import encode
 from iiop.idl import AsyncInterface, Interface, Servant, asynchronous, operation
 from iiop.iop import IOR
 from iiop.limits import Limits
 from iiop.net.aio_client import AsyncClient
+from iiop.net.blocking import BlockingConnection
 from iiop.net.callbacks import Callbacks
 from iiop.net.client import Client
+from iiop.net.objects import make_reference
 from iiop.net.servants import Server
 
 PATIENCE = 10.0
@@ -336,7 +340,7 @@ class Replies:
     def __init__(self) -> None:
         self.taken: list[Any] = []
 
-    def reply(self, reply: Any) -> None:
+    def reply(self, reply: Any, *, wait: bool = True) -> None:
         self.taken.append(reply)
 
 
@@ -404,3 +408,86 @@ def test_blocking_calls_in_the_loop_are_refused() -> None:
             assert await server.stub(server.activate(Doubling()), AsyncEar).hear(1) == 2
 
     asyncio.run(scenario())
+
+
+class Book(Interface):
+    repository_id = "IDL:test/Book:1.0"
+
+    @operation
+    def read(self) -> bytes:  # type: ignore[empty-body]
+        """Answer much."""
+
+
+class AsyncBook(AsyncInterface):
+    read = asynchronous(Book.read)
+
+
+class Reader(Servant):
+    interface = Book
+
+    def read(self) -> bytes:
+        return bytes(100_000)
+
+
+def test_a_server_that_reads_no_answers_cannot_make_us_keep_them() -> None:
+    """Of the client in an event loop; in the other threads wait."""
+    key, over = b"", threading.Event()
+
+    def deaf() -> None:
+        with listening.accept()[0] as sock:
+            sock.recv(65536)
+            sock.sendall(b"".join(encode(Request(number, "read", key_address(key))) for number in range(1, 1000, 2)))
+            assert over.wait(PATIENCE)
+
+    async def scenario() -> None:
+        nonlocal key
+        client = AsyncClient(policy=POLICY, limits=Limits(queued_octets=1_000_000))
+        key = endpoints(client.activate(Reader()))[0].object_key
+        reference = make_reference(Book.repository_id, *listening.getsockname(), b"deaf")
+        with pytest.raises(ConnectionLost, match="does not read"):
+            await client.stub(reference, AsyncBook).read()
+        client.close()
+        await asyncio.sleep(0)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = threading.Thread(target=deaf)
+        server.start()
+        try:
+            asyncio.run(scenario())
+        finally:
+            over.set()
+            server.join()
+
+
+def test_a_server_that_reads_no_answers_keeps_no_call_beyond_its_deadline() -> None:
+    """The thread that receives for others must not wait until it can answer."""
+    ours, theirs = socket.socketpair()
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    theirs.settimeout(PATIENCE)
+    connection, callbacks, ended = BlockingConnection(ours, "deaf"), Callbacks(1), []
+
+    def call() -> None:
+        request = Request(connection.next_request_id(), "plain", key_address(b"deaf"))
+        with pytest.raises(DeadlineExceeded):
+            connection.call(request, time.monotonic() + 1.0)
+        ended.append(request)
+
+    def flood() -> None:
+        with contextlib.suppress(OSError):
+            for number in range(1, 1 << 30, 2):
+                theirs.sendall(encode(LocateRequest(number, key_address(b"ear"))))
+
+    leads, offers, floods = [threading.Thread(target=target, daemon=True) for target in (call, call, flood)]
+    leads.start()
+    assert theirs.recv(65536)
+    connection.serve(callbacks)
+    offers.start()
+    assert theirs.recv(65536)
+    floods.start()
+    leads.join(5.0)
+    offers.join(5.0)
+    assert len(ended) == 2
+    connection.close()
+    callbacks.close(PATIENCE)
+    floods.join(PATIENCE)
+    theirs.close()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +21,8 @@ from iiop.limits import Limits
 from iiop.net.aio_client import AsyncClient
 from iiop.net.blocking import BlockingConnection
 from iiop.net.client import Client
+from iiop.net.objects import make_reference
+from tests import procfs
 from tests.net import scripted as s
 from tests.net.scripted import Counter, ScriptedServer
 
@@ -341,3 +345,21 @@ def test_a_thousand_calls_at_a_time_on_one_connection() -> None:
         assert asyncio.run(main(server)) == [n * 10 for n in range(1000)]
         assert server.connections == 1
     assert time.monotonic() - start < POLICY.deadline
+
+
+def test_a_connection_to_who_takes_nothing_ends_in_time() -> None:
+    """What was not sent when its call was given up keeps no descriptor, as long as the server may be silent."""
+
+    async def scenario() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            reference = make_reference("IDL:test/Counter:1.0", *silent.getsockname(), b"silent")
+            client, before = AsyncClient(policy=IMPATIENT), procfs.descriptors(os.getpid())
+            with pytest.raises(DeadlineExceeded):
+                await client.invoke(reference, Counter.store.operation, (bytes(8_000_000),))  # type: ignore[attr-defined]
+            patience = time.monotonic() + s.PATIENCE
+            while procfs.descriptors(os.getpid()) > before:
+                assert time.monotonic() < patience
+                await asyncio.sleep(0.01)
+            client.close()
+
+    asyncio.run(scenario())

@@ -46,12 +46,13 @@ class Deferred(Generic[R]):
         """Return the result; wait for it if need be, and try again where the policy allows. Each further time is the same.
 
         Raises:
-            As the method of the stub; BAD_INV_ORDER after `cancel`.
+            As the method of the stub; BAD_INV_ORDER after `cancel`, or where an interrupt has ended the waiting.
         """
         begun, self._begun = self._begun, None
         if begun is not None:
+            self._error = BAD_INV_ORDER()  # for who is interrupted, and asks again
             try:
-                self._result = self._reference.end(begun)
+                self._result, self._error = self._reference.end(begun), None
             except Exception as error:
                 self._error = error
         if self._error is not None:

@@ -10,12 +10,12 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING, Any
 
 from iiop.endpoints import Endpoint
-from iiop.exceptions import EncodeError, FailoverExhausted, IIOPError, UserException
+from iiop.exceptions import CompletionStatus, DeadlineExceeded, EncodeError, FailoverExhausted, IIOPError, UserException
 from iiop.failover import (
     FailoverPolicy,
     First,
@@ -45,6 +45,7 @@ __all__ = ["Acquire", "Begun", "Reference"]
 
 Acquire = Callable[[float], IOR]
 
+_NO = CompletionStatus.COMPLETED_NO
 _Came = Answer | IIOPError | None
 """What came of a try; None of a oneway."""
 
@@ -112,12 +113,13 @@ class Reference:
             EncodeError: the arguments do not fit the operation.
         """
         start, seen = time.monotonic(), self._renewal.number
-        if start >= self._refresh_at:
+        refreshed = start >= self._refresh_at
+        if refreshed:
             self._refresh()
         first = self._opening.first
         came: _Came = None
         if first is not None:
-            if first.route is not None:
+            if first.route is not None and not refreshed:
                 try:
                     came = self._client.ask(first.route, operation, arguments, first.step, start, fresh=self._fresh)
                     if type(came) is Body:
@@ -125,7 +127,7 @@ class Reference:
                 except IIOPError as error:
                     came = error
             else:
-                came = self._try(first.step, operation, arguments)
+                came = self._try_yet(first.step, operation, arguments, start)
         return self._persist(first, operation, arguments, start, came, seen)
 
     def begin(self, operation: Operation, arguments: tuple[Any, ...]) -> Begun:
@@ -142,9 +144,8 @@ class Reference:
         begun = Begun(operation, arguments, start, self._renewal.number, first)
         if first is not None and first.route is not None:
             try:
-                begun.sent = self._client.begin(
-                    first.route, operation, arguments, first.step.timeout, fresh=self._fresh or first.step.fresh
-                )
+                timeout = min(first.step.timeout, start + self.policy.deadline - time.monotonic())
+                begun.sent = self._client.begin(first.route, operation, arguments, timeout, fresh=self._fresh or first.step.fresh)
             except EncodeError:
                 raise
             except IIOPError as error:
@@ -158,21 +159,19 @@ class Reference:
             As `invoke`.
         """
         first, sent, came = begun.first, begun.sent, begun.came
-        if first is None:
-            return self.invoke(begun.operation, begun.arguments)
+        again = sent is None and came is None
         if sent is not None:
-            assert first.route is not None
             try:
-                came, again = sent.finish(), False
+                came = sent.finish()
                 if isinstance(came, Reply) and came.reply_status is ReplyStatus.NEEDS_ADDRESSING_MODE:
+                    assert first is not None
+                    assert first.route is not None
                     first.route.retarget(came, self._client.limits)
                     again = True
             except IIOPError as error:
                 came, again = error, sent.may_go_again(error)
-            if again:
-                came = self._try(first.step, begun.operation, begun.arguments)
-        elif came is None:
-            came = self._try(first.step, begun.operation, begun.arguments)
+        if first is not None and again:
+            came = self._try_yet(first.step, begun.operation, begun.arguments, begun.start)
         return self._persist(first, begun.operation, begun.arguments, begun.start, came, begun.seen)
 
     def _persist(
@@ -201,6 +200,13 @@ class Reference:
                     return step.result
                 case GiveUp():
                     raise step.error
+
+    def _try_yet(self, step: TryEndpoint[Endpoint], operation: Operation, arguments: tuple[Any, ...], start: float) -> _Came:
+        """Try the first step of a call that began some time ago, within what is left of its deadline."""
+        timeout = min(step.timeout, start + self.policy.deadline - time.monotonic())
+        if timeout <= 0:
+            return DeadlineExceeded(f"the deadline of {self.policy.deadline:g} s has passed", completed=_NO)
+        return self._try(replace(step, timeout=timeout, connect_timeout=min(step.connect_timeout, timeout)), operation, arguments)
 
     def _try(self, step: TryEndpoint[Endpoint], operation: Operation, arguments: tuple[Any, ...]) -> _Came:
         now = time.monotonic()

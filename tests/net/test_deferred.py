@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -10,7 +11,15 @@ from typing import Annotated
 import pytest
 
 from iiop.cdr import Short, codec
-from iiop.exceptions import BAD_INV_ORDER, NO_PERMISSION, CompletionStatus, ConnectionLost, DeadlineExceeded
+from iiop.exceptions import (
+    BAD_INV_ORDER,
+    NO_PERMISSION,
+    CompletionStatus,
+    ConnectFailed,
+    ConnectionLost,
+    DeadlineExceeded,
+    FailoverExhausted,
+)
 from iiop.failover import FailoverPolicy
 from iiop.giop.messages import AddressingDisposition, Body, ReplyStatus
 from iiop.iop import IOR
@@ -194,3 +203,62 @@ def test_one_that_is_dropped_is_told(client: Client) -> None:
         with pytest.warns(ResourceWarning, match="nobody asked for the result of add"):
             added.__del__()
         added.cancel()
+
+
+SHORT = FailoverPolicy(deadline=1.0, attempt_timeout=1.0, rounds=2, backoff_initial=0.01, refresh_interval=None)
+
+
+def test_the_deadline_counts_from_the_beginning_though_the_reference_comes_late() -> None:
+    with ScriptedServer([s.request, s.gone]) as server, Client(policy=SHORT) as client:
+
+        def late(timeout: float) -> IOR:
+            time.sleep(0.45)
+            return server.reference()
+
+        start = time.monotonic()
+        with pytest.raises(DeadlineExceeded):
+            defer(client.reference(late, Counter).add, 1).result()
+        assert time.monotonic() - start < 1.3
+
+
+def test_the_deadline_counts_from_the_beginning_though_nobody_knew_the_reference() -> None:
+    def in_vain(timeout: float) -> IOR:
+        time.sleep(timeout)
+        raise ConnectFailed("nobody is there")
+
+    with Client(policy=SHORT) as client:
+        start = time.monotonic()
+        with pytest.raises((DeadlineExceeded, FailoverExhausted)):
+            defer(client.reference(in_vain, Counter).add, 1).result()
+        assert time.monotonic() - start < 1.2
+
+
+def test_what_was_not_run_is_not_sent_again_beyond_the_deadline() -> None:
+    with (
+        ScriptedServer([s.request, s.reply(1), s.request, s.close_connection, s.fin]) as server,
+        Client(policy=IMPATIENT) as client,
+    ):
+        stub = client.stub(server.reference(), Counter)
+        stub.add(1)
+        later = defer(stub.add, 2)
+        wait_done(later)
+        time.sleep(0.25)  # longer than the deadline
+        with pytest.raises(DeadlineExceeded) as caught:
+            later.result()
+        assert caught.value.completed is CompletionStatus.COMPLETED_NO
+    assert server.operations == ["add", "add"]
+
+
+def test_asking_again_after_an_interrupt(client: Client) -> None:
+    go = threading.Event()
+    with ScriptedServer([s.request, s.wait_for(go), s.gone]) as server:
+        later = defer(client.stub(server.reference(), Counter).add, 1)
+        server.wait_received(1)
+        asked = threading.Timer(0.2, signal.pthread_kill, (threading.get_ident(), signal.SIGINT))
+        asked.start()
+        with pytest.raises(KeyboardInterrupt):
+            later.result()
+        asked.join()
+        with pytest.raises(BAD_INV_ORDER):
+            later.result()
+        go.set()

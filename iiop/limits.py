@@ -32,7 +32,8 @@ class Limits:
             values of value types, and what another leniency than `DEFAULT` asks for. A string or a sequence of octets is two.
         service_contexts: service contexts of one message.
         outstanding: requests of one connection that wait for their reply.
-        queued: requests that wait for a thread of one server; one more is answered TRANSIENT.
+        queued: requests that wait for a thread of one server, and oneways that its event loop waits for; one more is answered
+            TRANSIENT.
         queued_octets: octets of them; once there are as many, the next is answered TRANSIENT. Also octets of answers that an
             asyncio client keeps for a server that calls it and does not read; one more ends the connection.
         connections: connections a server keeps open.

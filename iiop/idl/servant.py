@@ -221,7 +221,7 @@ def carry_out(servant: Servant, operation: Operation, request: Request, limits: 
         if hasattr(result, "__await__"):
             return _ReplyLater(result, servant, operation, request)
         return _reply(request, ReplyStatus.NO_EXCEPTION, operation.results_body(result, request.body.speech))
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # that is the servant's, not the server's
         return _reply_raised(error, servant, operation, request)
 
 
@@ -243,7 +243,7 @@ class _ReplyLater:
         try:
             result = yield from self._result.__await__()
             return _reply(request, ReplyStatus.NO_EXCEPTION, operation.results_body(result, request.body.speech))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             return _reply_raised(error, self._servant, operation, request)
 
     def __del__(self) -> None:
@@ -251,7 +251,7 @@ class _ReplyLater:
             self._result.close()
 
 
-def _reply_raised(error: Exception, servant: Servant, operation: Operation, request: Request) -> Reply:
+def _reply_raised(error: Exception | SystemExit, servant: Servant, operation: Operation, request: Request) -> Reply:
     """Return the reply to a request whose servant raised, or whose result is of another type; raise system exceptions."""
     if isinstance(error, SystemException):
         raise _as_of_this_call(error)

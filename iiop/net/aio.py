@@ -161,7 +161,7 @@ class AsyncConnection(asyncio.Protocol):
         """Tell whether it has ended, or a reply was waited for in vain and nothing has ever come."""
         return not self.is_open or (self._silent and not self._heard)
 
-    def serve(self, adapter: Adapter, point: ListenPoint, oneways: set[asyncio.Future[AnswerTo]]) -> None:
+    def serve(self, adapter: Adapter, point: ListenPoint, oneways: dict[asyncio.Future[AnswerTo], int]) -> None:
         """Let the server send requests too, from our next request on, for objects whose references name a listen point."""
         self._connection.offer((point,))
         self._answering = Answering(
@@ -172,6 +172,7 @@ class AsyncConnection(asyncio.Protocol):
             settled=lambda: None,
             broken=self.close,
             oneways=oneways,
+            limits=self._limits,
         )
 
     def speech(self, version: Version) -> Speech:

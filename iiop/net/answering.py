@@ -14,13 +14,17 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from iiop.connection import Connection, Event
-from iiop.exceptions import UNKNOWN, CompletionStatus, EncodeError, LocalProtocolError, SystemException, refusal
+from iiop.exceptions import TRANSIENT, UNKNOWN, CompletionStatus, EncodeError, LocalProtocolError, SystemException, refusal
 from iiop.giop.messages import CancelRequest, LocateReply, LocateRequest, Reply, Request
 from iiop.idl.servant import failure, object_key_of
+from iiop.limits import Limits
 
-__all__ = ["Adapter", "Answer", "Answering"]
+__all__ = ["OMG_POA_DISCARDING", "Adapter", "Answer", "Answering"]
 
 log = logging.getLogger("iiop.server")
+
+OMG_POA_DISCARDING = 0x4F4D0001
+"""Minor code of the TRANSIENT that refuses a request for which there is no room."""
 
 Answer = Reply | LocateReply
 
@@ -46,7 +50,9 @@ class Answering:
         write: sends octets.
         settled: is called when an answer that came later was written, or is not wanted any more.
         broken: is called where there is an answer that GIOP has no words for.
-        oneways: holds those that run; they do so although the connection ends, as their sender may leave once they are sent.
+        oneways: holds those that run, and their octets; they do so although the connection ends, as their sender may leave once
+            they are sent.
+        limits: `queued` and `queued_octets` bound these; more are dropped.
     """
 
     def __init__(
@@ -58,7 +64,8 @@ class Answering:
         write: Callable[[bytes], object],
         settled: Callable[[], None],
         broken: Callable[[], None],
-        oneways: set[asyncio.Future[Answer]],
+        oneways: dict[asyncio.Future[Answer], int],
+        limits: Limits,
     ) -> None:
         self._connection = connection
         self._adapter = adapter
@@ -67,6 +74,7 @@ class Answering:
         self._settled = settled
         self._broken = broken
         self._oneways = oneways
+        self._limits = limits
         self._later: dict[int, asyncio.Future[Answer]] = {}
         self._refusals: dict[str, int] = {}
 
@@ -74,6 +82,8 @@ class Answering:
         """Return the octets that answer a request, none if that comes later, or the event is no request."""
         if isinstance(event, Request):
             try:
+                if self._oneways and not event.response_expected:
+                    self._check_room()
                 answer = self._adapter.handle(event)
             except SystemException as exception:
                 answer = self._refused(event, exception)
@@ -85,6 +95,10 @@ class Answering:
             if later is not None:
                 later.cancel()
         return b""
+
+    def _check_room(self) -> None:
+        if len(self._oneways) >= self._limits.queued or sum(self._oneways.values()) >= self._limits.queued_octets:
+            raise TRANSIENT(OMG_POA_DISCARDING, CompletionStatus.COMPLETED_NO)
 
     def under_way(self) -> tuple[asyncio.Future[Answer], ...]:
         """Return the answers that will come later."""
@@ -108,8 +122,8 @@ class Answering:
             later = self._later[request.request_id] = asyncio.ensure_future(answer)
             later.add_done_callback(functools.partial(self._answered, request))
             if isinstance(request, Request) and not request.response_expected:
-                self._oneways.add(later)
-                later.add_done_callback(self._oneways.discard)
+                self._oneways[later] = len(request.body.octets)
+                later.add_done_callback(self._oneways.pop)
             return b""
         if isinstance(request, Request) and not request.response_expected:
             return b""

@@ -16,7 +16,8 @@ from iiop.exceptions import TRANSIENT, UNKNOWN, CompletionStatus, EncodeError, S
 from iiop.giop.messages import CancelRequest, LocateReply, LocateRequest, Reply, Request
 from iiop.idl.servant import failure
 from iiop.limits import DEFAULT_LIMITS, Limits
-from iiop.net.objects import OMG_POA_DISCARDING, CallbackObjects
+from iiop.net.answering import OMG_POA_DISCARDING
+from iiop.net.objects import CallbackObjects
 from iiop.net.threads import Job, Threads
 
 __all__ = ["Callbacks", "Replying"]

@@ -16,13 +16,10 @@ from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.answering import Answer
 from iiop.profile import ListenPoint, ProfileBody, encode_profile
 
-__all__ = ["OMG_POA_DISCARDING", "CallbackObjects", "make_reference", "new_key"]
+__all__ = ["CallbackObjects", "make_reference", "new_key"]
 
 KEY_SIZE = 16
 """Octets of an object key that nobody has chosen; they are random, so that who was not given a reference cannot guess it."""
-
-OMG_POA_DISCARDING = 0x4F4D0001
-"""Minor code of the TRANSIENT that refuses a request for which there is no room."""
 
 NOWHERE = "invalid"
 """A top level domain in which there is no host (RFC 2606)."""
@@ -47,13 +44,13 @@ class CallbackObjects:
     Attributes:
         adapter: maps object keys to servants.
         point: what the references name as address.
-        oneways: those that run in an event loop.
+        oneways: those that run in an event loop, and their octets.
     """
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self.adapter = ObjectAdapter(limits=limits)
         self.point = ListenPoint(f"{secrets.token_hex(KEY_SIZE)}.{NOWHERE}", 1)
-        self.oneways: set[asyncio.Future[Answer]] = set()
+        self.oneways: dict[asyncio.Future[Answer], int] = {}
 
     def activate(self, servant: Servant, object_key: bytes | None = None) -> IOR:
         """Let a servant answer, and return the reference of the object that it is."""

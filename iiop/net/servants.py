@@ -25,8 +25,9 @@ from iiop.idl import ObjectAdapter, Operation, Servant
 from iiop.idl.servant import carry_out
 from iiop.iop import COMPONENTS, IOR, ComponentId, TaggedComponent
 from iiop.limits import DEFAULT_LIMITS, Limits
+from iiop.net.answering import OMG_POA_DISCARDING
 from iiop.net.inward import CallerOfClients, S
-from iiop.net.objects import OMG_POA_DISCARDING, make_reference, new_key
+from iiop.net.objects import make_reference, new_key
 from iiop.net.server import STOP_GRACE, IIOPServer
 from iiop.net.serving import Serving
 from iiop.net.threads import THREADS, Job, Threads

@@ -91,6 +91,7 @@ class _ServerProtocol(asyncio.Protocol):
             settled=self._settled,
             broken=self.abort,
             oneways=self._server.oneways,
+            limits=self._server.limits,
         )
         if self._server.admit(self):
             self._heard = time.monotonic()
@@ -270,7 +271,7 @@ class IIOPServer:
         self.tls_port = 0 if tls is None else tls.port
         self.inward = inward
         self._connections: set[_ServerProtocol] = set()
-        self.oneways: set[asyncio.Future[Answer]] = set()
+        self.oneways: dict[asyncio.Future[Answer], int] = {}
         self._turned_away = 0
         self._stopping: asyncio.Event | None = None
         self._listening: tuple[asyncio.Server, ...] = ()
@@ -304,7 +305,7 @@ class IIOPServer:
             listening.close()
         for connection in tuple(self._connections):
             connection.close()
-        under_way = {answer for connection in self._connections for answer in connection.under_way()} | self.oneways
+        under_way = {answer for connection in self._connections for answer in connection.under_way()} | self.oneways.keys()
         if under_way:
             await asyncio.wait(under_way, timeout=self.limits.stop_time)
         for oneway in tuple(self.oneways):

@@ -17,6 +17,7 @@ from iiop.endpoints import endpoints
 from iiop.exceptions import OBJECT_NOT_EXIST, TRANSIENT, UNKNOWN, CompletionStatus
 from iiop.failover import FailoverPolicy
 from iiop.giop.messages import CancelRequest, CloseConnection
+from iiop.giop.wire import encode
 from iiop.idl import Servant
 from iiop.iop import IOR
 from iiop.limits import Limits
@@ -237,6 +238,57 @@ def test_what_would_end_a_thread_ends_a_call(error: BaseException, caplog: pytes
             assert failure(client.call(request("echo", 1))) == UNKNOWN(0, MAYBE)
             assert result(client.call(request("echo", 0))) == 0
     assert type(error).__name__ in caplog.text
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_what_would_end_the_event_loop_ends_a_call(later: bool, caplog: pytest.LogCaptureFixture) -> None:
+    async def fail_later(n: int) -> int:
+        return fail(n)
+
+    def fail(n: int) -> int:
+        if n:
+            raise SystemExit(3)
+        return n
+
+    with serving(Doing(fail_later if later else fail), threads=0) as server, connect(server) as client:
+        for _ in range(3):
+            assert failure(client.call(request("echo", 1))) == UNKNOWN(0, MAYBE)
+            assert result(client.call(request("echo", 0))) == 0
+    assert "SystemExit" in caplog.text
+
+
+class Patient(Servant):
+    """Awaits what does not come while it is tested."""
+
+    interface = Echo
+
+    def __init__(self) -> None:
+        self.told: list[int] = []
+
+    async def tell(self, n: int) -> None:
+        self.told.append(n)
+        await asyncio.sleep(PATIENCE)
+
+    async def echo(self, n: int) -> int:
+        return n
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        Limits(queued=3, stop_time=0.0),
+        Limits(queued_octets=2 * len(encode(request("tell", 0, flags=0))) + 1, stop_time=0.0),
+    ],
+)
+def test_oneways_that_are_awaited_are_bounded(limits: Limits) -> None:
+    """Nobody waits for their replies, so no other bound holds them; that their sender leaves ends none."""
+    servant = Patient()
+    with serving(servant, limits=limits, threads=0) as server:
+        for _ in range(2):
+            with connect(server) as client:
+                client.send(*[request("tell", n, flags=0) for n in range(10)])
+                assert result(client.call(request("echo", 4, id=4))) == 4
+        assert servant.told == [0, 1, 2]
 
 
 # --- cancelled, left, stopped -----------------------------------------------------------------------------------------

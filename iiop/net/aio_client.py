@@ -45,7 +45,7 @@ from iiop.net.address import Hosts
 from iiop.net.aio_pool import AsyncLine, AsyncPool
 from iiop.net.objects import CallbackObjects
 from iiop.net.pool import CONNECTIONS
-from iiop.net.route import FORWARDS, ROUTES, Route, forward_target, giop_version
+from iiop.net.route import FORWARDS, LARGEST_KEPT, ROUTES, Route, forward_target, giop_version
 from iiop.net.tls import Security
 from iiop.profile import CodeSetComponentInfo, code_sets_of_clients
 
@@ -171,7 +171,9 @@ class AsyncClient:
         async def again(step: Reacquire) -> tuple[Endpoint, ...]:
             return self.endpoints(reference)
 
-        return self.drive(self._openings(reference, policy), operation, arguments, again)
+        size = sum([len(profile.profile_data) for profile in reference.profiles])
+        opening = self._openings(reference, policy) if size <= LARGEST_KEPT else self._open(reference, policy)
+        return self.drive(opening, operation, arguments, again)
 
     async def drive(
         self,
@@ -232,9 +234,12 @@ class AsyncClient:
         """Return where calls to a reference begin, which nobody knows yet."""
         return Opening(policy, self.jitter, self._route_or_none, self.report)
 
+    def _route(self, endpoint: Endpoint) -> Route[AsyncLine]:
+        return self._routes(endpoint) if len(endpoint.object_key) <= LARGEST_KEPT else self._make_route(endpoint)
+
     def _route_or_none(self, endpoint: Endpoint) -> Route[AsyncLine] | None:
         try:
-            return self._routes(endpoint)
+            return self._route(endpoint)
         except CODESET_INCOMPATIBLE:
             return None
 
@@ -246,7 +251,7 @@ class AsyncClient:
 
     async def _try(self, step: TryEndpoint[Endpoint], operation: Operation, arguments: tuple[Any, ...]) -> _Came:
         try:
-            route = self._routes(step.endpoint)
+            route = self._route(step.endpoint)
             return await self._ask(route, operation, arguments, step, asyncio.get_running_loop().time())
         except IIOPError as error:
             return error

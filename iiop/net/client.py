@@ -39,7 +39,7 @@ from iiop.net.address import Hosts
 from iiop.net.blocking import Answer
 from iiop.net.pool import CONNECTIONS, ConnectionPool, Line
 from iiop.net.reference import Acquire, Reference
-from iiop.net.route import ROUTES, Route, giop_version
+from iiop.net.route import LARGEST_KEPT, ROUTES, Route, giop_version
 from iiop.net.sent import Sent
 from iiop.net.threads import THREADS
 from iiop.net.tls import Security
@@ -190,7 +190,7 @@ class Client:
         Raises:
             CODESET_INCOMPATIBLE: there is no code set that both have.
         """
-        return self._routes(endpoint)
+        return self._routes(endpoint) if len(endpoint.object_key) <= LARGEST_KEPT else self._make_route(endpoint)
 
     def route_or_none(self, endpoint: Endpoint) -> Route[Line] | None:
         """Return what is kept of an endpoint; None if there is no code set that both have, which a caller is told, not we."""

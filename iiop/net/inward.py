@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import CancelledError
 from typing import Any, TypeVar
 
 from iiop.connection import Connection
@@ -62,14 +63,17 @@ class Inward(AsyncPool):
             if not connections:
                 del self._offered[point.host, point.port]
 
+    def _offered_for(self, line: AsyncLine) -> AsyncConnection | None:
+        """Return the connection offered last; never for an address with TLS, which nobody can offer in its stead."""
+        connections = None if line.tls else self._offered.get((line.host, line.port))
+        return connections[-1] if connections else None
+
     def take(self, line: AsyncLine) -> AsyncConnection | None:
-        connections = self._offered.get((line.host, line.port))
-        return connections[-1] if connections else super().take(line)
+        return self._offered_for(line) or super().take(line)
 
     async def open(self, line: AsyncLine, timeout: float, *, fresh: bool) -> tuple[AsyncConnection, bool]:
-        connections = self._offered.get((line.host, line.port))
-        if connections:  # there is no fresh one: only its client could make it
-            return connections[-1], False
+        if (connection := self._offered_for(line)) is not None:  # there is no fresh one: only its client could make it
+            return connection, False
         return await super().open(line, timeout, fresh=fresh)
 
     def give_back(self, line: AsyncLine, connection: AsyncConnection) -> None:
@@ -121,4 +125,9 @@ class _FromThread:
         except RuntimeError:
             call.close()
             raise ConnectionLost("the server has stopped", completed=CompletionStatus.COMPLETED_NO) from None
-        return came.result()
+        try:
+            return came.result()
+        except CancelledError:
+            raise ConnectionLost("the server has stopped", completed=CompletionStatus.COMPLETED_MAYBE) from None
+        finally:
+            came.cancel()

@@ -31,11 +31,13 @@ from iiop.iop import IOR, IOR_CODEC
 from iiop.limits import Limits
 from iiop.profile import ProfileBody, Version, encode_profile
 
-__all__ = ["FORWARDS", "ROUTES", "Route", "forward_target", "giop_version"]
+__all__ = ["FORWARDS", "LARGEST_KEPT", "ROUTES", "Route", "forward_target", "giop_version"]
 
 FORWARDS = (ReplyStatus.LOCATION_FORWARD, ReplyStatus.LOCATION_FORWARD_PERM)
 ROUTES = 4096
 """Endpoints of which a client keeps what calls have in common."""
+LARGEST_KEPT = 8192
+"""Octets of a reference, or of an object key, up to which that is kept: others decide how large those are that they give us."""
 
 L = TypeVar("L")
 _DISPOSITION = codec(Annotated[int, Short])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import threading
 import time
@@ -14,13 +15,14 @@ import pytest
 
 from iiop.cdr import Long
 from iiop.cdr.wide import WString
+from iiop.components import tls_port
 from iiop.endpoints import endpoints
 from iiop.exceptions import TRANSIENT, UNKNOWN, CompletionStatus, ConnectionLost, DeadlineExceeded, IIOPError
 from iiop.failover import FailoverPolicy
 from iiop.giop.messages import Body, CancelRequest, LocateRequest, Request, key_address
 from iiop.giop.wire import encode
 from iiop.idl import AsyncInterface, Interface, Servant, asynchronous, operation
-from iiop.iop import IOR
+from iiop.iop import COMPONENTS, IOR, ComponentId, TaggedComponent
 from iiop.limits import Limits
 from iiop.net.aio_client import AsyncClient
 from iiop.net.blocking import BlockingConnection
@@ -28,6 +30,7 @@ from iiop.net.callbacks import Callbacks
 from iiop.net.client import Client
 from iiop.net.objects import make_reference
 from iiop.net.servants import Server
+from tests import procfs
 
 PATIENCE = 10.0
 POLICY = FailoverPolicy(deadline=PATIENCE, attempt_timeout=PATIENCE, rounds=1)
@@ -398,6 +401,55 @@ def test_an_idle_server_keeps_who_may_be_called(kind: str) -> None:
         assert scene.mouth.tell(told, 1) == 2
         time.sleep(0.4)  # longer than the idle time, twice
         assert servant.server.stub(told, Ear).hear(4) == 8
+
+
+def test_a_thread_that_calls_somebody_silent_hears_that_the_server_has_stopped() -> None:
+    caught: list[BaseException] = []
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        with Server(bidirectional=True) as server:
+            stub = server.stub(make_reference(Ear.repository_id, *silent.getsockname(), b"silent"), Ear)
+
+            def call() -> None:
+                try:
+                    stub.hear(1)
+                except BaseException as error:
+                    caught.append(error)
+
+            caller = threading.Thread(target=call)
+            caller.start()
+            called = silent.accept()[0]
+            assert called.recv(12)
+        caller.join(PATIENCE)
+        called.close()
+    assert [type(error) for error in caught] == [ConnectionLost]
+    assert getattr(caught[0], "completed") is CompletionStatus.COMPLETED_MAYBE  # noqa: B009
+
+
+def test_an_offer_does_not_count_for_an_address_with_tls() -> None:
+    """Whose server would have to show its certificate."""
+    servant = InThreads()
+    with Server(bidirectional=True) as servant.server, Client(policy=POLICY) as client:
+        mouth, told = client.stub(servant.server.activate(servant), Mouth), client.activate(Doubling())
+        assert mouth.tell(told, 1) == 2
+        at = endpoints(told)[0]
+        required = COMPONENTS.encode(ComponentId.TAG_SSL_SEC_TRANS, tls_port(at.port, required=True, client_certificate=False))
+        protected = TaggedComponent(ComponentId.TAG_SSL_SEC_TRANS, required)
+        with pytest.raises((TRANSIENT, UNKNOWN)):
+            mouth.tell(make_reference(told.type_id, at.host, 0, at.object_key, protected), 1)
+
+
+def test_large_references_are_called_and_not_kept() -> None:
+    """They are as large as a client likes, and each could be another."""
+    servant = InThreads()
+    with Server(bidirectional=True) as servant.server, Client(policy=POLICY) as client:
+        mouth, told = client.stub(servant.server.activate(servant), Mouth), client.activate(Doubling())
+        at = endpoints(told)[0]
+        assert mouth.tell(told, 1) == 2
+        before = procfs.memory(os.getpid())
+        for n in range(100):
+            much = make_reference(told.type_id, at.host, at.port, at.object_key, TaggedComponent(70_000 + n, bytes(2_000_000)))
+            assert mouth.tell(much, 1) == 2
+        assert procfs.memory(os.getpid()) - before < 100_000_000
 
 
 def test_blocking_calls_in_the_loop_are_refused() -> None:

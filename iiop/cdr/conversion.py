@@ -20,9 +20,12 @@ def convert(value: Any, source: CDRType, target: CDRType) -> Any:
     """Return a value of one declaration as one of another; an object mentioned twice stays one object.
 
     Raises:
-        EncodeError: the value is none of the first declaration.
+        EncodeError: the value is none of the first declaration, or too deep for Python.
     """
-    return _Conversion().convert(value, source, target, "value")
+    try:
+        return _Conversion().convert(value, source, target, "value")
+    except RecursionError:
+        raise EncodeError("nested deeper than this process can follow", path="value") from None
 
 
 class _Conversion:

@@ -515,3 +515,16 @@ def test_what_is_no_value_type() -> None:
         value_type("IDL:Z:1.0", custom=True)(type("Z", (Value,), {"__annotations__": {"n": str}}))
     with pytest.raises(TypeError, match="does not say how it lies on the wire"):
         cdr_type(str | None)
+
+
+@value_type("IDL:test/Chained:1.0")
+class Chained(Value):
+    after: Chained | None
+
+
+def test_a_value_too_deep_for_an_any_is_refused() -> None:
+    chain = None
+    for _ in range(2000):
+        chain = Chained(chain)
+    with pytest.raises(EncodeError, match="nested deeper"):
+        Any.of(Chained, chain)

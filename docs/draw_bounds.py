@@ -55,8 +55,13 @@ PEERS = (
     ("never reads its replies", "it is not read from either, what waits for it is bounded, and after `idle_time` it is cut off"),
     ("opens 2,000 connections and says nothing", "they are kept for `idle_time`, some 3 KB each, then CloseConnection"),
     (
+        "sends oneways without end, whose servant awaits",
+        "up to `queued` of them are awaited, or `queued_octets`; the others are dropped",
+    ),
+    (
         "opens connections to the port of TLS, and shakes no hands",
-        "they count as others, and end without a word after `idle_time`; some 10 KB each, 20 KB with the handshake done",
+        "they count as others, and end without a word after `idle_time`; some 10 KB each, 70 KB "
+        "behind half a large greeting, 20 KB with the handshake done",
     ),
     ("opens more than `connections`", "CloseConnection at once: nothing has run; without a handshake the end alone"),
     (

@@ -45,8 +45,6 @@ if TYPE_CHECKING:  # it needs asyncio, which most clients do not
 __all__ = ["Answer", "BlockingConnection"]
 
 _MAIN = threading.main_thread().ident
-_NOBODYS = -1
-"""A request id that there is not."""
 _NO, _MAYBE = CompletionStatus.COMPLETED_NO, CompletionStatus.COMPLETED_MAYBE
 
 Answer = Body | Reply
@@ -164,7 +162,7 @@ class BlockingConnection:
     def _read(self, callbacks: Callbacks) -> None:
         """Wait for a reply that never comes, as others wait for theirs: so somebody receives as long as there is a connection."""
         try:
-            self._wait(_NOBODYS, inf)
+            self._wait(-1, inf)
         except OSError as error:
             self._lose(self._broken(error))
         finally:
@@ -174,7 +172,6 @@ class BlockingConnection:
         """Send a reply to a request of the server, if the connection has not ended meanwhile.
 
         Args:
-            reply: to a request that has none yet.
             wait: until it can be sent, `Limits.idle_time` at most; else whoever is sending sends it, or it is dropped.
 
         Raises:
@@ -219,8 +216,8 @@ class BlockingConnection:
             self._check_open()
             octets = self._connection.send(request)
         waits = not isinstance(request, Request) or request.response_expected
-        send = self._stream.send_patiently
-        answer: Answer | LocateReply | None = self._exchange(octets, request.request_id, request.version, waits, deadline, send)
+        answer: Answer | LocateReply | None
+        answer = self._exchange(octets, request.request_id, request.version, waits, deadline, self._stream.send_patiently)
         if isinstance(answer, Body):
             return Reply(request.request_id, body=answer, version=request.version, byte_order=answer.byte_order)
         return answer
@@ -235,8 +232,8 @@ class BlockingConnection:
             if self._lost is not None:
                 self._check_open()
             request_id, octets = self._connection.call(prepared, arguments)
-        waits, send = prepared.response_expected, self._stream.send
-        answer: Answer | None = self._exchange(octets, request_id, prepared.version, waits, deadline, send)
+        waits = prepared.response_expected
+        answer: Answer | None = self._exchange(octets, request_id, prepared.version, waits, deadline, self._stream.send)
         return answer
 
     def begin(self, prepared: PreparedRequest, arguments: Any, deadline: float) -> int:

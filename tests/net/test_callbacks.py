@@ -380,6 +380,30 @@ def test_what_waits_in_a_blocking_client_is_bounded_and_can_be_cancelled() -> No
     assert [reply.request_id for reply in replies.taken] == [4, 3], "1 ran and 2 did not, and nobody wants to know"
 
 
+def test_a_cancelled_request_does_not_answer_the_next_with_its_id() -> None:
+    ear, may_end, began, replies = Doubling(), threading.Event(), threading.Event(), Replies()
+
+    def waits() -> None:
+        began.set()
+        assert may_end.wait(PATIENCE)
+
+    ear.waits = waits
+    hear = Ear.operations()["hear"]
+    callbacks = Callbacks(1)
+    key = endpoints(callbacks.activate(ear))[0].object_key
+    for number in (10, 20):
+        callbacks.take(replies, Request(1, "hear", key_address(key), body=Body.of(hear.arguments, (number,))))
+        assert began.wait(PATIENCE)
+        if number == 10:
+            callbacks.take(replies, CancelRequest(1))
+    may_end.set()
+    end = time.monotonic() + PATIENCE
+    while not replies.taken and time.monotonic() < end:
+        time.sleep(0.001)
+    callbacks.close(PATIENCE)
+    assert [hear.answer(reply) for reply in replies.taken] == [40]
+
+
 def test_a_server_that_takes_no_offers(kind: str) -> None:
     servant = InThreads()
     with Server() as servant.server, connected(kind, servant.server.activate(servant)) as scene:

@@ -326,6 +326,7 @@ class Any:
         Raises:
             TypeError: the annotation does not say what its type is called in IDL.
             DecodeError: the Any holds something else.
+            EncodeError: its value is none of its own type, or too deep.
         """
         typecode = typecode_of(declared)
         if not equivalent(self.type, typecode):

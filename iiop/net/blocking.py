@@ -58,8 +58,7 @@ class BlockingConnection:
         sock: connected; or a stream on one.
         peer: `host:port` as in the reference, for messages.
         limits: what the server may make us hold.
-        agreed: see `Connection`.
-        fragment_size: see `Connection`.
+        agreed, fragment_size: see `Connection`.
     """
 
     def __init__(
@@ -86,11 +85,10 @@ class BlockingConnection:
         self._sleepers: dict[int, threading.Lock] = {}
         """Locks that are released to wake who waits for the reply with that id; who wakes one takes it out."""
         self._lost: ConnectionLost | None = None
-        self._heard = self._silent = False
-        """Whether anything has ever come; whether a reply stayed out, and nothing has come since."""
+        self._heard = self._silent = self._shared = self._retired = False
+        """Whether anything has ever come; whether a reply stayed out, and nothing has come since; the rest says what it is."""
         self._gap_ends = inf
         """When a message that has begun to arrive must have gone on."""
-        self._shared = self._retired = False
         self._callbacks: Callbacks | None = None
         self._reader: threading.Thread | None = None
         self._asked: deque[Request | LocateRequest | CancelRequest] = deque()
@@ -110,16 +108,10 @@ class BlockingConnection:
         keep_alive: bool = False,
         tls: ssl.SSLContext | None = None,
     ) -> BlockingConnection:
-        """Connect within `timeout` seconds, handshake included; names are looked up in `hosts` first.
-
-        The time the system's resolver takes for a name that `hosts` does not know is the one thing nobody can bound.
-
-        Args:
-            keep_alive: let TCP ask a silent server from time to time whether it is there.
-            tls: speak TLS by it, with a server whose certificate is for `host`, whatever `hosts` makes of that.
+        """Connect, as `open_stream` does; `limits`, `agreed` and `fragment_size` are those of the class.
 
         Raises:
-            ConnectFailed: refused, unreachable, unknown name, too late, or no TLS that the context allows.
+            ConnectFailed: as `open_stream`.
         """
         stream = open_stream(host, port, timeout, hosts=hosts or {}, keep_alive=keep_alive, tls=tls)
         return cls(stream, f"{host}:{port}", limits, agreed, fragment_size)
@@ -275,7 +267,7 @@ class BlockingConnection:
         return answer
 
     def give_up(self, request_id: int, version: Version) -> None:
-        """Tell the server that nobody wants a reply any more."""
+        """Want no reply any more."""
         self._give_up(request_id, version, sent=True, begun=True, silent=False)
 
     def _check_open(self) -> None:

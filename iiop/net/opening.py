@@ -17,7 +17,13 @@ __all__ = ["open_stream"]
 def open_stream(
     host: str, port: int, timeout: float, *, hosts: Hosts, keep_alive: bool = False, tls: ssl.SSLContext | None = None
 ) -> Stream:
-    """Connect within `timeout` seconds; the arguments are those of `BlockingConnection.connect`.
+    """Connect within `timeout` seconds, handshake included; names are looked up in `hosts` first.
+
+    The time the system's resolver takes for a name that `hosts` does not know is the one thing nobody can bound.
+
+    Args:
+        keep_alive: let TCP ask a silent server from time to time whether it is there.
+        tls: speak TLS by it, with a server whose certificate is for `host`, whatever `hosts` makes of that.
 
     Raises:
         ConnectFailed: refused, unreachable, unknown name, too late, or no TLS that the context allows.

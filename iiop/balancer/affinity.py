@@ -41,6 +41,17 @@ class Affinity(Generic[K, T]):
     def __len__(self) -> int:
         return len(self._memory)
 
+    def __contains__(self, key: K) -> bool:
+        """Tell whether a client is remembered, be its target alive or not."""
+        return key in self._memory
+
+    def keep(self, key: K, target: T) -> None:
+        """Remember that a client belongs to a target, whoever chose it."""
+        self._memory.pop(key, None)
+        self._memory[key] = (target, self._balancer.state(target).deaths)
+        if len(self._memory) > self._capacity:
+            del self._memory[next(iter(self._memory))]
+
     def target(self, key: K) -> T | None:
         """Show the target a client would stay on; None if it would be distributed anew."""
         memory = self._memory.get(key)
@@ -58,9 +69,7 @@ class Affinity(Generic[K, T]):
             target = self._balancer.pick(now)
             if target is None:
                 return None
-        self._memory[key] = (target, self._balancer.state(target).deaths)
-        if len(self._memory) > self._capacity:
-            del self._memory[next(iter(self._memory))]
+        self.keep(key, target)
         return target
 
     def forget(self, key: K) -> None:

@@ -20,6 +20,7 @@ import uvloop
 
 import iiop.net.serving as serving_module
 import iiop_lab.demo
+from iiop.balancer import Balancer
 from iiop.cdr import ByteOrder, Codec, Double, Long, Octet, Short, arguments
 from iiop.exceptions import COMM_FAILURE, NO_PERMISSION, CompletionStatus, ConnectionLost, SystemException
 from iiop.failover import FailoverPolicy
@@ -146,6 +147,18 @@ class Front(VirtualHost):
                     await asyncio.sleep(0.001)
 
         self.run(wait())
+
+    @property
+    def calls(self) -> Balancer[Target]:
+        return self.balancer("calls")
+
+    @property
+    def contexts(self) -> Balancer[Target]:
+        return self.balancer("naming")
+
+    @property
+    def asked(self) -> set[Target]:
+        return self._prober.asked
 
     def deaths(self, target: Target) -> int:
         return self.calls.state(target).deaths
@@ -430,12 +443,11 @@ def test_a_request_that_had_left_may_have_run(front: Start, breaks: list[scripte
 def test_all_that_waits_on_a_broken_connection_is_told(front: Start) -> None:
     with ScriptedServer([scripted.request] * 3 + [rst]) as server:
         vhost = front(target_of(server))
-        with vhost.connect() as one, vhost.connect() as two:
-            one.send(request("who", id=0), request("who", id=2))
-            two.send(request("who", id=0))
-            answers = [one.receive(), one.receive(), two.receive()]
+        with vhost.connect() as client:
+            client.send(*[request("who", id=number) for number in (0, 2, 4)])
+            answers = [client.receive() for _ in range(3)]
     assert [failure(answer) for answer in answers] == [(COMM_FAILURE, IPCOM_MINOR, MAYBE)] * 3
-    assert {answer.request_id for answer in answers[:2]} == {0, 2}  # type: ignore[union-attr]
+    assert {answer.request_id for answer in answers} == {0, 2, 4}  # type: ignore[union-attr]
 
 
 def test_an_orderly_close_is_no_death(front: Start) -> None:
@@ -443,7 +455,7 @@ def test_an_orderly_close_is_no_death(front: Start) -> None:
         vhost = front(target_of(server))
         with vhost.connect() as client:
             assert client.call("who").body.decode(_LONG) == (7,)
-            vhost.until(lambda: server_asked(server) and not vhost._asked)
+            vhost.until(lambda: server_asked(server) and not vhost.asked)
             assert vhost.deaths(target_of(server)) == 0
 
 
@@ -454,7 +466,7 @@ def test_an_idle_connection_that_ends_is_no_death_while_its_target_answers(front
         with vhost.connect() as client:
             client.call("who")
             go.set()
-            vhost.until(lambda: server_asked(server) and not vhost._asked)
+            vhost.until(lambda: server_asked(server) and not vhost.asked)
             assert client.call("who").body.decode(_LONG) == (2,)
         assert vhost.deaths(target_of(server)) == 0
 
@@ -480,9 +492,9 @@ def test_a_hung_target_is_asked_once_at_a_time(front: Start) -> None:
         vhost = front(target_of(hung), probe_interval=0.001, connect_timeout=600.0)
         with vhost.connect() as client:
             client.call("who")
-            state = vhost.calls.state(target_of(hung)).next_probe
+            state = vhost.contexts.state(target_of(hung)).next_probe
             assert state is not None
-            vhost.until(lambda: (vhost.calls.state(target_of(hung)).next_probe or 0) > state + 0.02)
+            vhost.until(lambda: (vhost.contexts.state(target_of(hung)).next_probe or 0) > state + 0.02)
         assert hung.connections == 2
 
 
@@ -563,14 +575,15 @@ def test_nobody_left_for_a_oneway(front: Start) -> None:
         assert failure(client.call("who")) == (COMM_FAILURE, IPCOM_MINOR, NO)  # the first and only answer
 
 
-def test_more_requests_than_a_target_may_be_sent(front: Start, caplog: pytest.LogCaptureFixture) -> None:
+def test_more_requests_than_may_wait(front: Start, caplog: pytest.LogCaptureFixture) -> None:
     with ScriptedServer([scripted.request, scripted.request, gone]) as server:
         vhost = front(target_of(server), limits=Limits(outstanding=2))
-        with vhost.connect() as one, vhost.connect() as two:
-            one.send(request("who", id=0), request("who", id=2))
+        with vhost.connect() as client:
+            client.send(request("who", id=0), request("who", id=2))
             server.wait_received(2)
-            assert failure(two.call("who")) == (COMM_FAILURE, IPCOM_MINOR, NO)
-    assert "is not asked: more requests waiting" in caplog.text
+            client.send(request("who", id=4))
+            assert failure(client.receive()) == (COMM_FAILURE, IPCOM_MINOR, NO)
+    assert "more requests waiting than the limit outstanding=2" in caplog.text
     caplog.clear()
 
 
@@ -676,18 +689,14 @@ def test_pipelined_requests_get_their_own_replies_in_any_order(front: Start) -> 
             body = Body.of(_LONG, (int(asked.operation),))
             peer.sock.sendall(encode(Reply(asked.request_id, body=body)))
 
-    with ScriptedServer([scripted.request] * 2 * count + [answer_backwards, gone]) as server:
-        vhost = front(target_of(server))
-        with vhost.connect() as one, vhost.connect() as two:
-            for first, client in ((0, one), (100, two)):
-                client.send(*[request(str(first + n), id=3 * n) for n in range(count)])
-            for first, client in ((0, one), (100, two)):
-                answers = [client.receive() for _ in range(count)]
-                assert {
-                    (answer.request_id, answer.body.decode(_LONG)[0])  # type: ignore[union-attr]
-                    for answer in answers
-                } == {(3 * n, first + n) for n in range(count)}
-        assert len({asked.request_id for asked in server.requests}) == 2 * count
+    with ScriptedServer([scripted.request] * count + [answer_backwards, gone]) as server:
+        with front(target_of(server)).connect() as client:
+            client.send(*[request(str(n), id=3 * n) for n in range(count)])
+            answers = [client.receive() for _ in range(count)]
+        assert {
+            (answer.request_id, answer.body.decode(_LONG)[0])  # type: ignore[union-attr]
+            for answer in answers
+        } == {(3 * n, n) for n in range(count)}
 
 
 def test_a_cancelled_request_is_cancelled_at_its_target(front: Start) -> None:
@@ -707,24 +716,19 @@ def test_a_cancelled_request_is_cancelled_at_its_target(front: Start) -> None:
 
 
 def test_a_client_that_vanishes_leaves_nothing(front: Start) -> None:
-    go = threading.Event()
-    script = [scripted.request, lambda peer: peer.receive(), wait_for(go), reply(1), scripted.serve(2)]
-    with ScriptedServer(script) as server:
+    left = threading.Event()
+    with ScriptedServer([scripted.request, gone, tell(left)], then=[scripted.serve(2)]) as server:
         vhost = front(target_of(server))
         with vhost.connect() as client:
             client.send(request("who", id=8))
             server.wait_received(1)
             client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        server.wait_received(2)
-        assert server.cancelled == [server.requests[0].request_id]
-        vhost.until(lambda: not vhost._server._connections)
-        backend = vhost.run(vhost.backend(target_of(server)))
-        assert not backend._waiting
-        go.set()
+        assert left.wait(PATIENCE), "its connection to the target ends with it"
+        vhost.until(lambda: not vhost._sessions)
+        assert vhost.calls.state(target_of(server)).under_way == 0
+        assert vhost.deaths(target_of(server)) == 0
         with vhost.connect() as client:
             assert client.call("who").body.decode(_LONG) == (2,)
-        assert not backend._connection.outstanding
-        assert server.connections == 1
 
 
 # --- start and stop ---------------------------------------------------------------------------------------------------
@@ -753,7 +757,7 @@ def test_stopped_while_it_connects(front: Start) -> None:
         with vhost:
             client = stack.enter_context(vhost.connect())
             client.send(request("who"))
-            vhost.until(lambda: bool(vhost._backends))
+            vhost.until(lambda: any(session._connecting for session in vhost._sessions))
         assert client.receive() is None
 
 

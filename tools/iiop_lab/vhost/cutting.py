@@ -1,0 +1,116 @@
+"""Octets of one direction cut into messages, of which large ones pass in pieces as they arrive.
+
+It must not know sockets, nor what messages mean beyond their headers. What is kept is less than `PIECE` octets and one read.
+
+Source: CORBA 3.3 part 2, clause 9.4.1 "GIOP Message Header".
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+from iiop.connection.inbox import Inbox
+from iiop.giop.header import HEADER_SIZE, Header, cut_header
+from iiop.giop.messages import GIOP_1_2
+from iiop.limits import DEFAULT_LIMITS
+
+__all__ = ["PIECE", "Cutter", "Piece", "id_of", "with_id", "with_size"]
+
+PIECE = 64 * 1024
+"""Octets of a message from which on it passes in pieces."""
+
+_ANY_SIZE = replace(DEFAULT_LIMITS, message_size=HEADER_SIZE + 0xFFFFFFFF)
+_ULONG = (struct.Struct(">I"), struct.Struct("<I"))
+"""By byte order."""
+
+
+class Piece(NamedTuple):
+    """Hold a message, or a part of a large one.
+
+    Attributes:
+        header: of the message; None in what continues one.
+        octets: of the message.
+        ends: whether the message ends with them.
+    """
+
+    header: Header | None
+    octets: bytes
+    ends: bool
+
+
+class Cutter:
+    """Cut what arrives."""
+
+    __slots__ = ("_header", "_inbox", "_left")
+
+    def __init__(self) -> None:
+        self._inbox = Inbox()
+        self._header: Header | None = None
+        self._left = 0
+
+    @property
+    def unfinished(self) -> bool:
+        """Tell whether a message has begun and not ended."""
+        return bool(self._inbox) or self._left > 0
+
+    def cut(self, data: bytes) -> Iterator[Piece]:
+        """Return what can go on, in order.
+
+        Raises:
+            RemoteProtocolError: what arrived is not GIOP.
+        """
+        inbox = self._inbox
+        if not inbox and not self._left and len(data) >= HEADER_SIZE:
+            header = cut_header(data, _ANY_SIZE)
+            if header.size == len(data):
+                yield Piece(header, data, True)
+                return
+        inbox.add(data)
+        while inbox:
+            if self._left:
+                octets = inbox.cut(min(self._left, len(inbox)))
+                self._left -= len(octets)
+                yield Piece(None, octets, not self._left)
+                continue
+            if self._header is None:
+                if len(inbox) < HEADER_SIZE:
+                    return
+                self._header = cut_header(inbox.peek(HEADER_SIZE), _ANY_SIZE)
+            header = self._header
+            if len(inbox) < min(header.size, PIECE):
+                return
+            octets = inbox.cut(min(header.size, len(inbox)))
+            self._left, self._header = header.size - len(octets), None
+            yield Piece(header, octets, not self._left)
+
+
+def id_of(header: Header, octets: bytes) -> tuple[int, int] | None:
+    """Return the request id of a message and where it stands; None where that takes more than a look.
+
+    It stands first in GIOP 1.2 and in what has no service contexts; else behind these, where requests and replies before 1.2
+    have it.
+    """
+    at = HEADER_SIZE
+    read = _ULONG[header.byte_order].unpack_from
+    if header.version < GIOP_1_2 and header.message_type < 2:
+        if read(octets, at)[0]:
+            return None
+        at += 4
+    return (read(octets, at)[0], at) if len(octets) >= at + 4 else None
+
+
+def with_id(header: Header, octets: bytes, at: int, request_id: int) -> bytes:
+    """Return a message, or its beginning, with another id."""
+    return octets[:at] + _ULONG[header.byte_order].pack(request_id) + octets[at + 4 :]
+
+
+def with_size(header: Header, octets: bytes, size: int) -> bytes:
+    """Return a message, or its beginning, that says another size.
+
+    Args:
+        size: of the whole message.
+    """
+    return octets[:8] + _ULONG[header.byte_order].pack(size - HEADER_SIZE) + octets[HEADER_SIZE:]

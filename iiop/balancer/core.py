@@ -122,8 +122,16 @@ class Balancer(Generic[T]):
         Raises:
             ValueError: it is not a target of this balancer.
         """
+        self.served(target, now, seconds=seconds, octets=octets)
+        self._entry(target).under_way -= 1
+
+    def served(self, target: T, now: float, *, seconds: float | None = None, octets: int = 0) -> None:
+        """Tell what a part of a unit of work took, such as a call of a connection; see `ended`.
+
+        Raises:
+            ValueError: it is not a target of this balancer.
+        """
         entry = self._entry(target)
-        entry.under_way -= 1
         if seconds is not None:
             entry.response_time += (seconds - entry.response_time) * (_NEWEST if entry.response_time else 1.0)
         if octets:

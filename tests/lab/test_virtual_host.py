@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import itertools
-import logging
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated
 
 import pytest
-import uvloop
 
-import iiop.net.serving as serving_module
 import iiop_lab.demo
-from iiop.balancer import Balancer
-from iiop.cdr import ByteOrder, Codec, Double, Long, Octet, Short, arguments
-from iiop.exceptions import COMM_FAILURE, NO_PERMISSION, CompletionStatus, ConnectionLost, SystemException
+from iiop.cdr import ByteOrder, Codec, Double, Octet, Short, arguments
+from iiop.exceptions import COMM_FAILURE, NO_PERMISSION, ConnectionLost
 from iiop.failover import FailoverPolicy
 from iiop.giop.fragments import split
 from iiop.giop.messages import (
@@ -30,7 +24,6 @@ from iiop.giop.messages import (
     GIOP_1_0,
     GIOP_1_1,
     GIOP_1_2,
-    SYSTEM_EXCEPTION,
     Body,
     CancelRequest,
     CloseConnection,
@@ -38,279 +31,47 @@ from iiop.giop.messages import (
     LocateReply,
     LocateRequest,
     LocateStatus,
-    Message,
     Reply,
     ReplyStatus,
     Request,
     TargetAddress,
     key_address,
 )
-from iiop.giop.wire import decode, encode
-from iiop.idl import Interface, Servant, operation
+from iiop.giop.wire import encode
 from iiop.iop import IOR, ServiceContext, TaggedProfile
 from iiop.limits import Limits
 from iiop.net.aio import AsyncConnection
 from iiop.profile import ProfileBody, Version, encode_profile
 from iiop_lab.demo.sample import IMPLEMENTATION_ID, Journal, SampleServant, TdTest, runs
 from iiop_lab.virtual_host import IPCOM_MINOR, Target, VirtualHost, is_naming_key
-from naming import NameService, NamingServer
-from naming.interfaces import NamingContextExt
+from naming import NameService
 from naming.registration import Registration, object_key
 from naming.types import NameComponent, NotFound
 from tests import peers
+from tests.lab.fronts import (
+    KEY,
+    LONG,
+    MAYBE,
+    NAMING_KEY,
+    NO,
+    PATIENCE,
+    VERSIONS,
+    Front,
+    Node,
+    Raw,
+    Start,
+    Teller,
+    alive,
+    failure,
+    nobody,
+    request,
+    shown,
+    target_of,
+)
 from tests.net import scripted
 from tests.net.scripted import ScriptedServer, close_connection, fin, gone, locate_here, message_error, reply, rst, tell, wait_for
 
-NO, MAYBE = CompletionStatus.COMPLETED_NO, CompletionStatus.COMPLETED_MAYBE
-VERSIONS = [GIOP_1_0, GIOP_1_1, GIOP_1_2]
-PATIENCE = 10.0
-KEY = b"teller"
-_LONG = Codec(arguments("result", ("result", Annotated[int, Long])))
-NAMING_KEY = b"NameService"
-
-
-class Teller(Interface):
-    repository_id = "IDL:test/Teller:1.0"
-
-    @operation
-    def who(self) -> str:  # type: ignore[empty-body]
-        """Tell the name of the server."""
-
-    @operation
-    def refuse(self) -> None:
-        """Raise a system exception."""
-
-    @operation(oneway=True)
-    def take(self, octets: bytes) -> None:
-        """Take octets without a word."""
-
-
-class TellerServant(Servant):
-    interface = Teller
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.taken: list[bytes] = []
-
-    def who(self) -> str:
-        return self.name
-
-    def refuse(self) -> None:
-        raise NO_PERMISSION(0x1234, NO)
-
-    def take(self, octets: bytes) -> None:
-        self.taken.append(octets)
-
-
-class Node:
-    """A Naming Service with a teller, which can be stopped and started again at the same address."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.teller = TellerServant(name)
-        self.port = 0
-        self._stack = contextlib.ExitStack()
-        self.start()
-
-    def start(self) -> None:
-        self.server = NamingServer(port=self.port)
-        self.server.adapter.activate(KEY, self.teller)
-        self._stack.enter_context(self.server)
-        self.port = self.server.port
-        with NameService(f"127.0.0.1:{self.port}") as names:
-            names.root.bind((NameComponent("me"),), Registration(f"IDL:{self.name}:1.0", "127.0.0.1", self.port).reference())
-
-    def stop(self) -> None:
-        self._stack.close()
-
-    @property
-    def target(self) -> Target:
-        return Target("127.0.0.1", self.port)
-
-
-class Front(VirtualHost):
-    """A virtual host in a thread, with a look inside."""
-
-    def connect(self) -> Raw:
-        return Raw(socket.create_connection(("127.0.0.1", self.port), PATIENCE))
-
-    def run(self, coroutine: Any) -> Any:
-        assert self._thread is not None
-        return self._thread.call(coroutine)
-
-    def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until something inside holds."""
-
-        async def wait() -> None:
-            async with asyncio.timeout(PATIENCE):
-                while not condition():
-                    await asyncio.sleep(0.001)
-
-        self.run(wait())
-
-    @property
-    def calls(self) -> Balancer[Target]:
-        return self.balancer("calls")
-
-    @property
-    def contexts(self) -> Balancer[Target]:
-        return self.balancer("naming")
-
-    @property
-    def asked(self) -> set[Target]:
-        return self._prober.asked
-
-    def deaths(self, target: Target) -> int:
-        return self.calls.state(target).deaths
-
-
-class Raw:
-    """A client with a bare socket."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self.sock = sock
-        self._id = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.sock.close()
-
-    def send(self, *messages: Message | bytes) -> None:
-        self.sock.sendall(b"".join(item if isinstance(item, bytes) else encode(item) for item in messages))
-
-    def octets(self) -> bytes:
-        """Return the next message as it came; nothing at the end of the stream."""
-        header = self._exactly(12)
-        return header + self._exactly(int.from_bytes(header[8:], "little" if header[6] & 1 else "big")) if header else b""
-
-    def receive(self) -> Message | None:
-        octets = self.octets()
-        return decode(octets) if octets else None
-
-    def _exactly(self, count: int) -> bytes:
-        octets = bytearray()
-        with contextlib.suppress(ConnectionResetError):
-            while len(octets) < count and (piece := self.sock.recv(count - len(octets))):
-                octets += piece
-        assert len(octets) in (0, count), "the stream ended in the middle of a message"
-        return bytes(octets)
-
-    def call(self, operation: str, *values: Any, **more: Any) -> Reply:
-        self._id += 2
-        self.send(request(operation, *values, id=self._id, **more))
-        answer = self.receive()
-        assert isinstance(answer, Reply), answer
-        assert answer.request_id == self._id
-        return answer
-
-    def who(self, **more: Any) -> str:
-        name: str = self.call("who", **more).body.decode(Teller.operations()["who"].results)[0]
-        return name
-
-    def naming_of(self) -> str:
-        """Ask the Naming Service that this connection was given whose it is."""
-        answer = self.call("resolve_str", "me", key=NAMING_KEY)
-        found = answer.body.decode(NamingContextExt.operations()["resolve_str"].results)[0]
-        name: str = found.type_id.split(":")[1]
-        return name
-
-
-def request(operation: str, *values: Any, id: int = 0, key: bytes = KEY, flags: int = 3, **more: Any) -> Request:
-    declared = (Teller.operations() | NamingContextExt.operations()).get(operation)
-    body = EMPTY if declared is None else Body.of(declared.arguments, values)
-    return Request(id, operation, key_address(key), flags, **{"body": body} | more)
-
-
-def failure(answer: Message | None) -> tuple[type[SystemException], int, CompletionStatus]:
-    assert isinstance(answer, Reply), answer
-    assert answer.reply_status is ReplyStatus.SYSTEM_EXCEPTION, answer
-    return shown(answer.body)
-
-
-def shown(body: Body) -> tuple[type[SystemException], int, CompletionStatus]:
-    exception = body.decode(SYSTEM_EXCEPTION).exception()
-    return type(exception), exception.minor, exception.completed
-
-
-def target_of(server: ScriptedServer) -> Target:
-    return Target("127.0.0.1", server.port)
-
-
-def alive(value: int) -> scripted.Step:
-    """Answer whatever is asked, requests with a long."""
-
-    def loop(peer: scripted.Peer) -> None:
-        while True:
-            message = peer.receive()
-            if isinstance(message, Request):
-                reply(value)(peer)
-            elif isinstance(message, LocateRequest):
-                peer.sock.sendall(encode(LocateReply(message.request_id, LocateStatus.OBJECT_HERE, version=message.version)))
-
-    return loop
-
-
-def nobody() -> Target:
-    """Return an address at which nobody listens."""
-    return Target("127.0.0.1", peers.free_port())
-
-
-@pytest.fixture(autouse=True)
-def nothing_in_the_background(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Fail a test that left an error with nobody to hear it: a task whose exception was never retrieved, ..."""
-    caplog.set_level(logging.INFO)
-    yield
-    gc.collect()
-    errors = [record.getMessage() for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
-    errors += [record.getMessage() for record in caplog.get_records("teardown") if record.levelno >= logging.ERROR]
-    assert not errors
-
-
-@pytest.fixture(params=["asyncio", "uvloop"], autouse=True)
-def loop_kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    new = asyncio.new_event_loop if request.param == "asyncio" else uvloop.new_event_loop
-    monkeypatch.setattr(serving_module, "new_event_loop", new)
-
-
-@pytest.fixture
-def stack() -> Iterator[contextlib.ExitStack]:
-    with contextlib.ExitStack() as stack:
-        yield stack
-
-
-Start = Callable[..., Front]
-
-
-@pytest.fixture
-def front(stack: contextlib.ExitStack) -> Start:
-    def start(*targets: Target, **options: Any) -> Front:
-        made = Front(targets, **{"probe_interval": 0.02} | options)
-        stack.enter_context(made)
-        return made
-
-    return start
-
-
-@pytest.fixture
-def node(stack: contextlib.ExitStack) -> Callable[[str], Node]:
-    def start(name: str) -> Node:
-        made = Node(name)
-        stack.callback(made.stop)
-        return made
-
-    return start
-
-
-@pytest.fixture
-def a(node: Callable[[str], Node]) -> Node:
-    return node("a")
-
-
-@pytest.fixture
-def b(node: Callable[[str], Node]) -> Node:
-    return node("b")
+pytestmark = pytest.mark.usefixtures("loop_kind", "nothing_in_the_background")
 
 
 # --- distribution -----------------------------------------------------------------------------------------------------
@@ -454,7 +215,7 @@ def test_an_orderly_close_is_no_death(front: Start) -> None:
     with ScriptedServer([scripted.request, close_connection, gone], then=[alive(7)]) as server:
         vhost = front(target_of(server))
         with vhost.connect() as client:
-            assert client.call("who").body.decode(_LONG) == (7,)
+            assert client.call("who").body.decode(LONG) == (7,)
             vhost.until(lambda: server_asked(server) and not vhost.asked)
             assert vhost.deaths(target_of(server)) == 0
 
@@ -467,7 +228,7 @@ def test_an_idle_connection_that_ends_is_no_death_while_its_target_answers(front
             client.call("who")
             go.set()
             vhost.until(lambda: server_asked(server) and not vhost.asked)
-            assert client.call("who").body.decode(_LONG) == (2,)
+            assert client.call("who").body.decode(LONG) == (2,)
         assert vhost.deaths(target_of(server)) == 0
 
 
@@ -686,7 +447,7 @@ def test_pipelined_requests_get_their_own_replies_in_any_order(front: Start) -> 
 
     def answer_backwards(peer: scripted.Peer) -> None:
         for asked in reversed(peer.server.requests):
-            body = Body.of(_LONG, (int(asked.operation),))
+            body = Body.of(LONG, (int(asked.operation),))
             peer.sock.sendall(encode(Reply(asked.request_id, body=body)))
 
     with ScriptedServer([scripted.request] * count + [answer_backwards, gone]) as server:
@@ -694,7 +455,7 @@ def test_pipelined_requests_get_their_own_replies_in_any_order(front: Start) -> 
             client.send(*[request(str(n), id=3 * n) for n in range(count)])
             answers = [client.receive() for _ in range(count)]
         assert {
-            (answer.request_id, answer.body.decode(_LONG)[0])  # type: ignore[union-attr]
+            (answer.request_id, answer.body.decode(LONG)[0])  # type: ignore[union-attr]
             for answer in answers
         } == {(3 * n, n) for n in range(count)}
 
@@ -711,7 +472,7 @@ def test_a_cancelled_request_is_cancelled_at_its_target(front: Start) -> None:
             server.wait_received(2)
             assert server.cancelled == [server.requests[0].request_id]
             go.set()  # the late reply is nobody's
-            assert client.call("who").body.decode(_LONG) == (2,)
+            assert client.call("who").body.decode(LONG) == (2,)
             assert server.connections == 1
 
 
@@ -728,7 +489,7 @@ def test_a_client_that_vanishes_leaves_nothing(front: Start) -> None:
         assert vhost.calls.state(target_of(server)).under_way == 0
         assert vhost.deaths(target_of(server)) == 0
         with vhost.connect() as client:
-            assert client.call("who").body.decode(_LONG) == (2,)
+            assert client.call("who").body.decode(LONG) == (2,)
 
 
 # --- start and stop ---------------------------------------------------------------------------------------------------

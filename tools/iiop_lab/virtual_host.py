@@ -30,9 +30,9 @@ from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts, map_host
 from iiop.net.serving import Serving
 from iiop_lab.vhost.link import Link
-from iiop_lab.vhost.pending import Pending
 from iiop_lab.vhost.places import Place
 from iiop_lab.vhost.prober import Probe, Prober
+from iiop_lab.vhost.routes import Routes
 from iiop_lab.vhost.services import CALLS, IPCOM_MINOR, NAMING, Delivery, Refusal, Service, Stickiness, Target, is_naming_key
 from iiop_lab.vhost.session import Session
 from iiop_lab.vhost.tls import Tunnel
@@ -96,6 +96,7 @@ class VirtualHost(Serving):
         }
         if not self.places:
             raise ValueError("a virtual host needs a service to distribute")
+        self.routes = Routes(self.place, limits)
         self.refusal = refusal or Refusal()
         self.limits = limits
         self.failures: Counter[CompletionStatus] = Counter()
@@ -104,7 +105,8 @@ class VirtualHost(Serving):
         self._connect_timeout = connect_timeout
         self._listener: asyncio.Server | None = None
         self._sessions: set[Session] = set()
-        self._tunnels: set[asyncio.Task[None]] = set()
+        self._tunnels: set[Tunnel] = set()
+        self._connecting: set[asyncio.Task[None]] = set()
         self._empty = asyncio.Event()
         self._ordered = tuple(self.places.values())
         self._prober = Prober(
@@ -130,6 +132,11 @@ class VirtualHost(Serving):
     def address(self) -> str:
         """Return `host:port`, for a `NameService`."""
         return f"{self.host}:{self.port}"
+
+    @property
+    def connections(self) -> int:
+        """Return how many connections of clients there are."""
+        return len(self._sessions) + len(self._tunnels)
 
     def balancer(self, service: str) -> Balancer[Target]:
         """Return what distributes a service: its targets, their state and counts.
@@ -165,8 +172,10 @@ class VirtualHost(Serving):
                     await self._empty.wait()
         for session in tuple(self._sessions):
             session.abort()
+        for connecting in tuple(self._connecting):
+            connecting.cancel()
         for tunnel in tuple(self._tunnels):
-            tunnel.cancel()
+            tunnel.abort()
         await asyncio.sleep(0)
 
     # --- what operators say
@@ -238,7 +247,7 @@ class VirtualHost(Serving):
     def admit(self, session: Session) -> bool:
         """Take a connection of a client, if there are not too many."""
         self._sessions.add(session)
-        return self._listener is not None and len(self._sessions) <= self.limits.connections
+        return self._listener is not None and self.connections <= self.limits.connections
 
     def forget(self, session: Session) -> None:
         """Note that a connection of a client has ended."""
@@ -257,10 +266,6 @@ class VirtualHost(Serving):
         """Ask a target soon whether it is there."""
         self._prober.suspect(target)
 
-    def count_failure(self, pending: Pending, completed: CompletionStatus) -> None:
-        """Note that a request failed here."""
-        self.failures[completed] += 1
-
     async def connect_link(self, link: Link) -> None:
         """Connect a link to its target.
 
@@ -277,31 +282,36 @@ class VirtualHost(Serving):
         except UnicodeError as error:
             raise OSError(f"{host} is no host name") from error
 
-    def pass_through(self, session: Session, transport: asyncio.Transport, data: bytes) -> None:
+    def pass_through(self, transport: asyncio.Transport, address: str, data: bytes) -> None:
         """Let a connection that speaks TLS pass, to one target."""
-        self.forget(session)
-        near = Tunnel()
-        far = near.other = Tunnel()
-        far.other = near
+        near = Tunnel(lambda: self._tunnels.discard(near))
+        self._tunnels.add(near)
         transport.set_protocol(near)
         near.connection_made(transport)
-        far.write(data)
-        tunnel = asyncio.get_running_loop().create_task(self._tunnel(near, far))
-        self._tunnels.add(tunnel)
-        tunnel.add_done_callback(self._tunnels.discard)
+        near.read(False)
+        connecting = asyncio.get_running_loop().create_task(self._tunnel(near, address, data))
+        self._connecting.add(connecting)
+        connecting.add_done_callback(self._connecting.discard)
 
-    async def _tunnel(self, near: Tunnel, far: Tunnel) -> None:
-        balancer = self._ordered[-1].balancer
+    async def _tunnel(self, near: Tunnel, address: str, data: bytes) -> None:
+        place, now = self._ordered[-1], asyncio.get_running_loop().time
         for _ in self.targets:
-            target = balancer.pick(asyncio.get_running_loop().time())
-            if target is None:
+            target = place.choose(b"", address, {}, now())
+            if target is None or not near.open:
                 break
             if not target.tls_port:
                 continue
+            far = Tunnel(lambda target=target: place.balancer.ended(target, now()))  # type: ignore[misc]
+            near.other, far.other = far, near
+            far.write(data)
+            place.balancer.began(target)
             try:
-                await self._connect(lambda: far, target.host, target.tls_port)
+                await self._connect(lambda far=far: far, target.host, target.tls_port)  # type: ignore[misc]
             except OSError as error:
-                self.mark(target, alive=False, reason=error or "no answer in time")
+                place.balancer.ended(target, now())
+                log.warning("%s does not take TLS: %s", target, str(error) or "no answer in time")
+                self.suspect(target)
             else:
+                near.read(True)
                 return
         near.close()

@@ -17,7 +17,7 @@ from iiop.giop.header import HEADER_SIZE, Header, cut_header
 from iiop.giop.messages import GIOP_1_2
 from iiop.limits import DEFAULT_LIMITS
 
-__all__ = ["PIECE", "Cutter", "Piece", "id_of", "with_id", "with_size"]
+__all__ = ["PIECE", "Cutter", "Piece", "header_of", "id_of", "size_of", "with_id", "with_size"]
 
 PIECE = 64 * 1024
 """Octets of a message from which on it passes in pieces."""
@@ -56,6 +56,27 @@ class Cutter:
         """Tell whether a message has begun and not ended."""
         return bool(self._inbox) or self._left > 0
 
+    @property
+    def idle(self) -> bool:
+        """Tell whether the next octet begins a message."""
+        return not self._left and not self._inbox
+
+    @property
+    def arriving(self) -> bool:
+        """Tell whether more is to come of the message of which pieces went on."""
+        return self._left > 0
+
+    def whole(self, data: bytes) -> Header | None:
+        """Return the header of one whole message, if that is what arrived, as most often; else it is to be cut.
+
+        Raises:
+            RemoteProtocolError: what arrived is not GIOP.
+        """
+        if self._left or len(data) < HEADER_SIZE or self._inbox:
+            return None
+        header = cut_header(data, _ANY_SIZE)
+        return header if header.size == len(data) else None
+
     def cut(self, data: bytes) -> Iterator[Piece]:
         """Return what can go on, in order.
 
@@ -63,11 +84,6 @@ class Cutter:
             RemoteProtocolError: what arrived is not GIOP.
         """
         inbox = self._inbox
-        if not inbox and not self._left and len(data) >= HEADER_SIZE:
-            header = cut_header(data, _ANY_SIZE)
-            if header.size == len(data):
-                yield Piece(header, data, True)
-                return
         inbox.add(data)
         while inbox:
             if self._left:
@@ -96,10 +112,24 @@ def id_of(header: Header, octets: bytes) -> tuple[int, int] | None:
     at = HEADER_SIZE
     read = _ULONG[header.byte_order].unpack_from
     if header.version < GIOP_1_2 and header.message_type < 2:
-        if read(octets, at)[0]:
+        if len(octets) < at + 4 or read(octets, at)[0]:
             return None
         at += 4
     return (read(octets, at)[0], at) if len(octets) >= at + 4 else None
+
+
+def header_of(octets: bytes) -> Header:
+    """Return the header of a message, or of its beginning.
+
+    Raises:
+        RemoteProtocolError: there is none.
+    """
+    return cut_header(octets, _ANY_SIZE)
+
+
+def size_of(octets: bytes) -> int:
+    """Return the size that a message, or its beginning, says."""
+    return HEADER_SIZE + int.from_bytes(octets[8:HEADER_SIZE], "little" if octets[6] & 1 else "big")
 
 
 def with_id(header: Header, octets: bytes, at: int, request_id: int) -> bytes:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from iiop.giop.header import Header
 from iiop.giop.messages import EMPTY, GIOP_1_2, Request
-from iiop.giop.wire import encode
+from iiop.giop.wire import decode_whole, encode
 from iiop.iop import ServiceContext, ServiceId
-from iiop_lab.vhost.cutting import with_size
+from iiop.limits import Limits
+from iiop_lab.vhost.cutting import header_of, with_size
 
 __all__ = ["TOLD_ONCE", "introduced"]
 
@@ -24,15 +24,17 @@ _NOBODYS = ServiceContext(0x69696F70, bytes(4))
 """Says nothing, and takes 12 octets: with 20 of a CodeSets context a multiple of 8, which leaves a body aligned."""
 
 
-def introduced(header: Header, octets: bytes, request: Request, contexts: tuple[ServiceContext, ...]) -> bytes:
+def introduced(octets: bytes, contexts: tuple[ServiceContext, ...], limits: Limits) -> bytes:
     """Return a request, or the beginning of one, that has these contexts too, unless it has them.
 
     Args:
-        header: of the request.
         octets: at least what comes before its body.
-        request: what they say.
         contexts: what its client told.
+        limits: under which it has been read before.
     """
+    header = header_of(octets)
+    request = decode_whole(header._replace(more_fragments=False), octets, limits)
+    assert isinstance(request, Request)
     had = {context.context_id for context in request.service_context}
     missing = tuple(context for context in contexts if context.context_id not in had)
     if not missing or not request.version.minor:
@@ -42,7 +44,7 @@ def introduced(header: Header, octets: bytes, request: Request, contexts: tuple[
     if request.version < GIOP_1_2:
         if (len(head) - start) % 8:
             head = _head(request, (*missing, _NOBODYS))
-    elif header.size > start:
+    elif header.size > start or header.more_fragments:
         head += bytes(-len(head) % 8)
     whole = head[:6] + octets[6:7] + head[7:] + octets[start:]
     return with_size(header, whole, header.size + len(head) - start)

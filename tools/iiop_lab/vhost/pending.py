@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from iiop.giop.header import Header
-from iiop.giop.messages import LocateRequest, Request
-from iiop_lab.vhost.places import Place
+from iiop_lab.vhost.routes import Route
 
 if TYPE_CHECKING:
     from iiop_lab.vhost.link import Link
@@ -23,32 +21,35 @@ class Pending:
     """Keep what answers a request.
 
     Attributes:
-        message: its octets behind the header may be but a beginning.
-        key: of the object.
-        place: how it is distributed.
+        route: what was read of it.
+        request_id: its id.
+        pieces: octets to be sent again; None where they are not kept. Those of the reply, once it arrives, if it is watched.
+        octets: how many went there and back.
+        room: how many more may be kept.
         since: seconds, when it was given to a server.
-        link: to which; None if to none.
-        pieces: octets to be sent again; None where they are not kept.
+        took: seconds until its reply began; None until then.
+        link: to whom it was given; None if to nobody.
         tries: servers it was given to.
+        told: how much of what the client told of itself its server has heard by it.
     """
 
-    header: Header
-    message: Request | LocateRequest
-    key: bytes
-    place: Place
+    route: Route
+    request_id: int
+    pieces: list[bytes] | None
+    octets: int = 0
+    room: int = KEPT
     since: float = 0.0
+    took: float | None = None
     link: Link | None = None
-    pieces: list[bytes] | None = field(default_factory=list)
     tries: int = 0
-
-    @property
-    def expects_reply(self) -> bool:
-        """Tell whether the client waits for an answer."""
-        return not isinstance(self.message, Request) or self.message.response_expected
+    told: int = 0
 
     def keep(self, octets: bytes) -> None:
-        """Keep octets that are sent, as long as they are few."""
+        """Count octets that pass, and keep them as long as they are few."""
+        self.octets += len(octets)
         if self.pieces is not None:
-            self.pieces.append(octets)
-            if sum(map(len, self.pieces)) > KEPT:
+            self.room -= len(octets)
+            if self.room < 0:
                 self.pieces = None
+            else:
+                self.pieces.append(octets)

@@ -5,14 +5,42 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from iiop.balancer import Affinity, Balancer
+from iiop.endpoints import endpoints
 from iiop.exceptions import DecodeError
 from iiop.giop.messages import Body
 from iiop.iop import IOR_CODEC
 from iiop.limits import Limits
-from iiop.profile import endpoints
 from iiop_lab.vhost.services import Service, Stickiness, Target
 
-__all__ = ["Place"]
+__all__ = ["SESSIONS", "Place", "Stay"]
+
+SESSIONS = 65536
+"""Objects of sessions remembered; beyond it the one longest unused is forgotten."""
+
+
+class Stay:
+    """Remember where one connection stays; as long as it does, it is work under way there."""
+
+    def __init__(self, balancer: Balancer[Target]) -> None:
+        self._balancer = balancer
+        self._affinity: Affinity[None, Target] = Affinity(balancer, capacity=1)
+        self._at: Target | None = None
+
+    def pick(self, now: float) -> Target | None:
+        """Return the target of the connection, another one if the last has gone; None if there is none."""
+        target = self._affinity.pick(None, now)
+        if target is not self._at:
+            self.end(now)
+            self._at = target
+            if target is not None:
+                self._balancer.began(target)
+        return target
+
+    def end(self, now: float) -> None:
+        """Note that the connection stays there no more."""
+        if self._at is not None:
+            self._balancer.ended(self._at, now)
+            self._at = None
 
 
 class Place:
@@ -29,30 +57,53 @@ class Place:
         self.balancer: Balancer[Target] = Balancer(
             targets, service.policy(), thresholds=service.thresholds, probe_interval=probe_interval, probe_live=probe_live
         )
-        self._shared: Affinity[object, Target] = Affinity(self.balancer)
+        self.by_call = service.stickiness is Stickiness.CALL
+        self._counts_calls = service.stickiness is not Stickiness.CONNECTION
+        self._addresses: Affinity[str, Target] = Affinity(self.balancer)
+        self._sessions: dict[bytes, Target] = {}
 
-    def choose(self, key: bytes, address: str, own: Affinity[Place, Target], now: float) -> Target | None:
+    @property
+    def sessions(self) -> int:
+        """Return how many objects of sessions are remembered."""
+        return len(self._sessions)
+
+    def choose(self, key: bytes, address: str, stays: dict[Place, Stay], now: float) -> Target | None:
         """Return the target of a request; None if there is none.
 
         Args:
             key: of the object.
             address: of the client.
-            own: what the client's connection stays with.
+            stays: where the client's connection stays.
             now: seconds.
         """
         match self.service.stickiness:
             case Stickiness.CALL:
                 return self.balancer.pick(now)
             case Stickiness.CONNECTION:
-                return own.pick(self, now)
+                stay = stays.get(self)
+                if stay is None:
+                    stay = stays[self] = Stay(self.balancer)
+                return stay.pick(now)
             case Stickiness.ADDRESS:
-                return self._shared.pick(address, now)
+                return self._addresses.pick(address, now)
             case Stickiness.SESSION:
-                return self._shared.target(key) if key in self._shared else self.balancer.pick(now)
+                home = self._sessions.pop(key, None)
+                if home is None:
+                    return self.balancer.pick(now)
+                self._sessions[key] = home
+                return home if self.balancer.state(home).stays else None
 
-    def own(self) -> Affinity[Place, Target]:
-        """Return what a connection stays with."""
-        return Affinity(self.balancer, capacity=1)
+    def began(self, target: Target) -> None:
+        """Note that a request was given to a target."""
+        if self._counts_calls:
+            self.balancer.began(target)
+
+    def ended(self, target: Target, now: float, *, seconds: float | None = None, octets: int = 0) -> None:
+        """Note that nothing more comes of a request; see `Balancer.ended`."""
+        if self._counts_calls:
+            self.balancer.ended(target, now, seconds=seconds, octets=octets)
+        else:
+            self.balancer.served(target, now, seconds=seconds, octets=octets)
 
     def watches(self, operation: str) -> bool:
         """Tell whether the answer to an operation begins or ends a session."""
@@ -62,11 +113,13 @@ class Place:
     def answered(self, operation: str, key: bytes, target: Target, body: Body, limits: Limits) -> None:
         """Note that an operation which is watched has succeeded."""
         if operation in self.service.removes:
-            self._shared.forget(key)
+            self._sessions.pop(key, None)
             return
         try:
             reference = body.decode(IOR_CODEC, exact=False, limits=limits)
         except DecodeError:  # it returned something else
             return
         for endpoint in endpoints(reference, limits):
-            self._shared.keep(endpoint.object_key, target)
+            self._sessions[endpoint.object_key] = target
+        while len(self._sessions) > SESSIONS:
+            del self._sessions[next(iter(self._sessions))]

@@ -107,7 +107,7 @@ class Prober:
                 finally:
                     connection.close()
         except (ConnectFailed, ConnectionLost, TimeoutError) as error:
-            self._mark(target, False, error or "no answer in time")
+            self._mark(target, False, str(error) or "no answer in time")
         else:
             self._mark(target, True, "")
         finally:

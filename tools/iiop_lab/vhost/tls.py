@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import cast
 
 __all__ = ["TLS_HANDSHAKE", "Tunnel"]
@@ -12,15 +13,24 @@ TLS_HANDSHAKE = 0x16
 
 
 class Tunnel(asyncio.Protocol):
-    """Pass on what one side says to the other; one for each side."""
+    """Pass on what one side says to the other; one for each side.
 
-    def __init__(self) -> None:
-        self.other: Tunnel
+    Args:
+        lost: is told once when this side has ended.
+    """
+
+    def __init__(self, lost: Callable[[], None]) -> None:
+        self.other = self
+        self.open = True
+        self._lost = lost
         self._transport: asyncio.Transport | None = None
         self._early = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
+        if not self.open:
+            self._transport.abort()
+            return
         if self._early:
             self._transport.write(bytes(self._early))
             self._early.clear()
@@ -41,16 +51,27 @@ class Tunnel(asyncio.Protocol):
 
     def end(self) -> None:
         """Send no more."""
-        if self._transport is not None and self._transport.can_write_eof() and not self._transport.is_closing():
+        if self._transport is None:
+            self.close()
+        elif self._transport.can_write_eof() and not self._transport.is_closing():
             self._transport.write_eof()
 
     def connection_lost(self, error: Exception | None) -> None:
+        self.close()
         self.other.close()
+        self._lost()
 
     def close(self) -> None:
-        """End the connection."""
+        """End the connection, or see to it that there will be none."""
+        self.open = False
         if self._transport is not None:
             self._transport.close()
+
+    def abort(self) -> None:
+        """End the connection without what is still to be sent."""
+        self.open = False
+        if self._transport is not None:
+            self._transport.abort()
 
     def pause_writing(self) -> None:
         self.other.read(False)

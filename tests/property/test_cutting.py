@@ -121,22 +121,27 @@ def test_beginnings_grow_until_they_tell(
     first, *others = split(encode(asked), version, size)
     if not others:
         return
-    join = data.draw(st.integers(1, len(others)))
     beginnings, header, octets = Beginnings(), cut_header(first, DEFAULT_LIMITS), first
-    for fragment in others[:join]:
+    others.reverse()
+    for _ in range(data.draw(st.integers(1, len(others)))):
         beginnings.keep(header, octets, True)
-        grown = beginnings.grow(cut_header(fragment, DEFAULT_LIMITS), fragment, True)
-        assert grown is not None
+        grown = None
+        while grown is None:
+            fragment = others.pop()
+            assert beginnings.has(cut_header(fragment, DEFAULT_LIMITS), fragment)
+            grown = beginnings.grow(cut_header(fragment, DEFAULT_LIMITS), fragment, True)
         assert isinstance(grown.header, Header)
         header, octets = grown.header, grown.octets
         assert cut_header(octets, DEFAULT_LIMITS) == header
+        if not others:
+            break
     assert not beginnings
     if not header.more_fragments:
         whole: bytes | None = octets
     else:
         reassembler = Reassembler(DEFAULT_LIMITS)
         whole = reassembler.add(header, octets)
-        for fragment in others[join:]:
+        for fragment in reversed(others):
             whole = reassembler.add(cut_header(fragment, DEFAULT_LIMITS), fragment)
     assert whole is not None
     assert decode(whole) == asked

@@ -155,12 +155,11 @@ class Link(asyncio.Protocol):
             self._break(f"it broke GIOP: {error}")
 
     def _pass(self, header: Header | None, octets: bytes, ends: bool) -> None:
-        if self._beginnings and (header is None or header.message_type is _M.Fragment):
+        if self._beginnings and (header is None or header.message_type is _M.Fragment) and self._beginnings.has(header, octets):
             grown = self._beginnings.grow(header, octets, ends)
-            if grown is not None:
-                assert grown.header is not None
+            if grown is not None and grown.header is not None:
                 self._pass_reply(grown.header, grown.octets, ends)
-                return
+            return
         if header is None:
             if not self._drops:
                 self._to_client(octets, ends)

@@ -210,12 +210,11 @@ class Session(asyncio.Protocol):
             self._transport.close()
 
     def _pass(self, header: Header | None, octets: bytes, ends: bool) -> None:
-        if self._beginnings and (header is None or header.message_type is _M.Fragment):
+        if self._beginnings and (header is None or header.message_type is _M.Fragment) and self._beginnings.has(header, octets):
             grown = self._beginnings.grow(header, octets, ends)
-            if grown is not None:
-                assert grown.header is not None
+            if grown is not None and grown.header is not None:
                 self._read(grown.header, grown.octets, ends)
-                return
+            return
         if header is None:
             sink = self._sink
             if isinstance(sink, Pending):

@@ -13,7 +13,7 @@ TLS_HANDSHAKE = 0x16
 
 
 class Tunnel(asyncio.Protocol):
-    """Pass on what one side says to the other; one for each side.
+    """Pass on what one side says to the other, until one of them ends; one for each side.
 
     Args:
         lost: is told once when this side has ended.
@@ -44,17 +44,6 @@ class Tunnel(asyncio.Protocol):
             self._early += data
         else:
             self._transport.write(data)
-
-    def eof_received(self) -> bool:
-        self.other.end()
-        return True
-
-    def end(self) -> None:
-        """Send no more."""
-        if self._transport is None:
-            self.close()
-        elif self._transport.can_write_eof() and not self._transport.is_closing():
-            self._transport.write_eof()
 
     def connection_lost(self, error: Exception | None) -> None:
         self.close()

@@ -6,8 +6,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ONLY ?=
 MINUTES ?= 60
+CALLS ?= 1000000
 
-.PHONY: demo test durability soak lint bench clean
+.PHONY: demo test durability soak vhost-soak lint bench clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -25,6 +26,9 @@ durability: $(STAMP)
 
 soak: $(STAMP)
 	SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -s tests/net/test_soak.py
+
+vhost-soak: $(STAMP)
+	VHOST_CALLS=$(CALLS) $(BIN)/python -m pytest -s tests/lab/test_virtual_host_memory.py
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

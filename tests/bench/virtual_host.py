@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import os
 import selectors
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated
 
 from iiop.cdr import Codec as BodyCodec
 from iiop.cdr import Long, arguments
-from iiop.giop.messages import Body, Request, key_address
-from iiop.giop.wire import encode
+from iiop.giop.messages import Body, Reply, ReplyStatus, Request, key_address
+from iiop.giop.wire import decode, encode
 from iiop.idl import Interface, operation
 from iiop.net.client import Client
 from iiop.profile import ProfileBody, Version, encode_profile
 from ior import IOR
 from tests.bench.echo_server import REPOSITORY_ID
-from tests.bench.harness import SelfTimed, Side, Sides, row
+from tests.bench.harness import Measured, SelfTimed, Side, Sides, row
 from tests.peers import PeerMissing, PeerProcess, free_port
+from tests.procfs import memory
 
 CLIENTS = 64
+HELD = 2000
 _LONG = BodyCodec(arguments("echo", ("it", Annotated[int, Long])))
 
 
@@ -67,8 +72,8 @@ listen iiop
 
 
 @contextlib.contextmanager
-def haproxy(*ports: int) -> Iterator[int]:
-    """Run HAProxy before servers; give its port."""
+def haproxy(*ports: int) -> Iterator[tuple[int, int]]:
+    """Run HAProxy before servers; give its process id, and its port."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "haproxy.cfg")
@@ -83,7 +88,7 @@ def haproxy(*ports: int) -> Iterator[int]:
                         raise process.failure("does not run") from None
                 else:
                     break
-            yield port
+            yield process.pid, port
 
 
 class OurVirtualHost:
@@ -138,7 +143,7 @@ def echo_server() -> Iterator[tuple[PeerProcess, int]]:
 @contextlib.contextmanager
 def both() -> Iterator[tuple[int, int]]:
     """Give the port of ours, and of HAProxy, before the same echo server."""
-    with echo_server() as (_, port), our_virtual_host(port) as ours, haproxy(port) as theirs:
+    with echo_server() as (_, port), our_virtual_host(port) as ours, haproxy(port) as (_, theirs):
         yield ours.port, theirs
 
 
@@ -218,3 +223,121 @@ def at_a_time(stack: contextlib.ExitStack, port: int) -> SelfTimed:
         return seconds(count) * count / max(count, 4 * CLIENTS)
 
     return SelfTimed(scaled)
+
+
+@row("lab.call_other")
+def call_other() -> Iterator[Sides]:
+    """one call by our client, with another argument each time, which nothing that is kept of calls helps"""
+    with both() as ports, Client() as one, Client() as other:
+        ours, theirs = (client.stub(reference(port), Echo) for client, port in zip((one, other), ports, strict=True))
+        yield counting(ours.number), counting(theirs.number)
+
+
+def counting(number: Callable[[int], int]) -> Side:
+    """Return a call with the next number."""
+    numbers = itertools.count()
+
+    def ask() -> None:
+        asked = next(numbers) & 0x7FFFFFFF
+        assert number(asked) == asked
+
+    return ask
+
+
+@row("lab.held_2000", unit="B", one_cpu=False)
+def held_2000() -> Sides:
+    """memory for each of 2,000 connections of clients that are held, and have called: ours, and HAProxy's"""
+    with echo_server() as (_, port), our_virtual_host(port) as ours, haproxy(port) as (pid, theirs):
+        return Measured(held(ours.port, ours.process.pid)), Measured(held(theirs, pid))
+
+
+def held(port: int, pid: int) -> float:
+    """Hold connections that all work; return by how many octets a process grew for each."""
+    with contextlib.ExitStack() as stack:
+        at_a_time(stack, port).seconds(10 * CLIENTS)
+        before = memory(pid)
+        socks = [stack.enter_context(socket.create_connection(("127.0.0.1", port), 10)) for _ in range(HELD)]
+        octets = question()
+        for sock in socks:
+            sock.sendall(octets)
+        for sock in socks:
+            assert sock.recv(65536)
+        return (memory(pid) - before) / HELD
+
+
+# --- time without an answer -------------------------------------------------------------------------------------------
+
+Trouble = Callable[[OurVirtualHost, list[tuple[PeerProcess, int]]], None]
+
+
+@row("lab.silence_killed", unit="ms", one_cpu=False)
+def silence_killed() -> Sides:
+    """longest time without an answer when one of two servers gets SIGKILL, and when nothing happens"""
+    return silences(lambda vhost, servers: os.kill(servers[0][0].pid, signal.SIGKILL))
+
+
+@row("lab.silence_stopped", unit="ms", one_cpu=False)
+def silence_stopped() -> Sides:
+    """the same with SIGSTOP, probes of the living every 50 ms, and a client that waits 100 ms for an answer"""
+    return silences(lambda vhost, servers: os.kill(servers[0][0].pid, signal.SIGSTOP))
+
+
+@row("lab.silence_maintenance", unit="ms", one_cpu=False)
+def silence_maintenance() -> Sides:
+    """the same with a server that goes into maintenance: no call fails"""
+    return silences(lambda vhost, servers: vhost.say("maintain", f"127.0.0.1:{servers[0][1]}"), failures=0)
+
+
+def silences(trouble: Trouble, failures: int | None = None) -> Sides:
+    """Have a client call before trouble and after; return the longest silence since, and before, in milliseconds."""
+    with contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(echo_server()) for _ in range(2)]
+        ports = [port for _, port in servers]
+        vhost = stack.enter_context(our_virtual_host(*ports, options=("--probe", "0.05")))
+        call, failed = Patient(vhost.port), 0
+        stack.callback(call.close)
+        call.until(perf_counter() + 0.5)
+        calm, failed_before = call.until(perf_counter() + 2.0)
+        assert not failed_before
+        trouble(vhost, servers)
+        troubled, failed = call.until(perf_counter() + 2.0)
+        assert failures is None or failed == failures, f"{failed} calls failed"
+        for process, _ in servers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGCONT)
+        return Measured(troubled * 1000), Measured(calm * 1000)
+
+
+class Patient:
+    """Call over a bare socket; connect again where no answer comes in time."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._octets = question()
+        self._good = perf_counter()
+        self._connect()
+
+    def _connect(self) -> None:
+        self._sock = socket.create_connection(("127.0.0.1", self._port), 0.1)
+        self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def close(self) -> None:
+        self._sock.close()
+
+    def until(self, end: float) -> tuple[float, int]:
+        """Call until then; return the longest time without a good answer, in seconds, and how many calls failed."""
+        longest, failed = 0.0, 0
+        while (now := perf_counter()) < end:
+            try:
+                self._sock.sendall(self._octets)
+                answer = decode(self._sock.recv(65536))
+                good = isinstance(answer, Reply) and answer.reply_status is ReplyStatus.NO_EXCEPTION
+            except TimeoutError:
+                self._sock.close()
+                self._connect()
+                good = False
+            now = perf_counter()
+            if good:
+                longest, self._good = max(longest, now - self._good), now
+            failed += not good
+        return max(longest, now - self._good), failed

@@ -122,8 +122,8 @@ class Balancer(Generic[T]):
         Raises:
             ValueError: it is not a target of this balancer.
         """
-        self.served(target, now, seconds=seconds, octets=octets)
         self._entry(target).under_way -= 1
+        self.served(target, now, seconds=seconds, octets=octets)
 
     def served(self, target: T, now: float, *, seconds: float | None = None, octets: int = 0) -> None:
         """Tell what a part of a unit of work took, such as a call of a connection; see `ended`.

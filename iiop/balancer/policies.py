@@ -47,9 +47,13 @@ class RoundRobin(Generic[T]):
 
     def choose(self, live: Sequence[TargetState[T]], now: float) -> T:
         """Choose the next in turn."""
-        target = min(live, key=lambda state: self._turns.get(state.target, 0)).target
-        self._turn += 1
-        self._turns[target] = self._turn
+        turns, self._turn = self._turns, self._turn + 1
+        first = self._turn
+        for state in live:
+            turn = turns.get(state.target, 0)
+            if turn < first:
+                first, target = turn, state.target
+        turns[target] = self._turn
         return target
 
 

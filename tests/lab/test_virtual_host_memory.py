@@ -6,6 +6,8 @@ import contextlib
 import os
 import socket
 
+import pytest
+
 from tests import procfs
 from tests.bench.virtual_host import HELD, at_a_time, echo_server, our_virtual_host, question
 
@@ -14,6 +16,7 @@ ROOM = 2 * 1024 * 1024
 """Octets that an allocator may keep, however many calls."""
 
 
+@pytest.mark.timeout(60 + CALLS // 1000)
 def test_memory_is_steady_over_calls() -> None:
     with echo_server() as (_, one), echo_server() as (_, two), our_virtual_host(one, two) as vhost:
         for _ in range(2):  # the second time all is allocated that ever will be

@@ -12,17 +12,25 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
+from iiop.cdr import ByteOrder
 from iiop.connection.inbox import Inbox
-from iiop.giop.header import HEADER_SIZE, Header, cut_header
-from iiop.giop.messages import GIOP_1_2
+from iiop.giop.header import HEADER_SIZE, Header, cut_header, new_message
+from iiop.giop.messages import GIOP_1_2, MessageType
 from iiop.limits import DEFAULT_LIMITS
 
-__all__ = ["PIECE", "Cutter", "Piece", "header_of", "id_of", "size_of", "with_id", "with_size"]
+__all__ = ["PIECE", "Cutter", "Piece", "header_of", "id_of", "plain_id", "with_id", "with_size"]
 
 PIECE = 64 * 1024
 """Octets of a message from which on it passes in pieces."""
 
+_SIZE_AT = 8
 _ANY_SIZE = replace(DEFAULT_LIMITS, message_size=HEADER_SIZE + 0xFFFFFFFF)
+_SIZE_AND_ID = {
+    bytes(new_message(GIOP_1_2, order, kind)[:_SIZE_AT]): struct.Struct(f"{'><'[order]}II").unpack_from
+    for order in ByteOrder
+    for kind in (MessageType.Request, MessageType.Reply)
+}
+"""What reads both, by the octets before them, where the id comes first: in GIOP 1.2; and where no more is to come."""
 _ULONG = (struct.Struct(">I"), struct.Struct("<I"))
 """By byte order."""
 
@@ -111,7 +119,7 @@ def id_of(header: Header, octets: bytes) -> tuple[int, int] | None:
     """
     at = HEADER_SIZE
     read = _ULONG[header.byte_order].unpack_from
-    if header.version < GIOP_1_2 and header.message_type < 2:
+    if header.version.minor < 2 and header.message_type < 2:
         if len(octets) < at + 4 or read(octets, at)[0]:
             return None
         at += 4
@@ -127,9 +135,13 @@ def header_of(octets: bytes) -> Header:
     return cut_header(octets, _ANY_SIZE)
 
 
-def size_of(octets: bytes) -> int:
-    """Return the size that a message, or its beginning, says."""
-    return HEADER_SIZE + int.from_bytes(octets[8:HEADER_SIZE], "little" if octets[6] & 1 else "big")
+def plain_id(octets: bytes) -> int | None:
+    """Return the request id of one whole request or reply of GIOP 1.2; None if that is not what the octets are."""
+    read = _SIZE_AND_ID.get(octets[:_SIZE_AT])
+    if read is None or len(octets) < HEADER_SIZE + 4:
+        return None
+    size, request_id = read(octets, _SIZE_AT)
+    return request_id if size == len(octets) - HEADER_SIZE else None
 
 
 def with_id(header: Header, octets: bytes, at: int, request_id: int) -> bytes:

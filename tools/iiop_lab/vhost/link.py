@@ -14,7 +14,7 @@ from iiop.giop.header import Header
 from iiop.giop.messages import GIOP_1_2, CloseConnection, MessageError, MessageType, Request
 from iiop.giop.wire import decode_whole, encode
 from iiop_lab.vhost.beginnings import Beginnings
-from iiop_lab.vhost.cutting import Cutter, id_of
+from iiop_lab.vhost.cutting import Cutter, id_of, plain_id
 from iiop_lab.vhost.introducing import introduced
 from iiop_lab.vhost.pending import Pending
 from iiop_lab.vhost.services import Target
@@ -28,6 +28,7 @@ QUEUED = 256 * 1024
 """Octets that wait for a connection before its client is not read from."""
 
 _M = MessageType
+_TYPE_AT, _REPLY = 7, MessageType.Reply.value
 
 
 class Link(asyncio.Protocol):
@@ -138,10 +139,11 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         try:
+            if self._cutter.idle and self._pass_plainly(data):
+                return
             header = self._cutter.whole(data)
             if header is not None:
-                if header.message_type is not _M.Reply or header.more_fragments or not self._pass_plainly(header, data):
-                    self._pass(header, data, True)
+                self._pass(header, data, True)
                 return
             for piece in self._cutter.cut(data):
                 if not self.open:
@@ -185,10 +187,10 @@ class Link(asyncio.Protocol):
             self._begin(header, None)
             self._to_client(session.callbacks.calls(self, header, octets), ends)
 
-    def _pass_plainly(self, header: Header, octets: bytes) -> bool:
-        """Pass a whole reply on if it is the only one expected to its request, as most are; tell whether it was."""
-        session, found = self.session, id_of(header, octets)
-        pending = session.pending.get(found[0]) if found is not None else None
+    def _pass_plainly(self, octets: bytes) -> bool:
+        """Pass on one whole reply that is expected, and that nobody watches, as most are; tell whether it was such."""
+        session, request_id = self.session, plain_id(octets)
+        pending = session.pending.get(request_id) if request_id is not None and octets[_TYPE_AT] == _REPLY else None
         if pending is None or pending.link is not self or pending.took is not None or pending.route.watched or self._cancelled:
             return False
         self._between = False

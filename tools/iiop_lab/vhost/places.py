@@ -18,6 +18,10 @@ SESSIONS = 65536
 """Objects of sessions remembered; beyond it the one longest unused is forgotten."""
 
 
+def _nothing(target: Target) -> None:
+    """Note nothing: connections count, not their calls."""
+
+
 class Stay:
     """Remember where one connection stays; as long as it does, it is work under way there."""
 
@@ -58,7 +62,11 @@ class Place:
             targets, service.policy(), thresholds=service.thresholds, probe_interval=probe_interval, probe_live=probe_live
         )
         self.by_call = service.stickiness is Stickiness.CALL
-        self._counts_calls = service.stickiness is not Stickiness.CONNECTION
+        counts_calls = service.stickiness is not Stickiness.CONNECTION
+        self.began = self.balancer.began if counts_calls else _nothing
+        """Note that a request was given to a target."""
+        self.ended = self.balancer.ended if counts_calls else self.balancer.served
+        """Note that nothing more comes of one; see `Balancer.ended`."""
         self._addresses: Affinity[str, Target] = Affinity(self.balancer)
         self._sessions: dict[bytes, Target] = {}
 
@@ -92,18 +100,6 @@ class Place:
                     return self.balancer.pick(now)
                 self._sessions[key] = home
                 return home if self.balancer.state(home).stays else None
-
-    def began(self, target: Target) -> None:
-        """Note that a request was given to a target."""
-        if self._counts_calls:
-            self.balancer.began(target)
-
-    def ended(self, target: Target, now: float, *, seconds: float | None = None, octets: int = 0) -> None:
-        """Note that nothing more comes of a request; see `Balancer.ended`."""
-        if self._counts_calls:
-            self.balancer.ended(target, now, seconds=seconds, octets=octets)
-        else:
-            self.balancer.served(target, now, seconds=seconds, octets=octets)
 
     def watches(self, operation: str) -> bool:
         """Tell whether the answer to an operation begins or ends a session."""

@@ -1,7 +1,7 @@
 """What a request says that its way depends on, read once for all requests that begin alike.
 
-Up to the body, and but for size and id, requests for one operation of one object are the same octets; what has been read of such
-once stands for the next. It must not know connections.
+Up to the body, and but for size and id, requests of GIOP 1.2 for one operation of one object are the same octets; what has been
+read of such once stands for the next. It must not know connections.
 
 Invariant: at most `LENGTHS` times `MOST` beginnings are kept, each of at most `LONGEST` octets.
 
@@ -13,23 +13,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from iiop.connection.prepared import ID_AT
 from iiop.exceptions import OBJECT_NOT_EXIST
-from iiop.giop.header import HEADER_SIZE, Header
-from iiop.giop.messages import EMPTY, LocateRequest, Request
+from iiop.giop.header import Header
+from iiop.giop.messages import EMPTY, GIOP_1_2, LocateRequest, Request
 from iiop.giop.wire import decode_whole
 from iiop.idl.servant import object_key_of
 from iiop.iop import ServiceContext
 from iiop.limits import Limits
 from iiop.profile import Version
-from iiop_lab.vhost.cutting import id_of, size_of
+from iiop_lab.vhost.cutting import plain_id
 from iiop_lab.vhost.introducing import TOLD_ONCE
 from iiop_lab.vhost.places import Place
 
 __all__ = ["Route", "Routes"]
 
 LENGTHS, MOST, LONGEST = 8, 1024, 1024
-_MINOR = 5
+_SIZE_AT, _ID_END = 8, 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,14 +77,12 @@ class Routes:
 
     def known(self, octets: bytes) -> tuple[Route, int] | None:
         """Return what is known of one whole request, and its id; None if it is to be read, or is not one whole request."""
-        minor = octets[_MINOR] if len(octets) > HEADER_SIZE + 8 else 3
-        if minor > 2 or size_of(octets) != len(octets):
-            return None
-        at = ID_AT[minor]
-        for length, known in self._known.items():
-            route = known.get(octets[:8] + octets[HEADER_SIZE:at] + octets[at + 4 : length])
-            if route is not None:
-                return route, int.from_bytes(octets[at : at + 4], "little" if octets[6] & 1 else "big")
+        request_id = plain_id(octets)
+        if request_id is not None:
+            for length, known in self._known.items():
+                route = known.get(octets[:_SIZE_AT] + octets[_ID_END:length])
+                if route is not None:
+                    return route, request_id
         return None
 
     def read(self, header: Header, octets: bytes) -> tuple[Route, int]:
@@ -105,14 +102,11 @@ class Routes:
             return Route(message, key, place), message.request_id
         told = tuple(context for context in message.service_context if context.context_id in TOLD_ONCE)
         route = Route(message, key, place, message.response_expected, told, place.watches(message.operation))
-        if not header.more_fragments:
-            self._learn(header, octets, message.body.start, route)
+        if message.body.start <= LONGEST and not header.more_fragments and header.version >= GIOP_1_2:
+            self._learn(octets, message.body.start, route)
         return route, message.request_id
 
-    def _learn(self, header: Header, octets: bytes, length: int, route: Route) -> None:
-        at, found = ID_AT[header.version.minor], id_of(header, octets)
-        if length > LONGEST or found is None or found[1] != at:
-            return
+    def _learn(self, octets: bytes, length: int, route: Route) -> None:
         known = self._known.get(length)
         if known is None:
             while len(self._known) >= LENGTHS:
@@ -120,7 +114,5 @@ class Routes:
             known = self._known[length] = {}
         elif len(known) >= MOST:
             del known[next(iter(known))]
-        known[octets[:8] + octets[HEADER_SIZE:at] + octets[at + 4 : length]] = replace(
-            route,
-            message=replace(route.message, body=EMPTY),  # type: ignore[arg-type]
-        )
+        bare = replace(route.message, body=EMPTY)  # type: ignore[arg-type]
+        known[octets[:_SIZE_AT] + octets[_ID_END:length]] = replace(route, message=bare)

@@ -65,6 +65,8 @@ class Session(asyncio.Protocol):
     def __init__(self, virtual_host: VirtualHost) -> None:
         self._vhost = virtual_host
         self.limits: Limits = virtual_host.limits
+        self.outstanding = virtual_host.limits.outstanding
+        """Requests that may wait for their replies."""
         self._time = asyncio.get_running_loop().time
         self._transport: asyncio.Transport
         self._cutter = Cutter()
@@ -95,11 +97,6 @@ class Session(asyncio.Protocol):
         self.version = GIOP_1_0
         self.peer = "?"
         self.address = "?"
-
-    @property
-    def outstanding(self) -> int:
-        """Return how many requests may wait for their replies."""
-        return self.limits.outstanding
 
     # --- the client's connection
 

@@ -17,7 +17,7 @@ import uvloop
 
 import iiop.net.serving as serving_module
 from iiop_lab.virtual_host import Target
-from tests.lab.fronts import Front, Node, Start
+from tests.lab.fronts import Front, Node, Server, Start
 
 
 @pytest.fixture
@@ -79,3 +79,25 @@ def a(node: Callable[[str], Node]) -> Node:
 @pytest.fixture
 def b(node: Callable[[str], Node]) -> Node:
     return node("b")
+
+
+@pytest.fixture
+def server() -> Iterator[Callable[[], Server]]:
+    with contextlib.ExitStack() as stack:
+
+        def make() -> Server:
+            made = Server()
+            stack.callback(made.close)
+            return made
+
+        yield make
+
+
+@pytest.fixture
+def one(server: Callable[[], Server]) -> Server:
+    return server()
+
+
+@pytest.fixture
+def two(server: Callable[[], Server]) -> Server:
+    return server()

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Self
 from iiop.balancer import Balancer
 from iiop.cdr import Codec, Long, arguments
 from iiop.exceptions import NO_PERMISSION, CompletionStatus, SystemException
+from iiop.giop.fragments import Reassembler
+from iiop.giop.header import cut_header
 from iiop.giop.messages import (
     EMPTY,
     GIOP_1_0,
@@ -29,6 +31,9 @@ from iiop.giop.messages import (
 )
 from iiop.giop.wire import decode, encode
 from iiop.idl import Interface, Servant, operation
+from iiop.iop import ServiceContext
+from iiop.limits import Limits
+from iiop.profile import Version
 from iiop_lab.virtual_host import Target, VirtualHost
 from naming import NameService, NamingServer
 from naming.interfaces import NamingContextExt
@@ -235,3 +240,69 @@ def nobody() -> Target:
 
 
 Start = Callable[..., Front]
+
+
+OCTETS = Codec(arguments("take", ("octets", bytes)))
+HUGE = Limits(fragments=100_000, message_size=256 * 1024 * 1024, sequence_length=256 * 1024 * 1024)
+CODE_SETS = ServiceContext(1, bytes.fromhex("010000000100010009010100"))
+
+
+class Server:
+    """Listen, and leave the rest to the test: each connection is a `Raw`."""
+
+    def __init__(self) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener.settimeout(PATIENCE)
+        self.target = Target("127.0.0.1", self.listener.getsockname()[1])
+        self.connections: list[Raw] = []
+
+    def accept(self) -> Raw:
+        sock, _ = self.listener.accept()
+        sock.settimeout(PATIENCE)
+        self.connections.append(Raw(sock))
+        return self.connections[-1]
+
+    def close(self) -> None:
+        for connection in self.connections:
+            connection.sock.close()
+        self.listener.close()
+
+
+def asked(id: int, octets: bytes = b"", version: Version = GIOP_1_2, **more: Any) -> bytes:
+    return encode(request("take", octets, id=id, version=version, **more))
+
+
+def told(id: int, octets: bytes = b"", version: Version = GIOP_1_2) -> bytes:
+    return encode(Reply(id, body=Body.of(OCTETS, (octets,)), version=version))
+
+
+def next_request(peer: Raw) -> Request:
+    message = peer.receive()
+    assert isinstance(message, Request), message
+    return message
+
+
+def asking(server: Server) -> Request:
+    """Return the next request on a new connection, behind those of probes."""
+    while not isinstance(message := (peer := server.accept()).receive(), Request):
+        if isinstance(message, LocateRequest):
+            peer.send(LocateReply(message.request_id, LocateStatus.OBJECT_HERE, version=message.version))
+    return message
+
+
+def raw_fragments(peer: Raw, count: int) -> list[bytes]:
+    return [peer.octets() for _ in range(count)]
+
+
+def joined(peer: Raw, version: Version) -> bytes:
+    """Receive one message, however fragmented."""
+    reassembler = Reassembler(HUGE)
+    octets = peer.octets()
+    header = cut_header(octets, HUGE)
+    if not header.more_fragments:
+        return octets
+    whole = reassembler.add(header, octets)
+    while whole is None:
+        octets = peer.octets()
+        whole = reassembler.add(cut_header(octets, HUGE), octets)
+    return whole

@@ -15,8 +15,7 @@ from iiop.limits import Limits
 from iiop.profile import Version
 from tests import procfs
 from tests.bench.virtual_host import OurVirtualHost, our_virtual_host
-from tests.lab.fronts import Node, Raw, Start
-from tests.lab.test_passing import Server, asked, next_request, told
+from tests.lab.fronts import Node, Raw, Server, Start, asked, next_request, told
 
 MEGABYTE = 1 << 20
 SIZE = 100 * MEGABYTE

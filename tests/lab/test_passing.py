@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
-import struct
 import threading
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from iiop.cdr import Codec, arguments
 from iiop.exceptions import COMM_FAILURE
 from iiop.giop.fragments import Reassembler, split
 from iiop.giop.header import cut_header
@@ -21,98 +16,33 @@ from iiop.giop.messages import (
     Body,
     CancelRequest,
     CloseConnection,
-    LocateReply,
-    LocateRequest,
-    LocateStatus,
-    Message,
     MessageError,
     Reply,
     ReplyStatus,
     Request,
-    key_address,
 )
 from iiop.giop.wire import decode, encode
 from iiop.iop import IOR_CODEC, ServiceContext
-from iiop.limits import Limits
 from iiop.profile import Version
-from iiop_lab.virtual_host import IPCOM_MINOR, Target
-from tests.lab.fronts import KEY, MAYBE, PATIENCE, Front, Node, Raw, Start, failure, request
+from iiop_lab.virtual_host import IPCOM_MINOR
+from tests.lab.fronts import (
+    HUGE,
+    MAYBE,
+    OCTETS,
+    Front,
+    Node,
+    Server,
+    Start,
+    asked,
+    failure,
+    joined,
+    next_request,
+    raw_fragments,
+    told,
+)
 from tests.net.scripted import ScriptedServer
 
 pytestmark = pytest.mark.usefixtures("loop_kind", "nothing_in_the_background")
-
-OCTETS = Codec(arguments("take", ("octets", bytes)))
-HUGE = Limits(fragments=100_000, message_size=256 * 1024 * 1024, sequence_length=256 * 1024 * 1024)
-CODE_SETS = ServiceContext(1, bytes.fromhex("010000000100010009010100"))
-
-
-class Server:
-    """Listen, and leave the rest to the test: each connection is a `Raw`."""
-
-    def __init__(self) -> None:
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.listener.settimeout(PATIENCE)
-        self.target = Target("127.0.0.1", self.listener.getsockname()[1])
-        self.connections: list[Raw] = []
-
-    def accept(self) -> Raw:
-        sock, _ = self.listener.accept()
-        sock.settimeout(PATIENCE)
-        self.connections.append(Raw(sock))
-        return self.connections[-1]
-
-    def close(self) -> None:
-        for connection in self.connections:
-            connection.sock.close()
-        self.listener.close()
-
-
-@pytest.fixture
-def server() -> Iterator[Callable[[], Server]]:
-    with contextlib.ExitStack() as stack:
-
-        def make() -> Server:
-            made = Server()
-            stack.callback(made.close)
-            return made
-
-        yield make
-
-
-@pytest.fixture
-def one(server: Callable[[], Server]) -> Server:
-    return server()
-
-
-@pytest.fixture
-def two(server: Callable[[], Server]) -> Server:
-    return server()
-
-
-def asked(id: int, octets: bytes = b"", version: Version = GIOP_1_2, **more: Any) -> bytes:
-    return encode(request("take", octets, id=id, version=version, **more))
-
-
-def told(id: int, octets: bytes = b"", version: Version = GIOP_1_2) -> bytes:
-    return encode(Reply(id, body=Body.of(OCTETS, (octets,)), version=version))
-
-
-def next_request(peer: Raw) -> Request:
-    message = peer.receive()
-    assert isinstance(message, Request), message
-    return message
-
-
-def asking(server: Server) -> Request:
-    """Return the next request on a new connection, behind those of probes."""
-    while not isinstance(message := (peer := server.accept()).receive(), Request):
-        if isinstance(message, LocateRequest):
-            peer.send(LocateReply(message.request_id, LocateStatus.OBJECT_HERE, version=message.version))
-    return message
-
-
-def raw_fragments(peer: Raw, count: int) -> list[bytes]:
-    return [peer.octets() for _ in range(count)]
 
 
 # --- fragments --------------------------------------------------------------------------------------------------------
@@ -141,20 +71,6 @@ def test_fragments_pass_as_they_are_both_ways(one: Server, front: Start, version
         answerer.join()
         client.send(asked(9))
         assert next_request(peer).request_id == 9
-
-
-def joined(peer: Raw, version: Version) -> bytes:
-    """Receive one message, however fragmented."""
-    reassembler = Reassembler(HUGE)
-    octets = peer.octets()
-    header = cut_header(octets, HUGE)
-    if not header.more_fragments:
-        return octets
-    whole = reassembler.add(header, octets)
-    while whole is None:
-        octets = peer.octets()
-        whole = reassembler.add(cut_header(octets, HUGE), octets)
-    return whole
 
 
 @pytest.mark.parametrize("version", [GIOP_1_1, GIOP_1_2], ids=str)
@@ -360,138 +276,6 @@ def test_cancelled_while_it_is_sent_in_fragments(one: Server, front: Start, vers
         assert answer.body.decode(OCTETS) == (b"this",)
 
 
-# --- calls back -------------------------------------------------------------------------------------------------------
-
-
-def test_two_targets_call_back_with_the_same_id(one: Server, two: Server, front: Start) -> None:
-    vhost = front(one.target, two.target)
-    with vhost.connect() as client:
-        client.send(asked(2), asked(4))
-        peers = one.accept(), two.accept()
-        for peer in peers:
-            next_request(peer)
-        for number, peer in enumerate(peers):
-            peer.send(Request(1, f"back{number}", key_address(b"ear")))
-        calls = {}
-        for _ in range(2):
-            call = next_request(client)
-            calls[call.operation] = call.request_id
-        assert len(set(calls.values())) == 2
-        assert all(id % 2 for id in calls.values())
-        large = [
-            split(encode(Reply(calls[f"back{n}"], body=Body.of(OCTETS, (bytes([n]) * 2000,)))), GIOP_1_2, 500) for n in (0, 1)
-        ]
-        for pieces in zip(*large, strict=True):
-            client.send(*pieces)
-        for number, peer in enumerate(peers):
-            reply = decode(joined(peer, GIOP_1_2))
-            assert isinstance(reply, Reply)
-            assert reply.request_id == 1
-            assert reply.body.decode(OCTETS) == (bytes([number]) * 2000,)
-        (session,) = vhost._sessions
-        assert not len(session.callbacks)
-
-
-def test_fragmented_calls_back_of_two_targets(one: Server, two: Server, front: Start) -> None:
-    vhost = front(one.target, two.target)
-    calls = [
-        split(
-            encode(Request(1, "back", key_address(b"ear"), flags, body=Body.of(OCTETS, (bytes([flags]) * 3000,)))), GIOP_1_2, 500
-        )
-        for flags in (3, 0)
-    ]
-    with vhost.connect() as client:
-        client.send(asked(2), asked(4))
-        peers = one.accept(), two.accept()
-        for peer in peers:
-            next_request(peer)
-        for pieces in zip(*calls, strict=True):
-            for peer, piece in zip(peers, pieces, strict=True):
-                peer.send(piece)
-        reassembler, seen = Reassembler(HUGE), []
-        while len(seen) < 2:
-            octets = client.octets()
-            if (whole := reassembler.add(cut_header(octets, HUGE), octets)) is not None:
-                seen.append(decode(whole))
-        for message in seen:
-            assert isinstance(message, Request)
-            assert message.body.decode(OCTETS) == (bytes([message.response_flags]) * 3000,)
-        (session,) = vhost._sessions
-        assert len(session.callbacks) == 1, "the oneway is over"
-
-
-def test_a_call_back_that_is_cancelled_and_one_whose_target_went(one: Server, front: Start) -> None:
-    vhost = front(one.target)
-    with vhost.connect() as client:
-        client.send(asked(2))
-        peer = one.accept()
-        next_request(peer)
-        peer.send(Request(1, "back", key_address(b"ear")), CancelRequest(1))
-        call = next_request(client)
-        assert client.receive() == CancelRequest(call.request_id)
-        client.send(Reply(call.request_id))  # too late
-        peer.send(told(2), Request(1, "back", key_address(b"ear")))
-        assert isinstance(client.receive(), Reply)
-        call = next_request(client)
-        peer.sock.close()
-        (session,) = vhost._sessions
-        vhost.until(lambda: not session._links)
-        assert not len(session.callbacks)
-        client.send(Reply(call.request_id), asked(4))
-        assert asking(one).request_id == 4
-
-
-# --- code sets --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("fragmented", [False, True])
-@pytest.mark.parametrize("version", [GIOP_1_1, GIOP_1_2], ids=str)
-def test_every_target_hears_the_code_sets_and_bodies_stay_aligned(
-    one: Server, two: Server, front: Start, version: Version, fragmented: bool
-) -> None:
-    """The second request has no contexts of its own, the third a target that only a LocateRequest has come to."""
-    body = bytes(range(256)) * 20
-    with front(one.target, two.target).connect() as client:
-        client.send(asked(2, b"", version, service_context=(CODE_SETS,)))
-        peer = one.accept()
-        assert next_request(peer).service_context == (CODE_SETS,)
-        client.send(LocateRequest(4, key_address(KEY), version))
-        other = two.accept()
-        assert isinstance(other.receive(), LocateRequest)
-        other.send(LocateReply(4, LocateStatus.OBJECT_HERE, version=version))
-        assert isinstance(client.receive(), LocateReply)
-        peer.send(told(2, version=version))
-        assert isinstance(client.receive(), Reply)
-        client.send(asked(6, b"", version))
-        assert not next_request(peer).service_context, "it has heard"
-        sent = asked(8, body, version)
-        client.send(*(split(sent, version, 512) if fragmented else [sent]))
-        octets = joined(other, version)
-        got, plain = decode(octets), decode(sent)
-        assert isinstance(got, Request)
-        assert isinstance(plain, Request)
-        assert got.service_context[0] == CODE_SETS
-        assert got.body.start % 8 == plain.body.start % 8
-        assert octets[got.body.start :] == sent[plain.body.start :]
-        other.send(told(8, version=version))
-        assert isinstance(client.receive(), Reply)
-        client.send(asked(10, b"", version), asked(12, b"", version))
-        assert not next_request(other).service_context, "it has heard, too"
-
-
-def test_code_sets_told_later_are_heard_by_all(one: Server, two: Server, front: Start) -> None:
-    with front(one.target, two.target).connect() as client:
-        for id, server in ((2, one), (4, two)):
-            client.send(asked(id))
-            peer = server.accept()
-            next_request(peer)
-            peer.send(told(id))
-            client.receive()
-        client.send(asked(6, service_context=(CODE_SETS,)), asked(8))
-        assert next_request(one.connections[0]).service_context == (CODE_SETS,)
-        assert next_request(two.connections[0]).service_context == (CODE_SETS,)
-
-
 # --- forwards, early replies ------------------------------------------------------------------------------------------
 
 
@@ -519,104 +303,3 @@ def test_answered_before_it_was_whole(one: Server, front: Start) -> None:
         client.send(large[100_000:], asked(4))
         assert peer._exactly(len(large) - 70_000) == large[70_000:]
         assert next_request(peer).request_id == 4
-
-
-# --- the end ----------------------------------------------------------------------------------------------------------
-
-
-def test_stopped_while_a_reply_streams(one: Server) -> None:
-    large = told(2, bytes(2_000_000))
-    vhost = Front([one.target], limits=Limits(stop_time=PATIENCE))
-    with contextlib.ExitStack() as stack:
-        client = stack.enter_context(contextlib.closing(socket.socket()))
-        with vhost:
-            raw = vhost.connect()
-            raw.send(asked(2))
-            peer = one.accept()
-            next_request(peer)
-            peer.send(large[:200_000])
-            assert raw._exactly(100_000) == large[:100_000]
-            rest = threading.Thread(target=lambda: peer.send(large[200_000:]))
-            got: list[bytes] = []
-            reads = threading.Thread(target=lambda: got.extend((raw._exactly(len(large) - 100_000), raw.octets(), raw.octets())))
-            vhost.run(ending(vhost))
-            rest.start()
-            reads.start()
-        reads.join()
-        rest.join()
-        assert got[0] == large[100_000:]
-        assert got[1:] == [encode(CloseConnection(GIOP_1_2)), b""]
-        raw.sock.close()
-        client.close()
-
-
-async def ending(vhost: Front) -> None:
-    for session in tuple(vhost._sessions):
-        session.close()
-
-
-def test_more_connections_than_the_limit(a: Node, front: Start) -> None:
-    vhost = front(a.target, limits=Limits(connections=3))
-    with contextlib.ExitStack() as stack:
-        clients = [stack.enter_context(vhost.connect()) for _ in range(3)]
-        assert [client.who() for client in clients] == ["a"] * 3
-        with vhost.connect() as refused:
-            assert isinstance(refused.receive(), CloseConnection)
-            assert refused.receive() is None
-        assert [client.who() for client in clients] == ["a"] * 3
-        clients[0].sock.close()
-        vhost.until(lambda: vhost.connections == 2)
-        with vhost.connect() as client:
-            assert client.who() == "a"
-
-
-@pytest.mark.parametrize("how", ["fin", "rst"])
-@pytest.mark.parametrize("after", [0, 5, 12, 40, 30_000, 100_000])
-def test_clients_that_vanish_at_any_step(a: Node, front: Start, how: str, after: int, caplog: pytest.LogCaptureFixture) -> None:
-    vhost = front(a.target)
-    with vhost.connect() as client:
-        client.sock.sendall(asked(2, bytes(200_000))[:after])
-        if how == "rst":
-            client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    vhost.until(lambda: not vhost.connections)
-    with vhost.connect() as client:
-        assert client.who() == "a"
-    assert vhost.calls.state(a.target).under_way == 0
-    assert vhost.deaths(a.target) == 0
-
-
-@pytest.mark.parametrize("after", [0, 5, 12, 24, 40, 300_000])
-def test_targets_that_vanish_at_any_step(one: Server, front: Start, after: int) -> None:
-    """Before the reply has begun to pass on the client is told; later its connection ends."""
-    vhost = front(one.target)
-    with vhost.connect() as client:
-        client.send(asked(2))
-        peer = one.accept()
-        next_request(peer)
-        peer.sock.sendall(told(2, bytes(500_000))[:after])
-        peer.sock.close()
-        if after < 300_000:
-            assert failure(client.receive()) == (COMM_FAILURE, IPCOM_MINOR, MAYBE)
-        else:
-            with pytest.raises(AssertionError, match="middle"):
-                client.octets()
-        vhost.until(lambda: vhost.calls.state(one.target).under_way == 0)
-
-
-def test_messages_that_come_octet_by_octet(a: Node, front: Start) -> None:
-    with front(a.target).connect() as client:
-        client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for octet in asked(2, b"slow") + encode(request("who", id=4)):
-            client.sock.sendall(bytes([octet]))
-        assert isinstance(client.receive(), Reply) is True
-    assert a.teller.taken == [b"slow"]
-
-
-def test_a_client_is_not_believed_to_break_a_target(a: Node, front: Start) -> None:
-    """A body that is no body: whatever the target answers, it is alive."""
-    broken = asked(2)[:4] + b"\x01\x02\x01\x00" + struct.pack("<I", 40) + bytes(4) + b"\xff" * 36
-    vhost = front(a.target)
-    with vhost.connect() as client:
-        client.send(broken)
-        assert isinstance(client.receive(), Message)
-    assert vhost.deaths(a.target) == 0

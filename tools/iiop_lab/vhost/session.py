@@ -39,7 +39,7 @@ from iiop.iop import ServiceContext
 from iiop.limits import Limits
 from iiop_lab.vhost.beginnings import Beginnings
 from iiop_lab.vhost.callbacks import Callbacks
-from iiop_lab.vhost.cutting import Cutter, id_of
+from iiop_lab.vhost.cutting import Cutter, Piece, id_of
 from iiop_lab.vhost.link import Link
 from iiop_lab.vhost.pending import KEPT, Pending
 from iiop_lab.vhost.places import Place, Stay
@@ -181,21 +181,21 @@ class Session(asyncio.Protocol):
     # --- from the client
 
     def data_received(self, data: bytes) -> None:
-        if data[0] == TLS_HANDSHAKE and not self._heard:
-            self._forget()
-            self._vhost.pass_through(self._transport, self.address, data)
-            return
-        self._heard = self._time()
+        known = None
+        if self._cutter.idle:
+            if data[0] == TLS_HANDSHAKE and not self._heard:
+                self._forget()
+                self._vhost.pass_through(self._transport, self.address, data)
+                return
+            known = self._vhost.routes.known(data)
         try:
-            known = self._vhost.routes.known(data) if self._cutter.idle else None
             if known is not None:
+                self._heard = self._time()
                 self._take(*known, data, True, False)
                 return
             header = self._cutter.whole(data)
-            if header is not None:
-                self._pass(header, data, True)
-                return
-            for piece in self._cutter.cut(data):
+            for piece in self._cutter.cut(data) if header is None else (Piece(header, data, True),):
+                self._heard = self._time()
                 if self._transport.is_closing():
                     return
                 self._pass(*piece)

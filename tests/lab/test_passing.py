@@ -122,7 +122,8 @@ def test_interleaved_fragments_of_several_requests(one: Server, two: Server, fro
 def test_a_request_sent_again_does_not_come_into_the_middle_of_another(one: Server, two: Server, front: Start) -> None:
     """The first request's target closes in order while another streams to the target that the first now goes to."""
     large = asked(4, bytes(500_000))
-    with front(one.target, two.target).connect() as client:
+    vhost = front(one.target, two.target)
+    with vhost.connect() as client:
         client.send(asked(2, b"first"))
         peer = one.accept()
         assert next_request(peer).request_id == 2
@@ -131,7 +132,9 @@ def test_a_request_sent_again_does_not_come_into_the_middle_of_another(one: Serv
         begun = other._exactly(200_000)
         one.listener.close()
         peer.send(CloseConnection())
-        assert peer.octets() == encode(CloseConnection())  # it is gone now, and its request on its way
+        assert peer.octets() == encode(CloseConnection())
+        (session,) = vhost._sessions
+        vhost.until(lambda: session.pending[2].link is not None and session.pending[2].link.target == two.target)
         client.send(large[300_000:])
         assert begun + other._exactly(300_000 + (len(large) - 500_000)) == large
         again = next_request(other)

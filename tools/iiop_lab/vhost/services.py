@@ -73,7 +73,7 @@ class Service:
 
     Attributes:
         name: for people.
-        has: tells by its key whether an object is one of the service.
+        has: tells by its key whether an object is one of the service; of the same key, always the same.
         stickiness: what is distributed.
         policy: makes what chooses the target.
         thresholds: limits over which a target gets no work of this service.

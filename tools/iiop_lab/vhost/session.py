@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
@@ -67,7 +68,7 @@ class Session(asyncio.Protocol):
         self.limits: Limits = virtual_host.limits
         self.outstanding = virtual_host.limits.outstanding
         """Requests that may wait for their replies."""
-        self._time = asyncio.get_running_loop().time
+        self._time = time.monotonic  # the clock of the loop, which uvloop reads but once a turn, in milliseconds
         self._transport: asyncio.Transport
         self._cutter = Cutter()
         self._beginnings = Beginnings()

@@ -1,0 +1,216 @@
+"""WorkUnits: started, stopped, killed, hung; of Python servants, omniORBpy scripts and any command."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from iiop.exceptions import IIOPError
+from iiop.failover import FailoverPolicy
+from iiop.idl import Interface, Servant, operation
+from iiop.iop import NIL
+from iiop.net.client import Client
+from iiop_lab.work_unit import State, WorkUnit, WorkUnitError, servant_command
+from ior import IOR, IORBuilder
+from naming.interfaces import NamingContext
+from naming.types import NameComponent
+
+POLICY = FailoverPolicy(deadline=10.0, rounds=1, refresh_interval=None)
+IMPATIENT = FailoverPolicy(deadline=0.3, attempt_timeout=0.3, rounds=1, refresh_interval=None)
+HERE = f"{__name__}:ProcessServant"
+SOMEWHERE = IORBuilder("IDL:a:1.0").iiop("127.0.0.1", 1, key=b"k").build()
+
+OMNIORBPY = """
+import sys
+import CORBA, CosNaming__POA
+
+class Context(CosNaming__POA.NamingContext):
+    def resolve(self, name):
+        return None
+
+orb = CORBA.ORB_init(sys.argv)
+poa = orb.resolve_initial_references("RootPOA")
+poa._get_the_POAManager().activate()
+print("serving", orb.object_to_string(Context()._this()), flush=True)
+orb.run()
+"""
+
+
+class Process(Interface):
+    """Tells which process it is."""
+
+    repository_id = "IDL:test/Process:1.0"
+
+    @operation
+    def pid(self) -> str:  # type: ignore[empty-body]
+        """Return the id of the process."""
+
+
+class ProcessServant(Servant):
+    interface = Process
+
+    def pid(self) -> str:
+        return str(os.getpid())
+
+
+class Picky(Servant):
+    def __init__(self, needed: str) -> None:
+        self.needed = needed
+
+
+def unit(*command: str, name: str = "TD", **options: object) -> WorkUnit:
+    return WorkUnit(name, command, env={"PYTHONPATH": os.pathsep.join(sys.path)}, **options)  # type: ignore[arg-type]
+
+
+def prints(text: str, then: str = "sys.stdin.read()") -> tuple[str, ...]:
+    return sys.executable, "-c", f"import sys, signal, time; print({text!r}, flush=True); {then}"
+
+
+def ask(reference: IOR, policy: FailoverPolicy = POLICY) -> int:
+    with Client(policy=policy) as client:
+        return int(client.stub(reference, Process).pid())
+
+
+def test_a_python_servant(tmp_path: Path) -> None:
+    log = tmp_path / "td.log"
+    with unit(*servant_command(HERE, key="td"), log=log) as td:
+        (reference,) = td.references
+        assert td.state is State.RUNNING
+        assert reference.endpoints()[0].object_key == b"td"
+        assert ask(reference) == td.pids[0]
+        assert "IOR:" in log.read_text()
+    assert td.state.value == "stopped"
+    assert (td.pids, td.references) == ((), ())
+    with pytest.raises(IIOPError):
+        ask(reference)
+
+
+def test_several_processes_serve_one_object() -> None:
+    with unit(*servant_command(HERE, key="td"), count=3) as td:
+        assert {ask(reference) for reference in td.references} == set(td.pids)
+        assert len(td.pids) == 3
+
+
+def test_several_processes_with_objects_of_their_own() -> None:
+    td = unit(*servant_command(HERE), count=2)
+    with pytest.raises(WorkUnitError, match="WorkUnit TD: its processes do not serve one object: their object keys differ"):
+        td.start()
+    assert td.pids == ()
+
+
+def test_an_omniorbpy_script(tmp_path: Path) -> None:
+    script = tmp_path / "server.py"
+    script.write_text(OMNIORBPY)
+    with unit(sys.executable, str(script), "-ORBendPoint", "giop:tcp:127.0.0.1:", name="ECHO") as echo:
+        (reference,) = echo.references
+        with Client(policy=POLICY) as client:
+            assert client.stub(reference, Interface)._is_a(reference.type_id)
+            assert client.stub(reference, NamingContext).resolve((NameComponent("a"),)) == NIL
+        echo.hang()
+        with Client(policy=IMPATIENT) as client, pytest.raises(IIOPError):
+            client.stub(reference, Interface)._non_existent()
+
+
+def test_killed_hung_and_started_again() -> None:
+    changes: queue.SimpleQueue[State] = queue.SimpleQueue()
+    td = unit(*servant_command(HERE, key="td"), on_change=lambda unit: changes.put(unit.state))
+    with td:
+        first = td.references[0]
+        td.hang()
+        with pytest.raises(IIOPError):
+            ask(first, IMPATIENT)
+        td.resume()
+        assert ask(first) == td.pids[0]
+        td.kill()
+        with pytest.raises(IIOPError):
+            ask(first)
+        td.start()
+        assert ask(td.references[0]) == td.pids[0]
+        td.hang()
+        td.restart()
+        assert ask(td.references[0]) == td.pids[0]
+        assert td.starts == 3
+    expected = ["running", "hung", "running", "died", "running", "hung", "stopped", "running", "stopped"]
+    assert [changes.get_nowait().value for _ in expected] == expected
+    assert changes.empty()
+
+
+def test_one_that_dies_is_noticed() -> None:
+    died = threading.Event()
+    with unit(*servant_command(HERE), on_change=lambda unit: died.set() if unit.state is State.DIED else None) as td:
+        os.kill(td.pids[0], signal.SIGKILL)
+        assert died.wait(10)
+        assert td.state is State.DIED
+        with pytest.raises(WorkUnitError, match="is died, not running"):
+            td.hang()
+        td.restart()
+        assert ask(td.references[0]) == td.pids[0]
+
+
+def test_one_that_does_not_listen_is_killed() -> None:
+    deaf = unit(
+        *prints(str(SOMEWHERE), "signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)")
+    )
+    deaf._patience = 10.0
+    deaf.start()
+    deaf._patience = 0.2
+    start = time.monotonic()
+    deaf.stop()
+    assert time.monotonic() - start < 10
+    assert deaf.state is State.STOPPED
+
+
+def test_what_it_started_ends_with_it(tmp_path: Path) -> None:
+    left = tmp_path / "pid"
+    with unit("sh", "-c", f"sleep 600 & echo $! > {left}; echo '{SOMEWHERE}'; wait"):
+        child = int(left.read_text())
+        os.kill(child, 0)
+    patience = time.monotonic() + 10
+    while (Path("/proc") / str(child)).exists() and "Z" not in (Path("/proc") / str(child) / "stat").read_text().split()[2]:
+        assert time.monotonic() < patience
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (("no-such-program",), "cannot run no-such-program: No such file or directory"),
+        ((sys.executable, "-c", "print('out of memory'); raise SystemExit(3)"), "ended with status 3 before .*: out of memory"),
+        (prints("IOR:00"), "printed a reference that cannot be read"),
+        (servant_command("nowhere:Nothing"), "nowhere:Nothing: No module named 'nowhere'"),
+        (servant_command(f"{__name__}:Process"), "is no servant class"),
+        (servant_command(f"{__name__}:Picky"), "cannot be made: .*'needed'"),
+        (servant_command("nowhere"), "'nowhere' is not module:Class"),
+    ],
+)
+def test_one_that_does_not_start(command: tuple[str, ...], told: str) -> None:
+    td = unit(*command)
+    with pytest.raises(WorkUnitError, match=told):
+        td.start()
+    assert (td.state, td.pids) == (State.STOPPED, ())
+
+
+def test_one_that_prints_nothing_in_time() -> None:
+    td = unit(sys.executable, "-c", "import time; time.sleep(600)", patience=0.2)
+    with pytest.raises(WorkUnitError, match=r"printed no reference in 0\.2 s"):
+        td.start()
+    assert td.pids == ()
+
+
+def test_wrong_use() -> None:
+    with pytest.raises(ValueError, match="0 processes are none"):
+        unit("true", count=0)
+    with unit(*prints(str(SOMEWHERE))) as td:
+        with pytest.raises(WorkUnitError, match="is running, and must be stopped to be started"):
+            td.start()
+        with pytest.raises(WorkUnitError, match="is running, not hung"):
+            td.resume()
+    td.stop()
+    td.kill()
+    assert td.state is State.STOPPED

@@ -1,0 +1,88 @@
+"""A process that serves one servant: `python -m iiop_lab.serve_servant MODULE:CLASS [--host ADDRESS] [--port PORT] [--key KEY]`.
+
+It prints the reference, and ends at SIGTERM, or with its standard input, once what runs has been answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+import click
+
+from iiop.idl import Servant
+from iiop.net.loop import new_event_loop
+from iiop.net.servants import Server
+from iiop_tools import cli
+from ior import IOR
+
+__all__ = ["load_servant", "main"]
+
+
+def load_servant(named: str) -> Servant:
+    """Return a servant made of the class that `module:Class` names.
+
+    Raises:
+        ValueError: it names none, or one that cannot be made without arguments.
+    """
+    module, _, name = named.partition(":")
+    if not (module and name):
+        raise ValueError(f"{named!r} is not module:Class")
+    try:
+        cls = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"{named}: {error}") from error
+    if not (isinstance(cls, type) and issubclass(cls, Servant)):
+        raise ValueError(f"{named} is no servant class")
+    try:
+        return cls()
+    except TypeError as error:
+        raise ValueError(f"{named} cannot be made: {error}") from error
+
+
+async def _serve(servant: Servant, server: Server, key: bytes | None) -> None:
+    loop, end = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end.set)
+    loop.add_reader(0, lambda: _at_end(loop, end))
+    async with server:
+        click.echo(str(IOR.from_iop(server.activate(servant, key))))
+        await end.wait()
+
+
+def _at_end(loop: asyncio.AbstractEventLoop, end: asyncio.Event) -> None:
+    if not os.read(0, 65536):
+        loop.remove_reader(0)
+        end.set()
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("named", metavar="MODULE:CLASS")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=0, help="Port to listen on; 0 lets the system choose.")
+@click.option("--key", help="Object key; one that nobody can guess, if left out.")
+@click.option("--threads", default=8, show_default=True, help="Threads that run methods; 0 for the event loop.")
+@cli.debug_option
+def serve_servant(named: str, host: str, port: int, key: str | None, threads: int) -> None:
+    """Serve one servant, and print its reference."""
+    try:
+        servant = load_servant(named)
+        server = Server(host=host, port=port, threads=threads)
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(_serve(servant, server, key.encode() if key else None))
+    except (ValueError, OSError) as error:
+        cli.complain(str(error))
+        cli.stop(cli.WRONG_USE)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    return cli.run(serve_servant, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

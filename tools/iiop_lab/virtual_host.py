@@ -90,15 +90,17 @@ class VirtualHost(Serving):
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self.targets = tuple(targets)
-        self.places = {
-            service.name: Place(service, self.targets, probe_interval=probe_interval, probe_live=probe_live)
-            for service in services
-        }
+        self.limits = limits
+        self.routes: Routes
+        self.places: dict[str, Place] = {}
+        self._ordered: tuple[Place, ...] = ()
+        self._probe_interval = probe_interval
+        self._probe_live = probe_live
+        for service in services:
+            self.serve(service, self.targets)
         if not self.places:
             raise ValueError("a virtual host needs a service to distribute")
-        self.routes = Routes(self.place, limits)
         self.refusal = refusal or Refusal()
-        self.limits = limits
         self.failures: Counter[CompletionStatus] = Counter()
         self._address = (host, port)
         self._hosts = hosts or {}
@@ -108,9 +110,8 @@ class VirtualHost(Serving):
         self._tunnels: set[Tunnel] = set()
         self._connecting: set[asyncio.Task[None]] = set()
         self._empty = asyncio.Event()
-        self._ordered = tuple(self.places.values())
         self._prober = Prober(
-            self._ordered[0].balancer,
+            lambda: [place.balancer for place in self._ordered],
             lambda target, alive, reason: self.mark(target, alive=alive, reason=reason),
             probe=probe,
             hosts=hosts,
@@ -145,6 +146,41 @@ class VirtualHost(Serving):
             KeyError: no such service.
         """
         return self.places[service].balancer
+
+    def serve(self, service: Service, targets: Iterable[Target], *, first: bool = False) -> None:
+        """Distribute a service, behind those that are distributed already or before them; in the loop, once it runs.
+
+        Args:
+            service: what, and how.
+            targets: where to; those of the virtual host, or others.
+            first: look there first when a request comes.
+
+        Raises:
+            ValueError: there is a service of that name; a target comes twice.
+        """
+        if service.name in self.places:
+            raise ValueError(f"two services are called {service.name}")
+        place = Place(service, targets, probe_interval=self._probe_interval, probe_live=self._probe_live)
+        self._arrange({service.name: place, **self.places} if first else {**self.places, service.name: place})
+
+    def withdraw(self, service: str) -> None:
+        """Distribute a service no longer; what is under way ends.
+
+        Raises:
+            KeyError: there is none of that name.
+            ValueError: it is the last.
+        """
+        if [*self.places] == [service]:
+            raise ValueError(f"{service} is the last service")
+        if service not in self.places:
+            raise KeyError(service)
+        self._arrange({name: place for name, place in self.places.items() if name != service})
+
+    def _arrange(self, places: dict[str, Place]) -> None:
+        """Distribute by these from now on: what was read of requests led to others."""
+        self.places = places
+        self._ordered = tuple(places.values())
+        self.routes = Routes(self.place, self.limits)
 
     async def start(self) -> None:
         """Listen.
@@ -186,8 +222,8 @@ class VirtualHost(Serving):
         Raises:
             ValueError: it is not a target.
         """
-        for place in self._ordered:
-            place.balancer.maintain(target)
+        for balancer in self._balancers_of(target):
+            balancer.maintain(target)
         log.warning("%s is in maintenance", target)
 
     def release(self, target: Target) -> None:
@@ -196,8 +232,8 @@ class VirtualHost(Serving):
         Raises:
             ValueError: it is not a target.
         """
-        for place in self._ordered:
-            place.balancer.release(target)
+        for balancer in self._balancers_of(target):
+            balancer.release(target)
         log.warning("%s is released from maintenance", target)
 
     def work_unit(self, target: Target, name: str, *, runs: bool) -> None:
@@ -206,8 +242,8 @@ class VirtualHost(Serving):
         Raises:
             ValueError: it is not a target.
         """
-        for place in self._ordered:
-            place.balancer.work_unit(target, name, runs=runs)
+        for balancer in self._balancers_of(target):
+            balancer.work_unit(target, name, runs=runs)
         log.warning("%s: WorkUnit %s %s", target, name, "runs again" if runs else "has stopped")
 
     def report(self, target: Target, measure: Measure, value: float) -> None:
@@ -216,8 +252,8 @@ class VirtualHost(Serving):
         Raises:
             ValueError: it is not a target, or the measure is none that is reported.
         """
-        for place in self._ordered:
-            place.balancer.report(target, measure, value)
+        for balancer in self._balancers_of(target):
+            balancer.report(target, measure, value)
 
     def standing(self, target: Target) -> Standing:
         """Tell whether a target gets new work, and why not.
@@ -225,22 +261,23 @@ class VirtualHost(Serving):
         Raises:
             ValueError: it is not a target.
         """
-        return self._ordered[0].balancer.state(target).standing
+        return self._balancers_of(target)[0].state(target).standing
 
     def mark(self, target: Target, *, alive: bool, reason: object = "") -> None:
-        """Take a target out of distribution, or back into it.
-
-        Raises:
-            ValueError: it is not a target.
-        """
+        """Take a target out of distribution, or back into it."""
         now, changed = asyncio.get_running_loop().time(), False
-        for place in self._ordered:
-            balancer = place.balancer
+        for balancer in [place.balancer for place in self._ordered if target in place.balancer.targets]:
             changed |= balancer.mark_alive(target, now) if alive else balancer.mark_dead(target, now)
         if changed:
             log.warning("%s %s", target, "is back" if alive else f"left: {reason}")
         if not alive:
             self._prober.look()
+
+    def _balancers_of(self, target: Target) -> list[Balancer[Target]]:
+        found = [place.balancer for place in self._ordered if target in place.balancer.targets]
+        if not found:
+            raise ValueError(f"{target} is no target of this virtual host")
+        return found
 
     # --- what sessions ask
 
@@ -295,7 +332,7 @@ class VirtualHost(Serving):
 
     async def _tunnel(self, near: Tunnel, address: str, data: bytes) -> None:
         place, now = self._ordered[-1], asyncio.get_running_loop().time
-        for _ in self.targets:
+        for _ in place.balancer.targets:
             target = place.choose(b"", address, {}, now())
             if target is None or not near.open:
                 break

@@ -81,6 +81,7 @@ class WorkUnit:
 
     Attributes:
         starts: how often it was started.
+        on_change: see above.
     """
 
     def __init__(
@@ -105,7 +106,7 @@ class WorkUnit:
         self._log = log
         self._env = {**os.environ, **(env or {})}
         self._patience = patience
-        self._on_change = on_change
+        self.on_change = on_change
         self._processes: list[_Process] = []
         self._state = State.STOPPED
         self._ending = False
@@ -286,8 +287,8 @@ class WorkUnit:
     def _set(self, state: State) -> None:
         changed = state is not self._state
         self._state = state
-        if changed and self._on_change is not None:
-            self._on_change(self)
+        if changed and self.on_change is not None:
+            self.on_change(self)
 
 
 def _signal(process: _Process, number: signal.Signals) -> None:

@@ -31,7 +31,7 @@ class Prober:
     """Ask targets, and tell what they answer.
 
     Args:
-        balancer: says when a target is to be asked.
+        balancers: return those that say when a target is to be asked.
         mark: is told whether a target answered, and why not.
         probe: see `Probe`.
         hosts: addresses of host names.
@@ -41,7 +41,7 @@ class Prober:
 
     def __init__(
         self,
-        balancer: Balancer[Target],
+        balancers: Callable[[], list[Balancer[Target]]],
         mark: Callable[[Target, bool, object], None],
         *,
         probe: Probe,
@@ -49,7 +49,7 @@ class Prober:
         timeout: float,
         limits: Limits,
     ) -> None:
-        self._balancer = balancer
+        self._balancers = balancers
         self._mark = mark
         self._probe_by = probe
         self._hosts = hosts
@@ -86,10 +86,12 @@ class Prober:
         async with asyncio.TaskGroup() as probes:
             while True:
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout_at(self._balancer.next_probe_at()):
+                    times = [at for balancer in self._balancers() if (at := balancer.next_probe_at()) is not None]
+                    async with asyncio.timeout_at(min(times, default=None)):
                         await self._look.wait()
                 self._look.clear()
-                due = {*self._balancer.probes_due(now()), *self._suspects} - self.asked
+                wanted = {target for balancer in self._balancers() for target in balancer.probes_due(now())}
+                due = (wanted | self._suspects) - self.asked
                 self._suspects -= due
                 self.asked |= due
                 for target in due:

@@ -332,12 +332,12 @@ class Session(asyncio.Protocol):
 
     def _dispatch(self, pending: Pending, octets: bytes, ends: bool) -> None:
         """Give a request, or its beginning, to a target."""
-        vhost, place = self._vhost, pending.route.place
+        place = pending.route.place
         now = self._time() if pending.tries else self._heard
         target = None
         if place.by_call and not pending.tries:
             target = place.balancer.pick(now)
-        elif pending.tries < 2 * len(vhost.targets):
+        elif pending.tries < 2 * len(place.balancer.targets):
             target = place.choose(pending.route.key, self.address, self._stays, now)
         if target is None:
             self._fail(pending, _NO)

@@ -50,6 +50,7 @@ class Node:
 
     Attributes:
         node: the folder, as the commands see it.
+        on_change: see above.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class Node:
         self.node = naming_node.Node(home)
         self.host = host
         self.port = port
-        self._on_change = on_change
+        self.on_change = on_change
         self._child: Child | None = None
         self._state = State.STOPPED
         self._units: dict[str, WorkUnit] = {}
@@ -106,7 +107,7 @@ class Node:
             raise NodeStateError(f"node {self.name} is {self._state.value}")
         self._configure()
         options = {"home": str(self.node.home), "host": self.host, "port": self.port}
-        child = Child(self.name, [sys.executable, "-m", "iiop_lab.node_process", json.dumps(options)])
+        child = Child(self.name, [sys.executable, "-m", "iiop_lab.node_process", json.dumps(options)], ended=self._ended)
         try:
             self.port = child.until("ready")["ready"][1]
         except BaseException:
@@ -125,9 +126,9 @@ class Node:
             self.resume()
         for unit in self._units.values():
             unit.stop()
-        if self._child is not None:
-            self._child.end()
-            self._child = None
+        child, self._child = self._child, None
+        if child is not None:
+            child.end()
         self._set(State.STOPPED)
 
     def kill(self) -> None:
@@ -137,7 +138,8 @@ class Node:
             child.kill()
         for unit in self._units.values():
             unit.kill()
-        self._set(State.DIED if child is not None else self._state)
+        if child is not None:
+            self._set(State.DIED)
 
     def hang(self) -> None:
         """Let everything on the node stand still, connections and all.
@@ -240,10 +242,15 @@ class Node:
         return set(self._order({"list": True}, "services")["services"])
 
     def _unit_changed(self, unit: WorkUnit) -> None:
-        if self._on_change is not None:
-            self._on_change(self, unit)
+        if self.on_change is not None:
+            self.on_change(self, unit)
 
     # --- the process
+
+    def _ended(self) -> None:
+        """Note that the process has ended, if nobody here has ended it; what is left of it goes with `stop` or `kill`."""
+        if self._child is not None:
+            self._set(State.DIED)
 
     def _running(self) -> Child:
         if self._child is None or self._state is not State.RUNNING:
@@ -267,5 +274,5 @@ class Node:
     def _set(self, state: State) -> None:
         changed = state is not self._state
         self._state = state
-        if changed and self._on_change is not None:
-            self._on_change(self, None)
+        if changed and self.on_change is not None:
+            self.on_change(self, None)

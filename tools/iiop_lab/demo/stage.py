@@ -40,6 +40,7 @@ class Child:
         command: program and arguments.
         env: added to our environment.
         heard: called, in a thread of its own, with every row as it comes.
+        ended: called there when it has stopped speaking, whoever ended it.
     """
 
     def __init__(
@@ -49,9 +50,11 @@ class Child:
         *,
         env: Mapping[str, str] | None = None,
         heard: Callable[[Row], None] | None = None,
+        ended: Callable[[], None] | None = None,
     ) -> None:
         self.name = name
         self._heard = heard
+        self._ended = ended
         self._rows: queue.SimpleQueue[Row | None] = queue.SimpleQueue()
         self._process = subprocess.Popen(
             command,
@@ -79,6 +82,8 @@ class Child:
                 self._heard(row)
             self._rows.put(row)
         self._rows.put(None)
+        if self._ended is not None:
+            self._ended()
 
     def tell(self, line: str) -> None:
         """Write a line to the process.

@@ -94,7 +94,7 @@ def dead_reference() -> IOR:
 @pytest.mark.parametrize("version", [(1, 0), (1, 1), (1, 2), (1, 3)])
 def test_call(client: Client, version: tuple[int, int]) -> None:
     with ScriptedServer([s.serve(7)]) as server:
-        stub = counter(client, server.reference(version))
+        stub = counter(client, server.reference(version=version))
         assert [stub.add(1), stub.value(), stub.add(2)] == [7, 7, 7]
         assert server.operations == ["add", "value", "add"]
         assert {request.version for request in server.requests} == {min(GIOP_1_2, type(GIOP_1_2)(*version))}
@@ -492,7 +492,7 @@ def test_forward_loop_is_bounded(client: Client) -> None:
 def test_forward_to_nothing_readable(client: Client, body: Body) -> None:
     def send(peer: s.Peer) -> None:
         whole = Body(bytes(body), 0, peer.asked().byte_order)
-        s.answer(peer, whole, ReplyStatus.LOCATION_FORWARD)
+        peer.answer(whole, ReplyStatus.LOCATION_FORWARD)
 
     with ScriptedServer([s.request, send]) as server:
         with pytest.raises(MARSHAL) as caught:

@@ -243,7 +243,7 @@ def test_connections_are_shared_by_those_who_agree() -> None:
 
 def test_text_in_a_reply_that_is_none() -> None:
     def garbage(peer: s.Peer) -> None:
-        s.answer(peer, s.Body.of(s.Codec(s.arguments("result", ("result", bytes))), (b"\xff\0",)), s.ReplyStatus.NO_EXCEPTION)
+        peer.answer(s.Body.of(s.Codec(s.arguments("result", ("result", bytes))), (b"\xff\0",)), s.ReplyStatus.NO_EXCEPTION)
 
     with s.ScriptedServer([s.request, garbage]) as server, Client(policy=POLICY) as client:
         assert told(client, reference(server.port, sets(UTF_8)), "text", "a") == DATA_CONVERSION(OMG | 1, MAYBE)

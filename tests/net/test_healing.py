@@ -364,7 +364,7 @@ def test_comm_failure_of_ipcom_asks_the_naming_service_over_a_new_connection(cal
         targets = [bad.reference, good.reference]
 
         def resolved(peer: s.Peer) -> None:
-            s.answer(peer, s.Body.of(s.IOR_CODEC, targets.pop(0)()), s.ReplyStatus.NO_EXCEPTION)
+            s.forward(targets.pop(0), s.ReplyStatus.NO_EXCEPTION)(peer)
 
         with ScriptedServer(then=[s.request, resolved, s.gone]) as balancer:
             address = f"corbaloc:iiop:1.2@127.0.0.1:{balancer.port}/NameService"

@@ -96,7 +96,7 @@ def test_a_large_request_goes_in_fragments(calls: Calls) -> None:
             connection.receive_data(header + peer._exactly(size))
             sizes.append(12 + size)
         assert isinstance(event, Request)
-        peer.server.received.append(event)
+        peer.keep(event)
         s.reply(event.body.decode(ADD.arguments)[0] * 10)(peer)
 
     with ScriptedServer([reassemble, reassemble]) as server:

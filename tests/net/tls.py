@@ -67,10 +67,10 @@ class SecureScriptedServer(ScriptedServer):
         self._context = context
         self.refused: list[OSError] = []
 
-    def reference(self, version: tuple[int, int] = (1, 2)) -> IOR:
+    def reference(self, *_: object, **__: object) -> IOR:
         return tls_reference(self.port)
 
-    def _play(self, peer: Peer, script: Sequence[Step]) -> None:
+    def _play(self, peer: Peer, script: Sequence[Step] | None) -> None:
         try:
             peer.sock = self._context.wrap_socket(peer.sock, server_side=True)
         except OSError as error:

@@ -24,6 +24,7 @@ from iiop.giop.wire import decode
 from iiop.idl import Interface, operation
 from iiop.net.client import Client
 from iiop_lab import peer as peers
+from iiop_lab import scripted
 from iiop_lab.peer import (
     Peer,
     ScriptedServer,
@@ -248,7 +249,7 @@ def test_the_client_closes() -> None:
 
 
 def test_no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(peers, "PATIENCE", 0.05)
+    monkeypatch.setattr(scripted, "PATIENCE", 0.05)
     with pytest.raises(ScriptMismatch, match=r"nothing came in 0.05 s"):
         play(connect, [expect("balance")])
 

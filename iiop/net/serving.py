@@ -24,12 +24,19 @@ class ServerThread:
         start: coroutine function that starts it; called in the loop.
         stop: coroutine function that ends it.
         name: of the thread.
+        loop: that nobody has run yet; it is closed at the end. None takes a new one.
     """
 
-    def __init__(self, start: Callable[[], Any], stop: Callable[[], Any], name: str) -> None:
+    def __init__(
+        self,
+        start: Callable[[], Any],
+        stop: Callable[[], Any],
+        name: str,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
         self._start = start
         self._stop = stop
-        self._loop = new_event_loop()
+        self._loop = loop or new_event_loop()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def _run(self) -> None:
@@ -89,7 +96,11 @@ class Serving(ABC):
         await self.stop()
 
     def __enter__(self) -> Self:
-        self._thread = ServerThread(self.start, self.stop, type(self).__name__)
+        return self.run_in(new_event_loop())
+
+    def run_in(self, loop: asyncio.AbstractEventLoop) -> Self:
+        """Serve until `__exit__`, in a thread of its own with a loop that nobody has run yet, and that is closed at the end."""
+        self._thread = ServerThread(self.start, self.stop, type(self).__name__, loop)
         self._thread.__enter__()
         return self
 

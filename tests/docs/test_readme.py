@@ -51,18 +51,19 @@ def test_decode_standard_input_as_shown(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["profiles"][0]["host"]
 
 
-def test_pytest_example(tmp_path: Path) -> None:
+def test_pytest_examples(tmp_path: Path) -> None:
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    example = next(block for block in blocks if "def test_" in block)
-    (tmp_path / "test_example.py").write_text(example, encoding="utf-8")
+    examples = [block for block in blocks if "def test_" in block]
+    for number, example in enumerate(examples):
+        (tmp_path / f"test_example{number}.py").write_text(example, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_example.py"],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         timeout=100,
     )
-    assert "1 passed" in done.stdout, done.stdout + done.stderr
+    assert f"{len(examples)} passed" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("command", ["iortool decode", "nstool serve", "OD_or_adm", "iiop-lab demo"])

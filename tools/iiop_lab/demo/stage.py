@@ -148,8 +148,8 @@ class Child:
 
 
 def python_child(name: str, role: str, arguments: Mapping[str, Any], *, heard: Callable[[Row], None] | None = None) -> Child:
-    """Start a process that plays a role of `iiop_lab.demo.children`."""
-    return Child(name, [sys.executable, "-m", "iiop_lab.demo.children", role, json.dumps(arguments)], heard=heard)
+    """Start a process that plays a role of `iiop_lab.demo.children`, whatever modules the current folder has."""
+    return Child(name, [sys.executable, "-P", "-m", "iiop_lab.demo.children", role, json.dumps(arguments)], heard=heard)
 
 
 def run(command: Sequence[str], env: Mapping[str, str] | None = None) -> None:

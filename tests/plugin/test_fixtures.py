@@ -283,6 +283,10 @@ def test_where_traffic_goes(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\niiop_pcap = here\n")
     run(pytester, FAILING)
     assert len(pcaps("here")) == 3
+    (pytester.path / "file").touch()
+    result = run(pytester, FAILING, "--iiop-pcap=file", "test_where_traffic_goes.py::test_fails[c]")
+    result.assert_outcomes(failed=1)
+    assert "could not be written: [Errno 17] File exists" in result.stdout.str()
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+\.pcap", name) for name in pcaps("here"))
 
 
@@ -332,13 +336,20 @@ def test_servers_go_by_it(naming_server, corba_clock):
 async def _turn():
     pass
 
+def test_whenever_it_is_asked_for(request):
+    clock = request.getfixturevalue("corba_clock")
+    policy = FailoverPolicy(deadline=600.0, rounds=4, jitter=0.0)
+    with NameService(NOWHERE, policy=policy) as names, pytest.raises(FailoverExhausted):
+        names.root.list(1)
+    assert clock.slept
+
 def test_all_is_as_before():
     import sys
     assert [name for name, module in sys.modules.items()
             if name.startswith(("iiop.", "naming.")) and vars(module).get("time", time) is not time] == []
 """,
     )
-    result.assert_outcomes(passed=4)
+    result.assert_outcomes(passed=5)
 
 
 def test_omninames_that_is_missing(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:

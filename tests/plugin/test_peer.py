@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -169,6 +170,26 @@ def test_the_test_and_the_script_wait_for_each_other(client: Client) -> None:
         go.set()
         thread.join()
         assert results == [3]
+
+
+def test_the_end_does_not_wait_for_a_script(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    began = time.monotonic()
+    with ScriptedServer([wait_for(threading.Event())], then=[lambda peer: peer.server.closing.wait() and None]) as server:
+        for _ in range(2):
+            socket.create_connection((server.host, server.port)).close()
+        while server.connections < 2:
+            time.sleep(0.01)
+    assert time.monotonic() - began < 5.0
+    monkeypatch.setattr(scripted, "PATIENCE", 0.05)
+    let_go, met = threading.Event(), threading.Event()
+
+    def meet(server: ScriptedServer) -> None:
+        socket.create_connection((server.host, server.port)).close()
+        assert met.wait(10)
+
+    with pytest.raises(TimeoutError, match=r"the script of connection 1 has not ended 0.05 s after the end"):
+        play(meet, [tell(met), lambda peer: let_go.wait() and None])
+    let_go.set()
 
 
 def test_what_is_said_by_hand() -> None:

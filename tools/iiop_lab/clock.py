@@ -65,7 +65,9 @@ class CorbaClock:
         self._wake.append(wake)
 
     def install(self, modules: Iterable[ModuleType] = ()) -> None:
-        """Let the modules of `iiop.net`, and others, go by this clock until `remove`."""
+        """Let the modules of `iiop.net`, and others, go by this clock until `remove`; once is enough."""
+        if self._replaced:
+            return
         shells = pkgutil.iter_modules(iiop.net.__path__, f"{iiop.net.__name__}.")
         stands_in = _Time(self)
         for module in (*[importlib.import_module(shell.name) for shell in shells], *modules):

@@ -20,6 +20,7 @@ import contextlib
 import select
 import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -66,6 +67,9 @@ __all__ = [
     "tell",
     "wait_for",
 ]
+
+_LOOK = 0.02
+"""Seconds between two looks whether the server is left, where nothing tells of it."""
 
 
 def _operation(asked: object) -> Operation | None:
@@ -249,10 +253,12 @@ def hang(peer: Peer) -> None:
 
 
 def wait_for(event: threading.Event) -> Step:
-    """Wait until the test says go."""
+    """Wait until the test says go, or the server is left."""
 
     def wait(peer: Peer) -> None:
-        assert event.wait(PATIENCE), "the test never said go"
+        end = time.monotonic() + PATIENCE
+        while not event.wait(_LOOK) and not peer.server.closing.is_set():
+            assert time.monotonic() < end, "the test never said go"
 
     return wait
 

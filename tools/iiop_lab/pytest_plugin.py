@@ -99,7 +99,11 @@ def pytest_runtest_makereport(
     failed = item.stash[_FAILED] = report.failed or item.stash.get(_FAILED, False)
     if report.failed or (report.when == "teardown" and (failed or _pcap(item.config) == "always")):
         path = item.stash[_PATH]
-        traffic.write(path)
+        try:
+            traffic.write(path)
+        except OSError as error:
+            report.sections.append(("IIOP traffic", f"could not be written: {error}"))
+            return report
         cut = f"; {traffic.dropped} octets of it are left out, as it was too much" if traffic.dropped else ""
         report.sections.append(("IIOP traffic", f"{path}{cut}\ntshark -r {shlex.quote(str(path))} -Y giop"))
     return report
@@ -236,21 +240,27 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield Lab(tmp_path_factory.mktemp("lab"), stack)
 
 
+def _install(clock: CorbaClock) -> None:
+    from iiop_lab.ours import naming_module, naming_modules
+
+    naming_module("naming")
+    clock.install(naming_modules())
+
+
 @pytest.fixture
 def _iiop_background(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Background]:
     """Keep what the other fixtures start; at the end all of it ends, and what went wrong is raised."""
     from iiop_lab.background import Background
-    from iiop_lab.ours import naming_module, naming_modules
     from iiop_lab.pcap import Traffic
 
     traffic = None
+    request.node.stash[_FAILED] = False
     if _pcap(request.config) != "never":
         traffic = request.node.stash[_TRAFFIC] = Traffic()
         request.node.stash[_PATH] = _pcap_path(request.node, tmp_path_factory.getbasetemp())
     background = Background(traffic, errors_allowed=_options(request.node).get("errors_allowed", False))
-    if "corba_clock" in request.fixturenames:
-        naming_module("naming")
-        background.clock.install(naming_modules())
+    if "corba_clock" in request.fixturenames:  # before anything looks at a clock
+        _install(background.clock)
     try:
         yield background
     finally:
@@ -340,4 +350,5 @@ def corba_clock(_iiop_background: Background) -> CorbaClock:
     What the client sleeps (back-offs) costs no time, and is in `corba_clock.slept`. A wait for a socket or a thread takes as long
     as ever; the asyncio client goes by the clock of its loop.
     """
+    _install(_iiop_background.clock)
     return _iiop_background.clock

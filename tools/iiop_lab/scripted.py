@@ -10,6 +10,7 @@ import contextlib
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Self
 
@@ -240,7 +241,7 @@ class ScriptedServer:
             self.connections += 1
             peer = Peer(self, sock, self.connections, self._traffic)
             self._peers.append(peer)
-            thread = threading.Thread(target=self._play, args=(peer, script), name=f"connection {self.connections}")
+            thread = threading.Thread(target=self._play, args=(peer, script), name=f"connection {self.connections}", daemon=True)
             self._threads.append(thread)
             thread.start()
 
@@ -278,8 +279,11 @@ class ScriptedServer:
         for peer in self._peers:
             with contextlib.suppress(OSError):
                 peer.sock.shutdown(socket.SHUT_RDWR)
+        end = time.monotonic() + PATIENCE
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, end - time.monotonic()))
+            if thread.is_alive():
+                self._failures.append(TimeoutError(f"the script of {thread.name} has not ended {PATIENCE:g} s after the end"))
         for peer in self._peers:
             peer.sock.close()
             peer.end()

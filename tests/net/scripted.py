@@ -57,6 +57,7 @@ __all__ = [
     "Peer",
     "ScriptedServer",
     "Step",
+    "answer",
     "arrived",
     "big_endian",
     "cancelled",
@@ -82,6 +83,7 @@ __all__ = [
     "wrong_id",
 ]
 
+answer = Peer.answer
 fails = raise_
 
 

@@ -96,7 +96,7 @@ class Peer:
             self.server.changed.notify_all()
 
     def _exactly(self, count: int) -> bytes:
-        found = b""
+        found = bytearray()
         while len(found) < count:
             try:
                 piece = self.sock.recv(count - len(found))
@@ -110,7 +110,7 @@ class Peer:
             if self._told is not None:
                 self._told.says(piece, by_client=True)
             found += piece
-        return found
+        return bytes(found)
 
     @property
     def version(self) -> Version:

@@ -6,8 +6,6 @@ import os
 import re
 import select
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -367,18 +365,21 @@ def test_it(omninames): ...
     run(pytester, text).assert_outcomes(errors=1)
 
 
-def test_loading_the_plugin_loads_nothing_else() -> None:
-    code = """
-import sys
-from importlib.metadata import entry_points
-import pytest
-(plugin,) = [found for found in entry_points(group="pytest11") if found.name == "iiop_lab"]
-plugin.load()
-unwanted = ("iiop", "ior", "naming", "asyncio", "construct", "ssl", "sqlite3", "hypothesis")
-print(*[name for name in unwanted if name in sys.modules])
-"""
-    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True, timeout=30)
-    assert done.stdout.split() == []
+def test_a_run_that_uses_no_fixture_loads_nothing_of_ours(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.makepyfile(
+        """
+        import sys
+
+        def test_it():
+            unwanted = ("iiop", "ior", "naming", "asyncio", "construct", "ssl", "sqlite3", "hypothesis")
+            assert "iiop_lab.pytest_plugin" in sys.modules
+            assert [name for name in unwanted if name in sys.modules] == []
+            assert [name for name in sys.modules if name.startswith("iiop_lab")] == ["iiop_lab", "iiop_lab.pytest_plugin"]
+        """
+    )
+    result = pytester.runpytest_subprocess("-p", "iiop_lab.pytest_plugin", "-p", "no:cacheprovider")
+    result.assert_outcomes(passed=1)
 
 
 @pytest.mark.skipif(

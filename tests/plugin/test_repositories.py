@@ -59,6 +59,14 @@ def test_theirs_again():
     assert [name for name in sys.modules if name.startswith("naming.")] == []
 """
 
+THEIRS_LATER = """
+def test_theirs_later(naming_server, corba_clock):
+    from naming import theirs
+
+    assert naming_server.port
+    assert theirs() == "theirs"
+"""
+
 OURS = """
 from naming import NameService
 
@@ -142,6 +150,14 @@ def test_a_module_beside_the_test_file(tmp_path: Path) -> None:
     (repository / "tests" / "naming.py").write_text(THEIR_NAMING)
     done = run_pytest(sys.executable, repository, env=OUR_PATH)
     assert "4 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_theirs_that_is_imported_after_ours(tmp_path: Path) -> None:
+    repository = make_repository(tmp_path)
+    (repository / "conftest.py").unlink()
+    (repository / "tests" / "test_theirs.py").write_text(THEIRS_LATER)
+    done = run_pytest(sys.executable, repository, env=OUR_PATH)
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.xdist_group("wheel")

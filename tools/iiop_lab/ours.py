@@ -9,7 +9,6 @@ later than it is imported itself.
 from __future__ import annotations
 
 import importlib
-import importlib.machinery
 import importlib.util
 import sys
 from pathlib import Path

@@ -122,7 +122,7 @@ def test_a_snapshot_that_is_told_to_end_leaves_nothing_behind(tree: str, tmp_pat
         ("folder", "folder: Is a directory"),
         ("..", "..: Is a directory"),
         ("missing/file", "missing/file: No such file or directory"),
-        ("a" * 250, f"{'a' * 250}: File name too long"),
+        ("a" * 300, f"{'a' * 300}: File name too long"),
     ],
 )
 def test_files_that_no_snapshot_can_be_written_to(

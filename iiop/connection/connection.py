@@ -155,7 +155,7 @@ class Connection:
     @property
     def unfinished(self) -> int:
         """Return the octets kept of messages that are not whole yet, or not looked at."""
-        return len(self._inbox) + self._reassembler.pending_octets
+        return self._inbox.size + self._reassembler.pending_octets
 
     def speech(self, version: Version) -> Speech:
         """Return how messages of a version of GIOP carry characters, for `Body.of`."""
@@ -181,12 +181,12 @@ class Connection:
     @property
     def has_unread(self) -> bool:
         """Tell whether `next_event` has anything to look at."""
-        return bool(self._inbox) or self._ended
+        return self._inbox.size > 0 or self._ended
 
     @property
     def wanting(self) -> int:
         """Return how many octets the message that has begun to arrive still lacks, as far as is known."""
-        return 0 if self._header is None else self._header.size - len(self._inbox)
+        return 0 if self._header is None else self._header.size - self._inbox.size
 
     def receive_data(self, data: bytes) -> None:
         """Keep octets that arrived; no octets mean that the peer ended the stream."""
@@ -202,7 +202,7 @@ class Connection:
         """
         if (
             self._standing is None
-            or self._inbox
+            or self._inbox.size
             or self._ended
             or self._peers.waiting
             or self._peers.cancelled
@@ -305,7 +305,7 @@ class Connection:
         As `receive_data` and then `next_event`, for replies that say NO_EXCEPTION without a service context. What does not begin
         with these is kept for `next_event`.
         """
-        if kept := len(self._inbox):
+        if kept := self._inbox.size:
             if kept > FEW or not data:
                 self.receive_data(data)
                 return []
@@ -356,14 +356,14 @@ class Connection:
         """Cut the next message, or fragment of one, off the buffer."""
         inbox = self._inbox
         if self._header is None:
-            if len(inbox) < HEADER_SIZE:
+            if inbox.size < HEADER_SIZE:
                 return None
             try:
                 self._header = cut_header(inbox.peek(HEADER_SIZE), self._limits)
             except RemoteProtocolError as error:
                 raise self._broken(error) from None
         header = self._header
-        if len(inbox) < header.size:
+        if inbox.size < header.size:
             return None
         self._header = None
         return header, inbox.cut(header.size)

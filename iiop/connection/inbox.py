@@ -14,23 +14,24 @@ FEW = 4096
 
 
 class Inbox:
-    """Keep octets in order; `len` tells how many."""
+    """Keep octets in order.
 
-    __slots__ = ("_at", "_pieces", "_size")
+    Attributes:
+        size: how many there are; only the inbox changes it.
+    """
+
+    __slots__ = ("_at", "_pieces", "size")
 
     def __init__(self) -> None:
         self._pieces: list[bytes | bytearray] = []
         self._at = 0
         """Octets of the first piece that are gone."""
-        self._size = 0
-
-    def __len__(self) -> int:
-        return self._size
+        self.size = 0
 
     def add(self, data: bytes) -> None:
         """Keep a piece behind what there is."""
         pieces = self._pieces
-        self._size += len(data)
+        self.size += len(data)
         if not pieces or len(data) >= FEW:
             pieces.append(data)
             return
@@ -50,7 +51,7 @@ class Inbox:
         at = self._at if len(self._pieces[0]) - self._at >= size else self._join()
         first = self._pieces[0]
         octets = bytes(first[at : at + size])
-        self._size -= size
+        self.size -= size
         self._at = at + size
         if self._at == len(first):
             del self._pieces[0]
@@ -63,7 +64,7 @@ class Inbox:
     def clear(self) -> None:
         """Keep nothing."""
         self._pieces.clear()
-        self._at = self._size = 0
+        self._at = self.size = 0
 
     def _join(self) -> int:
         first, *others = self._pieces

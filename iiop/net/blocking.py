@@ -87,8 +87,8 @@ class BlockingConnection:
         self._lost: ConnectionLost | None = None
         self._heard = self._silent = self._shared = self._retired = False
         """Whether anything has ever come; whether a reply stayed out, and nothing has come since; the rest says what it is."""
-        self._gap_ends = inf
-        """When a message that has begun to arrive must have gone on."""
+        self._gap_ends, self._wanting = inf, 0
+        """When a message that has begun to arrive must have gone on, and how many octets it lacks."""
         self._callbacks: Callbacks | None = None
         self._reader: threading.Thread | None = None
         self._asked: deque[Request | LocateRequest | CancelRequest] = deque()
@@ -419,13 +419,12 @@ class BlockingConnection:
         """Receive once, and give replies to whom they are for.
 
         Raises:
-            TimeoutError: nothing came.
-            OSError: the connection broke.
+            TimeoutError, OSError: nothing came; the connection broke.
         """
         if self._shared and get_ident() == _MAIN:
             self._stream.wait(deadline)  # for the sake of the others, as the main thread is the one that is interrupted
         try:
-            self._distribute(self._stream.receive(min(deadline, self._gap_ends), self._connection.wanting))
+            self._distribute(self._stream.receive(deadline if deadline < self._gap_ends else self._gap_ends, self._wanting))
         except TimeoutError:
             if deadline <= self._gap_ends:
                 raise
@@ -440,11 +439,12 @@ class BlockingConnection:
         with self._lock:
             self._heard, self._silent = True, False
             answers = self._connection.answers(data)
-            self._gap_ends = inf
+            self._gap_ends, self._wanting = inf, 0
             if self._connection.has_unread:
                 self._understand(answers)
                 if self._connection.has_unread:
                     self._gap_ends = time.monotonic() + self._limits.read_interval
+                    self._wanting = self._connection.wanting
             sleepers = self._sleepers
             for request_id, answer in answers:
                 self._answers[request_id] = answer

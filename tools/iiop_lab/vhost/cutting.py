@@ -62,12 +62,12 @@ class Cutter:
     @property
     def unfinished(self) -> bool:
         """Tell whether a message has begun and not ended."""
-        return bool(self._inbox) or self._left > 0
+        return self._inbox.size > 0 or self._left > 0
 
     @property
     def idle(self) -> bool:
         """Tell whether the next octet begins a message."""
-        return not self._left and not self._inbox
+        return not self._left and not self._inbox.size
 
     @property
     def arriving(self) -> bool:
@@ -80,7 +80,7 @@ class Cutter:
         Raises:
             RemoteProtocolError: what arrived is not GIOP.
         """
-        if self._left or len(data) < HEADER_SIZE or self._inbox:
+        if self._left or len(data) < HEADER_SIZE or self._inbox.size:
             return None
         header = cut_header(data, _ANY_SIZE)
         return header if header.size == len(data) else None
@@ -93,20 +93,20 @@ class Cutter:
         """
         inbox = self._inbox
         inbox.add(data)
-        while inbox:
+        while inbox.size:
             if self._left:
-                octets = inbox.cut(min(self._left, len(inbox)))
+                octets = inbox.cut(min(self._left, inbox.size))
                 self._left -= len(octets)
                 yield Piece(None, octets, not self._left)
                 continue
             if self._header is None:
-                if len(inbox) < HEADER_SIZE:
+                if inbox.size < HEADER_SIZE:
                     return
                 self._header = cut_header(inbox.peek(HEADER_SIZE), _ANY_SIZE)
             header = self._header
-            if len(inbox) < min(header.size, PIECE):
+            if inbox.size < min(header.size, PIECE):
                 return
-            octets = inbox.cut(min(header.size, len(inbox)))
+            octets = inbox.cut(min(header.size, inbox.size))
             self._left, self._header = header.size - len(octets), None
             yield Piece(header, octets, not self._left)
 

@@ -8,6 +8,7 @@ Source: CORBA 3.3 part 2, clause 9.4.3 "Reply Message", 9.4.8 "MessageError", 9.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -54,9 +55,9 @@ class _Instead(MessageFault):
     __slots__ = ()
     directions: ClassVar[tuple[Direction, ...]] = (TO_SERVER, TO_CLIENT)
 
+    @abstractmethod
     def answer(self, message: Asking, lane: Lane) -> tuple[ReplyStatus, Body] | None:
         """Return what is answered; None if that cannot be said to this message."""
-        raise NotImplementedError
 
     def strike(self, octets: bytes, message: Sighting, lane: Lane, attachment: Attachment) -> Sequence[bytes] | None:
         asking = message.message

@@ -10,6 +10,7 @@ kinds, and a third that concerns no connection (`iiop_lab.faults.tcp.Refuse`):
 from __future__ import annotations
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -71,11 +72,12 @@ class Timed:
         return self.arrived + sum(self.waits.values()) if self.waits else self.arrived
 
 
-class StreamFault(Fault):
+class StreamFault(Fault, ABC):
     """Stand above what shapes the stream of octets."""
 
     __slots__ = ()
 
+    @abstractmethod
     def shape(self, items: Iterable[Timed], lane: Lane, attachment: Attachment, *, last: bool) -> Iterable[Timed]:
         """Return what is to pass instead.
 
@@ -85,10 +87,9 @@ class StreamFault(Fault):
             attachment: what the fault is held by.
             last: whether a message ends with the items.
         """
-        raise NotImplementedError
 
 
-class MessageFault(Fault):
+class MessageFault(Fault, ABC):
     """Stand above what needs whole messages. They are put together for it, and pass in one piece, if they came in fragments."""
 
     __slots__ = ()
@@ -97,6 +98,7 @@ class MessageFault(Fault):
     def by_message(self) -> bool:
         return True
 
+    @abstractmethod
     def strike(self, octets: bytes, message: Sighting, lane: Lane, attachment: Attachment) -> Sequence[bytes] | None:
         """Return the messages that pass instead of one; None if it cannot be struck, and passes as it is.
 
@@ -106,7 +108,6 @@ class MessageFault(Fault):
             lane: the way it passes.
             attachment: what the fault is held by.
         """
-        raise NotImplementedError
 
 
 class Attachment:

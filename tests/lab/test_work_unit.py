@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import queue
 import signal
+import socket
+import subprocess
 import sys
 import threading
 import time
@@ -214,3 +216,26 @@ def test_wrong_use() -> None:
     td.stop()
     td.kill()
     assert td.state is State.STOPPED
+
+
+def serving(*options: str) -> subprocess.Popen[str]:
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
+    return subprocess.Popen(servant_command(HERE) + options, stdin=nothing, stdout=pipe, stderr=pipe, text=True, env=env)
+
+
+def test_a_servant_without_standard_input_serves_until_it_is_told() -> None:
+    with serving() as process:
+        assert process.stdout is not None
+        reference = IOR.from_string(process.stdout.readline().strip())
+        assert ask(reference) == process.pid
+        process.terminate()
+        assert process.wait(20) == 0
+
+
+def test_a_port_in_use() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with serving("--port", str(port)) as process:
+            _, told = process.communicate(timeout=20)
+    assert (process.returncode, told) == (2, f"serve-servant: cannot listen on 127.0.0.1:{port}: Address already in use\n")

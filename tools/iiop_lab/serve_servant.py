@@ -1,11 +1,12 @@
 """A process that serves one servant: `python -m iiop_lab.serve_servant MODULE:CLASS [--host ADDRESS] [--port PORT] [--key KEY]`.
 
-It prints the reference, and ends at SIGTERM, or with its standard input, once what runs has been answered.
+It prints the reference, and ends at SIGTERM, or with its standard input, if that is a pipe, once what runs has been answered.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import os
 import signal
@@ -48,7 +49,8 @@ async def _serve(servant: Servant, server: Server, key: bytes | None) -> None:
     loop, end = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end.set)
-    loop.add_reader(0, lambda: _at_end(loop, end))
+    with contextlib.suppress(PermissionError):  # a file, as /dev/null, is none whose end can be waited for
+        loop.add_reader(0, lambda: _at_end(loop, end))
     async with server:
         click.echo(str(IOR.from_iop(server.activate(servant, key))))
         await end.wait()
@@ -74,7 +76,10 @@ def serve_servant(named: str, host: str, port: int, key: str | None, threads: in
         server = Server(host=host, port=port, threads=threads)
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(_serve(servant, server, key.encode() if key else None))
-    except (ValueError, OSError) as error:
+    except OSError as error:
+        cli.complain(f"cannot listen on {host}:{port}: {os.strerror(error.errno) if error.errno else error}")
+        cli.stop(cli.WRONG_USE)
+    except ValueError as error:
         cli.complain(str(error))
         cli.stop(cli.WRONG_USE)
 

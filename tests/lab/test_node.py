@@ -13,7 +13,7 @@ import pytest
 
 from iiop.exceptions import COMM_FAILURE, CompletionStatus, FailoverExhausted, IIOPError
 from iiop.failover import FailoverPolicy
-from iiop_lab.demo.stage import StageError
+from iiop_lab.child import ChildError
 from iiop_lab.node import Node, NodeStateError
 from iiop_lab.virtual_host import Target, VirtualHost
 from iiop_lab.work_unit import State, WorkUnit, servant_command
@@ -165,9 +165,9 @@ def test_wrong_use(make: Callable[[str], Node], tmp_path: Path) -> None:
         node.add(unit())
     with pytest.raises(NodeStateError, match="host1 is running"):
         node.start()
-    with pytest.raises(StageError, match="in use"), Node("host2", tmp_path / "host2", port=node.port):
+    with pytest.raises(ChildError, match="in use"), Node("host2", tmp_path / "host2", port=node.port):
         pass
-    with pytest.raises(StageError, match="is served already"), Node("twin", node.node.home, port=0):
+    with pytest.raises(ChildError, match="is served already"), Node("twin", node.node.home, port=0):
         pass
     with pytest.raises(NodeStateError, match="not hung"):
         node.resume()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-import iiop_lab.demo
+import iiop_lab
 from iiop.cdr import ByteOrder
 from iiop.exceptions import COMM_FAILURE, ConnectionLost
 from iiop.failover import FailoverPolicy
@@ -30,7 +30,7 @@ from iiop.iop import IOR
 from iiop.limits import Limits
 from iiop.net.aio import AsyncConnection
 from iiop.profile import ProfileBody, Version, encode_profile
-from iiop_lab.demo.sample import IMPLEMENTATION_ID, Journal, SampleServant, TdTest, runs
+from iiop_lab.sample import IMPLEMENTATION_ID, Journal, SampleServant, TdTest, runs
 from iiop_lab.virtual_host import IPCOM_MINOR, Target, VirtualHost, is_naming_key
 from naming import NameService
 from naming.registration import Registration, object_key
@@ -418,7 +418,7 @@ def test_omniorbpy_calls_go_round(a: Node, b: Node, front: Start, tmp_path: Path
     vhost = front(a.target, b.target)
     journals = tmp_path / "journals"
     journals.mkdir()
-    idl = Path(iiop_lab.demo.__path__[0]) / "TDsample.idl"
+    idl = Path(iiop_lab.__path__[0]) / "TDsample.idl"
     key = object_key(TdTest.repository_id, IMPLEMENTATION_ID)
     major, minor = map(int, version.split("."))
     reference = Registration(TdTest.repository_id, "127.0.0.1", vhost.port, IMPLEMENTATION_ID, (major, minor)).reference()

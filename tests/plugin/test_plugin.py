@@ -11,7 +11,7 @@ import pytest
 FAILOVER = """
 import os
 
-from iiop_lab.demo.sample import TdTest
+from iiop_lab.sample import TdTest
 from iiop_lab.pytest_plugin import BY_CALL, BY_REFERENCE
 from naming import NameService
 

@@ -35,13 +35,13 @@ def demo(as_json: bool) -> None:
     Two hosts (127.0.0.11, 127.0.0.12) and a virtual host (127.0.0.10), all on port 8002; our client and omniORBpy's. Exit status
     0 if everything promised happened, 1 if not, 2 if the demo could not be played.
     """
+    from iiop_lab.child import ChildError
     from iiop_lab.demo.play import play
-    from iiop_lab.demo.stage import StageError
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         outcome = play(lambda line: click.echo(line, err=as_json))
-    except StageError as error:
+    except ChildError as error:
         cli.complain(str(error))
         cli.stop(cli.WRONG_USE)
     if as_json:

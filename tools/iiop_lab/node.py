@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from iiop.exceptions import IIOPError
-from iiop_lab.demo.stage import Child
+from iiop_lab.child import Child
 from iiop_lab.work_unit import State, WorkUnit
 from ior.rewrite import rewritten
 from naming import NameService
@@ -101,7 +101,7 @@ class Node:
 
         Raises:
             NodeStateError: it runs.
-            StageError: it cannot start: the port is in use, the folder cannot be used.
+            ChildError: it cannot start: the port is in use, the folder cannot be used.
         """
         if self._child is not None:
             raise NodeStateError(f"node {self.name} is {self._state.value}")
@@ -171,7 +171,7 @@ class Node:
         """Start the node again, and the WorkUnits that it has, with the bindings there were.
 
         Raises:
-            StageError, WorkUnitError: something cannot start.
+            ChildError, WorkUnitError: something cannot start.
         """
         self.stop()
         self.start()

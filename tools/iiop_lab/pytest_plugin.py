@@ -34,8 +34,8 @@ import pytest
 
 if TYPE_CHECKING:
     from iiop_lab.background import Background
+    from iiop_lab.child import Child
     from iiop_lab.clock import CorbaClock
-    from iiop_lab.demo.stage import Child
     from iiop_lab.omninames import OmniNames
     from iiop_lab.pcap import Traffic
     from iiop_lab.peer import ScriptedServer
@@ -169,7 +169,7 @@ class LabNode:
     @property
     def ran(self) -> list[int]:
         """Return the numbers of the calls that the sample server ran, in order, whoever was told of it."""
-        from iiop_lab.demo.sample import runs
+        from iiop_lab.sample import runs
 
         return runs(self._journals).get(self.name, [])
 
@@ -181,7 +181,7 @@ class LabNode:
 
     def restart(self) -> None:
         """Run again after `kill`, at the same port, with the bindings there were."""
-        from iiop_lab.demo.stage import python_child
+        from iiop_lab.child import python_child
 
         self.kill()
         self._configure()
@@ -199,8 +199,8 @@ class LabNode:
 
     def register(self, name: str, host: str, port: int) -> None:
         """Bind a name in this node's Naming Service to the sample server, as reached at a host and port."""
-        from iiop_lab.demo.sample import IMPLEMENTATION_ID, TdTest
         from iiop_lab.ours import naming_module
+        from iiop_lab.sample import IMPLEMENTATION_ID, TdTest
 
         registration, parse_name = naming_module("naming.registration"), naming_module("naming.names").parse_name
         reference = registration.Registration(TdTest.repository_id, host, port, IMPLEMENTATION_ID).reference()

@@ -25,7 +25,7 @@ from iiop.exceptions import (
 )
 from iiop.failover import FailoverPolicy
 from iiop.net.loop import new_event_loop
-from iiop_lab.demo.sample import IMPLEMENTATION_ID, Journal, SampleServant, TdTest
+from iiop_lab.sample import IMPLEMENTATION_ID, Journal, SampleServant, TdTest
 from iiop_lab.virtual_host import Target, VirtualHost
 from naming import NameService
 from naming.node import Node, NodeError

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from iiop_lab.child import Child, ChildError, Row, nss_wrapper, python_child, run, script
 from iiop_lab.demo.ledger import Call, Client, Promise, judge, now
-from iiop_lab.demo.sample import IMPLEMENTATION_ID, TdTest, runs
-from iiop_lab.demo.stage import Child, Row, StageError, nss_wrapper, python_child, run, script
+from iiop_lab.sample import IMPLEMENTATION_ID, TdTest, runs
 
 __all__ = ["Outcome", "play"]
 
@@ -66,7 +66,7 @@ def play(tell: Callable[[str], None]) -> Outcome:
         tell: called with a line for people at every step.
 
     Raises:
-        StageError: a process did not do its part; nothing is left running.
+        ChildError: a process did not do its part; nothing is left running.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="iiop-lab-")))
@@ -165,7 +165,7 @@ class _Play:
         self.tell(f"registered on both: {BY_CALL} (with -h vhost), {BY_REFERENCE} (without)")
 
     def _start_clients(self) -> list[Client]:
-        run([script("omniidl"), "-bpython", f"-C{self.folder}", str(HERE / "TDsample.idl")])
+        run([script("omniidl"), "-bpython", f"-C{self.folder}", str(HERE.parent / "TDsample.idl")])
         for number, (name, binding, ours) in enumerate(
             (
                 ("ours, by call", BY_CALL, True),
@@ -217,7 +217,7 @@ class _Play:
     def _ask(self, client: str) -> None:
         """Have a client make one call more."""
         self.waiting.add(client)
-        with contextlib.suppress(StageError):  # whoever waits for the answer sees that the client has ended
+        with contextlib.suppress(ChildError):  # whoever waits for the answer sees that the client has ended
             self.children[client].tell("call")
 
     def _keep_calling(self, most: float = math.inf) -> None:
@@ -246,11 +246,11 @@ class _Play:
         """Wait for what clients do.
 
         Raises:
-            StageError: it did not come about.
+            ChildError: it did not come about.
         """
         with self.progress:
             if not self.progress.wait_for(lambda: condition() or self._ended(), PATIENCE) or self._ended():
-                raise StageError(f"{self.phase}: {what}: not within {PATIENCE:g} s; ended: {self._ended() or 'nobody'}")
+                raise ChildError(f"{self.phase}: {what}: not within {PATIENCE:g} s; ended: {self._ended() or 'nobody'}")
 
     def _ended(self) -> list[str]:
         return [client.name for client in self.clients if self.children[client.name].has_ended]

@@ -236,8 +236,10 @@ class ClientDeclaration:
         fresh: obtain the Naming Service reference anew after so many calls; 0 for never.
         restart: after a failed call, obtain it anew, as 3.4.2 of the manual advises; our stub does so by itself.
         deadline: seconds for a call of our stub, re-resolving included.
-        timeout: seconds for a reply, after which the server is taken for dead; 0 for as long as it takes.
-        asks: where nobody knows whether a call ran, ask the servers, as a careful application does.
+        rounds: how often a call of our stub goes round all addresses before it fails.
+        timeout: seconds for a reply, after which the server is taken for dead.
+        asks: where nobody knows whether a call ran, our stub asks the servers, as a careful application does.
+        pace: seconds from a call to the next.
         command: a program and its arguments, instead of all that; its exit status can be expected.
     """
 
@@ -247,8 +249,10 @@ class ClientDeclaration:
     fresh: int = 0
     restart: bool = False
     deadline: float = 20.0
+    rounds: int = 15
     timeout: float = 10.0
     asks: bool = True
+    pace: float = 0.001
     command: tuple[str, ...] = ()
 
 
@@ -334,6 +338,8 @@ class LabFile:
     Attributes:
         about: what it shows.
         lab: another file, relative to this one, that declares all but clients, steps and what is expected.
+        references: whether references name hosts by their addresses, or by `names`, as the manual has it: then clients must
+            know `[hosts]`; programs that a scenario starts are told by libnss-wrapper.
         hosts: addresses of 127.0.0.0/8, by name.
         virtual_host: if there is one.
         nodes, work_units, clusters, faults, clients: by name.
@@ -343,6 +349,7 @@ class LabFile:
 
     about: str = ""
     lab: str = ""
+    references: Literal["addresses", "names"] = "addresses"
     hosts: Mapping[str, str] = field(default_factory=dict)
     virtual_host: VirtualHostDeclaration | None = None
     nodes: Mapping[str, NodeDeclaration] = field(default_factory=dict)

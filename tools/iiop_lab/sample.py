@@ -13,7 +13,7 @@ from typing import Annotated
 from iiop.cdr import Long
 from iiop.idl import Interface, Servant, operation
 
-__all__ = ["IMPLEMENTATION_ID", "Journal", "SampleServant", "TdTest", "runs"]
+__all__ = ["IMPLEMENTATION_ID", "KEY", "Journal", "Sample", "SampleServant", "TdTest", "runs"]
 
 IMPLEMENTATION_ID = "FUJITSU-Interstage-TDLC"
 """Implementation repository id of transaction applications (B1WS-1092-03ENZ0, 3.2.3.1)."""
@@ -31,6 +31,10 @@ class TdTest(Interface):
     @operation(idempotent=True)
     def has_run(self, number: Annotated[int, Long]) -> bool:  # type: ignore[empty-body]
         """Tell whether a call of that number has run, on whichever host."""
+
+
+KEY = f"{IMPLEMENTATION_ID}|{TdTest.repository_id}"
+"""Object key of the sample server: what `OD_or_adm` makes of the two ids."""
 
 
 class Journal:
@@ -61,13 +65,28 @@ class SampleServant(Servant):
 
     interface = TdTest
 
-    def __init__(self, host: str, journal: Journal) -> None:
+    def __init__(self, host: str, journal: Journal, *, shared: bool = True) -> None:
         self._host = host
         self._journal = journal
+        self._shared = shared
 
     def call(self, number: int) -> str:
         self._journal.write(number)
         return self._host
 
     def has_run(self, number: int) -> bool:
-        return any(number in numbers for numbers in runs(self._journal.folder).values())
+        journals = runs(self._journal.folder)
+        return number in journals[self._host] or (self._shared and any(number in numbers for numbers in journals.values()))
+
+
+class Sample(SampleServant):
+    """Be the sample server of a WorkUnit.
+
+    The node that it runs on is IIOP_LAB_NODE, the folder of journals IIOP_LAB_JOURNALS; with SAMPLE_DATABASE=own it knows only
+    what ran on its own node, as a server with a database of its own does.
+    """
+
+    def __init__(self) -> None:
+        node = os.environ["IIOP_LAB_NODE"]
+        journal = Journal(Path(os.environ["IIOP_LAB_JOURNALS"]), node)
+        super().__init__(node, journal, shared=os.environ.get("SAMPLE_DATABASE", "shared") == "shared")

@@ -1,4 +1,4 @@
-"""The processes of the demo as its script sees them: started, told, listened to, killed, and never left behind."""
+"""Processes of the lab as it sees them: started, told, listened to, killed, and never left behind."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from typing import Any
 
 from iiop.exceptions import IIOPError
 
-__all__ = ["Child", "StageError", "nss_wrapper", "python_child", "run", "script"]
+__all__ = ["Child", "ChildError", "Row", "nss_wrapper", "python_child", "run", "script"]
 
 PATIENCE = 60.0
-"""Seconds without a word from a process that should be speaking, before the demo gives up on it."""
+"""Seconds without a word from a process that should be speaking, before the lab gives up on it."""
 
 Row = dict[str, Any]
 
 
-class StageError(IIOPError):
+class ChildError(IIOPError):
     """Report a process that did not do its part."""
 
 
 class Child:
     """Run a process that says JSON objects, a line each.
 
-    It has a process group of its own, so that Ctrl-C reaches the demo alone, and its standard input ends with the demo, at which
-    it ends too.
+    It has a process group of its own, so that Ctrl-C reaches the lab alone, and its standard input ends with the lab, at which it
+    ends too.
 
     Args:
         name: for messages.
@@ -89,14 +89,14 @@ class Child:
         """Write a line to the process.
 
         Raises:
-            StageError: it has ended.
+            ChildError: it has ended.
         """
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(line + "\n")
             self._process.stdin.flush()
         except OSError as error:
-            raise StageError(f"{self.name} has ended: exit {self._process.wait()}") from error
+            raise ChildError(f"{self.name} has ended: exit {self._process.wait()}") from error
 
     @property
     def has_ended(self) -> bool:
@@ -107,17 +107,17 @@ class Child:
         """Return the next row that has a key; the rows before it have been heard.
 
         Raises:
-            StageError: the process ended, said why it cannot go on, or was silent for `PATIENCE` seconds.
+            ChildError: the process ended, said why it cannot go on, or was silent for `PATIENCE` seconds.
         """
         while True:
             try:
                 row = self._rows.get(timeout=PATIENCE)
             except queue.Empty:
-                raise StageError(f"{self.name} has said nothing for {PATIENCE:g} s") from None
+                raise ChildError(f"{self.name} has said nothing for {PATIENCE:g} s") from None
             if row is None:
-                raise StageError(f"{self.name} has ended: exit {self._process.wait()}")
+                raise ChildError(f"{self.name} has ended: exit {self._process.wait()}")
             if "failed" in row:
-                raise StageError(f"{self.name}: {row['failed']}")
+                raise ChildError(f"{self.name}: {row['failed']}")
             if key in row:
                 return row
 
@@ -147,31 +147,31 @@ class Child:
                     pipe.close()
 
 
-def python_child(name: str, role: str, arguments: Mapping[str, Any], *, heard: Callable[[Row], None] | None = None) -> Child:
-    """Start a process that plays a role of `iiop_lab.demo.children`, whatever modules the current folder has."""
-    return Child(name, [sys.executable, "-P", "-m", "iiop_lab.demo.children", role, json.dumps(arguments)], heard=heard)
+def python_child(name: str, module: str, arguments: Mapping[str, Any], **options: Any) -> Child:
+    """Start a process that runs a module of ours, whatever modules the current folder has; options as of `Child`."""
+    return Child(name, [sys.executable, "-P", "-m", module, json.dumps(arguments)], **options)
 
 
 def run(command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
     """Run a command to its end.
 
     Raises:
-        StageError: it failed; the text has what it wrote.
+        ChildError: it failed; the text has what it wrote.
     """
     done = subprocess.run(command, env={**os.environ, **(env or {})}, capture_output=True, text=True, timeout=PATIENCE)
     if done.returncode:
-        raise StageError(f"{' '.join(command)}: exit {done.returncode}: {(done.stderr or done.stdout).strip()}")
+        raise ChildError(f"{' '.join(command)}: exit {done.returncode}: {(done.stderr or done.stdout).strip()}")
 
 
 def script(name: str) -> str:
     """Return the path of a command that is installed beside our interpreter.
 
     Raises:
-        StageError: it is not.
+        ChildError: it is not.
     """
     path = Path(sys.executable).with_name(name)
     if not path.exists():
-        raise StageError(f"{name} is not installed beside {sys.executable}; the demo needs the extra omniorb")
+        raise ChildError(f"{name} is not installed beside {sys.executable}; it comes with the extra omniorb")
     return str(path)
 
 

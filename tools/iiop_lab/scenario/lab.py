@@ -1,0 +1,632 @@
+"""A lab: everything that a lab file declares, running in processes of its own, until the end of the `with` block.
+
+    with Lab(read_lab(path).lab, folder) as lab:
+        lab.do("kill host1")
+        with NameService(lab.address(), hosts=lab.hosts) as names: ...
+
+Nodes and WorkUnits are processes; the virtual host and the fault proxies run in threads of this one. What happens is told as it
+does, whoever caused it. It must not know files, clients or steps.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from iiop.balancer import LOAD, DistributionPolicy, Least, Measure, Random, RoundRobin, Standing, Threshold, Weighted
+from iiop.exceptions import IIOPError
+from iiop.net.serving import Serving
+from iiop_lab.child import nss_wrapper
+from iiop_lab.cluster import Cluster, standard_resources
+from iiop_lab.faults import Aim, Attachment, Direction, FaultProxy, Refuse, make_fault
+from iiop_lab.node import Node
+from iiop_lab.sample import KEY as SAMPLE_KEY
+from iiop_lab.sample import runs
+from iiop_lab.scenario.actions import Action, parse_action
+from iiop_lab.scenario.declaration import (
+    FaultDeclaration,
+    LabFile,
+    NodeDeclaration,
+    ServiceDeclaration,
+    VirtualHostDeclaration,
+    WorkUnitDeclaration,
+)
+from iiop_lab.scenario.ports import Ports
+from iiop_lab.virtual_host import CALLS, NAMING, Delivery, Probe, Refusal, Service, Stickiness, Target, VirtualHost
+from iiop_lab.work_unit import State, WorkUnit, servant_command
+
+__all__ = ["SAMPLE", "Lab", "LabError", "LabEvent"]
+
+log = logging.getLogger("iiop_lab")
+
+S = TypeVar("S", bound=Serving)
+
+SAMPLE = "iiop_lab.sample:Sample"
+"""The servant of a WorkUnit that declares none."""
+
+
+class LabError(IIOPError):
+    """Report what a lab cannot do, or cannot be."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabEvent:
+    """Tell what has happened.
+
+    Attributes:
+        at: seconds since the lab began.
+        event: kind: `node`, `work_unit`, `target`, `refusal`, `cluster`, `fault`, `action`, `note`, ...
+        subject: to whom: a node, `node/WorkUnit`, a fault, a client.
+        text: what.
+        details: more, as plain data.
+    """
+
+    at: float
+    event: str
+    subject: str
+    text: str
+    details: Mapping[str, Any]
+
+    def as_row(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {**asdict(self), "at": round(self.at, 6), "details": dict(self.details)}
+
+
+class Lab:
+    """Run what a lab file declares.
+
+    Args:
+        file: what is declared; it has been checked.
+        folder: for homes, logs and journals; made if it is not there.
+        beside: where paths of the file begin, and modules of servants are looked for.
+        any_port: let the system choose every port, whatever the file says, so that labs can run side by side.
+        proxies: have a fault proxy before every node and the virtual host, so that all that is said passes this process.
+        serve: begins to serve what runs in this process, and ends it; its own thread by default.
+
+    Attributes:
+        nodes, clusters: by name.
+        virtual_host: None if there is none.
+        hosts: addresses by name, for clients that are to know them.
+        folder: see above.
+    """
+
+    def __init__(
+        self,
+        file: LabFile,
+        folder: Path,
+        *,
+        beside: Path | None = None,
+        any_port: bool = False,
+        proxies: bool = False,
+        serve: Callable[[Any], Any] | None = None,
+    ) -> None:
+        self.file = file
+        self.folder = folder.absolute()
+        self.hosts = dict(file.hosts)
+        self.nodes: dict[str, Node] = {}
+        self.clusters: dict[str, Cluster] = {}
+        self.virtual_host: VirtualHost | None = None
+        self._beside = (beside or Path()).absolute()
+        self._ports = Ports(any_port)
+        self._all_proxies = proxies
+        self._serve = serve
+        self._targets: dict[str, Target] = {}
+        self._proxies: dict[str, FaultProxy] = {}
+        self._down: dict[str, Attachment] = {}
+        self._faults: dict[str, Attachment] = {}
+        self._keys: dict[str, frozenset[bytes]] = {}
+        self._listeners: list[Callable[[LabEvent], None]] = []
+        self._began = time.monotonic()
+        self._doing = threading.RLock()
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:  # what has begun ends if the rest does not begin
+            self._begin(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._stack.close()
+
+    # --- what it is
+
+    def address(self, host: str = "") -> str:
+        """Return `host:port` of a host of the lab, for a `NameService`; that of the virtual host if none is named.
+
+        Raises:
+            LabError: there is none of that name.
+        """
+        return f"{self._named(host or self.front)}:{self._port_of(host or self.front)}"
+
+    @property
+    def front(self) -> str:
+        """Return the name of the host that clients call: the virtual host, the first cluster's or the first node's."""
+        if self.file.virtual_host is not None:
+            return self.file.virtual_host.host
+        return self._host_of(
+            next(iter(self.file.clusters.values())).nodes[0] if self.file.clusters else next(iter(self.file.nodes))
+        )
+
+    @property
+    def journals(self) -> dict[str, list[int]]:
+        """Return the numbers of the calls that the sample server ran, in order, by node, whoever was told of it."""
+        return runs(self.folder / "journals")
+
+    @property
+    def hosts_file(self) -> Path:
+        """Return a file that tells the hosts as /etc/hosts does."""
+        return self.folder / "hosts"
+
+    def standing(self, node: str) -> Standing:
+        """Return whether the virtual host gives a node work.
+
+        Raises:
+            LabError: it is no target.
+        """
+        return self._front().standing(self._target(node))
+
+    def state(self, target: str) -> State:
+        """Return how a node, or `node/WorkUnit`, is.
+
+        Raises:
+            LabError: there is none of that name.
+        """
+        node, unit = self._find(target)
+        return node.state if unit is None else unit.state
+
+    def active(self, cluster: str) -> str | None:
+        """Return the node that serves, of a cluster; None if none does.
+
+        Raises:
+            KeyError: there is no such cluster.
+        """
+        active = self.clusters[cluster].active
+        return active.name if active is not None else None
+
+    def struck(self, fault: str) -> int:
+        """Return how often a fault has struck since it was attached last."""
+        attachment = self._faults.get(fault)
+        return attachment.struck if attachment is not None else 0
+
+    def status(self) -> dict[str, Any]:
+        """Return how everything is, as plain data."""
+        return {
+            "seconds": round(time.monotonic() - self._began, 3),
+            "nodes": {name: self._node_status(node) for name, node in self.nodes.items()},
+            "clusters": {
+                name: {"active": self.active(name), "roles": {node.name: cluster.role(node).value for node in cluster.nodes}}
+                for name, cluster in self.clusters.items()
+            },
+            "faults": {
+                name: {
+                    "fault": declared.fault,
+                    "at": declared.at,
+                    "attached": name in self._faults,
+                    "struck": self.struck(name),
+                }
+                for name, declared in self.file.faults.items()
+            },
+        }
+
+    def _node_status(self, node: Node) -> dict[str, Any]:
+        units = {
+            name: {"state": unit.state.value, "processes": list(unit.pids), "starts": unit.starts, "monitored": unit.monitored}
+            for name, unit in node.work_units.items()
+        }
+        return {"address": f"{node.host}:{node.port}", "state": node.state.value, "work_units": units}
+
+    # --- what is told
+
+    def listen(self, listener: Callable[[LabEvent], None]) -> None:
+        """Call a function with whatever happens from now on, from whichever thread notices."""
+        self._listeners.append(listener)
+
+    def tell(self, event: str, subject: str, text: str, **details: Any) -> None:
+        """Tell everybody who listens that something has happened."""
+        told = LabEvent(time.monotonic() - self._began, event, subject, text, details)
+        log.info("%s %s: %s", event, subject, text)
+        for listener in self._listeners:
+            listener(told)
+
+    # --- what is done to it
+
+    def do(self, words: str | Action) -> None:
+        """Do what an operator does: `kill host1`; one at a time.
+
+        Raises:
+            ActionError: the words are no action.
+            LabError: what they name is not there, or it cannot be done now.
+            ClusterError, NodeStateError, WorkUnitError, ChildError: it did not come about.
+        """
+        action = parse_action(words) if isinstance(words, str) else words
+        with self._doing:
+            self.tell("action", action.arguments[0], str(action))
+            getattr(self, f"_{action.verb}")(*action.arguments)
+
+    def _kill(self, target: str) -> None:
+        node, unit = self._find(target)
+        (node if unit is None else unit).kill()
+
+    def _stop(self, target: str) -> None:
+        node, unit = self._find(target)
+        (node if unit is None else unit).stop()
+
+    def _hang(self, target: str) -> None:
+        node, unit = self._find(target)
+        (node if unit is None else unit).hang()
+
+    def _restore(self, target: str) -> None:
+        node, unit = self._find(target)
+        cluster = next((cluster for cluster in self.clusters.values() if node in cluster.nodes), None)
+        if unit is not None:
+            unit.resume() if unit.state is State.HUNG else node.restart_unit(unit.name)
+        elif node.state is State.HUNG:
+            node.resume()
+        elif cluster is not None:
+            cluster.wait_settled()
+            cluster.repair(node)
+        elif node.state is State.RUNNING:
+            raise LabError(f"node {target} runs")
+        else:
+            node.restart()
+
+    def _maintenance(self, node: str) -> None:
+        self._front().maintain(self._target(node))
+
+    def _release(self, node: str) -> None:
+        self._front().release(self._target(node))
+
+    def _switch(self, cluster: str) -> None:
+        if cluster not in self.clusters:
+            raise LabError(f"there is no cluster {cluster}")
+        self.clusters[cluster].switch()
+
+    def _fault(self, name: str, how: str) -> None:
+        declared = self.file.faults.get(name)
+        if declared is None:
+            raise LabError(f"there is no fault {name}: the file declares {', '.join(self.file.faults) or 'none'}")
+        if how not in ("on", "off"):
+            raise LabError(f"fault {name} {how}: it is 'on' or 'off'")
+        attached = self._faults.pop(name, None)
+        if how == "on":
+            if attached is not None:
+                attached.remove()
+            self._faults[name] = self._attach(declared)
+        elif attached is None:
+            raise LabError(f"fault {name} is not attached")
+        else:
+            attached.remove()
+        self.tell("fault", name, "attached" if how == "on" else f"removed; it struck {attached.struck} times" if attached else "")
+
+    def _report(self, node: str, measure: str, number: str) -> None:
+        try:
+            measured, value = Measure(measure), float(number)
+        except ValueError as error:
+            raise LabError(f"report {node} {measure} {number}: {error}") from error
+        self._front().report(self._target(node), measured, value)
+
+    # --- how it begins
+
+    def _begin(self, stack: ExitStack) -> None:
+        (self.folder / "journals").mkdir(parents=True, exist_ok=True)
+        (self.folder / "logs").mkdir(exist_ok=True)
+        self.hosts_file.write_text("".join(f"{address} {name}\n" for name, address in self.hosts.items()))
+        stack.callback(self._ports.close)
+        for name, declared in self.file.nodes.items():
+            self._declare_node(name, declared)
+        for node in self.nodes.values():
+            stack.callback(node.stop)
+        alone = [name for name in self.nodes if self._cluster_of(name) is None]
+        self._together({name: self.nodes[name].start for name in alone})
+        for name in alone:
+            if self._has_proxy(name):
+                node = self.nodes[name]
+                self._proxy(stack, name, node.host, self._ports.of(node.host, self.file.nodes[name].port), node.listening)
+        if self.file.virtual_host is not None:
+            self._begin_virtual_host(stack, self.file.virtual_host)
+        for name, node in self.nodes.items():
+            self._add_units(name, node)
+        self._together({name: self.nodes[name].start_units for name in alone})
+        for name in self.file.clusters:
+            self._begin_cluster(stack, name)
+        self._together({name: cluster.start for name, cluster in self.clusters.items()})
+        self._check_keys()
+        for name, fault in self.file.faults.items():
+            if fault.attached:
+                self._fault(name, "on")
+
+    def _declare_node(self, name: str, declared: NodeDeclaration) -> None:
+        host = self._host_of(name)
+        cluster = self._cluster_of(name)
+        home = self.folder / "nodes" / name
+        if declared.home:
+            home = self._beside / declared.home
+        elif cluster is not None and self.file.clusters[cluster].shared_folder:
+            home = self.folder / "nodes" / cluster
+        port = self._ports.of(self.hosts[host], declared.port)
+        config = home / "etc" / "config"
+        if not config.exists():
+            config.parent.mkdir(parents=True, exist_ok=True)
+            config.write_text(f"IIOP_hostname = {self._named(host)}\nIIOP_port = {port}\n")
+        self.nodes[name] = Node(
+            name,
+            home,
+            host=self.hosts[host],
+            port=0 if self._has_proxy(name) else port,
+            advertised_port=port,
+            on_change=self._node_changed,
+        )
+
+    def _begin_virtual_host(self, stack: ExitStack, declared: VirtualHostDeclaration) -> None:
+        address = self.hosts[declared.host]
+        port = self._ports.of(address, declared.port)
+        has_proxy = self._has_proxy(declared.host)
+        names = declared.targets or [name for name in self.nodes if self._cluster_of(name) is None]
+        self._targets = {name: Target(self._host_of(name), self._port_of(self._host_of(name))) for name in names}
+        services = dict(declared.services)
+        made = [self._service(name, services.pop(name)) for name in declared.services if name not in (NAMING.name, CALLS.name)]
+        bound = [name for name, unit in self.file.work_units.items() if unit.process_bind]
+        if bound:
+            made.insert(0, Service("process bind", self._has_keys(tuple(bound), ()), process_bind=True))
+        made += [
+            self._service(NAMING.name, services.get(NAMING.name, ServiceDeclaration())),
+            self._service(CALLS.name, services.get(CALLS.name, ServiceDeclaration())),
+        ]
+        self.virtual_host = self._enter(
+            stack,
+            VirtualHost(
+                self._targets.values(),
+                made,
+                refusal=Refusal(declared.refusal.minor, Delivery(declared.refusal.delivery)),
+                host=address,
+                port=0 if has_proxy else port,
+                hosts=self.hosts,
+                probe=Probe(declared.probe),
+                probe_interval=declared.probe_interval,
+                probe_live=declared.probe_live,
+                connect_timeout=declared.connect_timeout,
+                on_event=self._front_told,
+            ),
+        )
+        if has_proxy:
+            self._proxy(stack, declared.host, address, port, (address, self.virtual_host.port))
+
+    def _service(self, name: str, declared: ServiceDeclaration) -> Service:
+        keys: Callable[[bytes], bool] = self._has_keys(declared.work_units, declared.keys)
+        usual = Stickiness.CALL
+        if name == NAMING.name:
+            keys, usual = NAMING.has, NAMING.stickiness
+        elif name == CALLS.name:
+            keys = CALLS.has
+        return Service(
+            name,
+            keys,
+            stickiness=Stickiness(declared.stickiness) if declared.stickiness else usual,
+            policy=lambda: self._policy(declared),
+            thresholds=tuple(
+                [Threshold(Measure(measure), limit.upper, limit.restoration) for measure, limit in declared.limits.items()]
+            ),
+        )
+
+    def _has_keys(self, units: tuple[str, ...], patterns: tuple[str, ...]) -> Callable[[bytes], bool]:
+        def has(key: bytes) -> bool:
+            text = key.decode("latin-1")
+            of_unit = any(key.startswith(own) for unit in units for own in self._keys.get(unit, ()))
+            return of_unit or any(fnmatchcase(text, pattern) for pattern in patterns)
+
+        return has
+
+    def _policy(self, declared: ServiceDeclaration) -> DistributionPolicy[Target]:
+        import random
+
+        match declared.policy:
+            case "round_robin":
+                return RoundRobin()
+            case "random":
+                return Random(random.Random(declared.seed).random)
+            case "weights":
+                return Weighted({self._targets[name]: weight for name, weight in declared.weights.items()})
+            case "load":
+                return Least(*LOAD)
+            case "least_connections":
+                return Least(Measure.CONNECTIONS)
+            case measure:
+                return Least(Measure(measure))
+
+    def _begin_cluster(self, stack: ExitStack, name: str) -> None:
+        declared = self.file.clusters[name]
+        cluster = self.clusters[name] = Cluster(
+            name,
+            [self.nodes[node] for node in declared.nodes],
+            resources=standard_resources(declared.timeout),
+            automatic=declared.automatic,
+            watches_naming=declared.watches_naming,
+            on_event=lambda event: self.tell("cluster", name, f"{event.node} {event.what}", node=event.node),
+        )
+        stack.callback(cluster.stop)
+
+    def _add_units(self, name: str, node: Node) -> None:
+        for unit, declared in self.file.work_units.items():
+            if not declared.nodes or name in declared.nodes:
+                bound = {text: None if host == "own" else self._bound_at(host) for text, host in declared.names.items()}
+                node.add(self._unit(unit, declared, name, node), names=bound, start=False)
+                if declared.iswitch and self.virtual_host is not None:
+                    self.tell("note", f"{name}/{unit}", "iswitch has no effect behind a virtual host")
+
+    def _unit(self, name: str, declared: WorkUnitDeclaration, node_name: str, node: Node) -> WorkUnit:
+        command: tuple[str, ...]
+        if declared.command:
+            command = declared.command
+        elif declared.script:
+            command = (sys.executable, str(self._beside / declared.script))
+        else:
+            sample = not declared.servant
+            key = declared.key or (SAMPLE_KEY if sample else name)
+            command = servant_command(declared.servant or SAMPLE, host=node.host, key=key, path=self._beside)
+        env = {"IIOP_LAB_NODE": node_name, "IIOP_LAB_JOURNALS": str(self.folder / "journals"), **declared.env}
+        return WorkUnit(
+            name,
+            command,
+            count=declared.count,
+            log=self.folder / "logs" / f"{node_name}-{name}.log",
+            env=env,
+            cwd=self._beside,
+            monitored=declared.monitored,
+        )
+
+    def _bound_at(self, host: str) -> tuple[str, int]:
+        return self._named(host), self._port_of(host)
+
+    def _check_keys(self) -> None:
+        """See that what is distributed over several nodes is one object on all of them."""
+        for unit, declared in self.file.work_units.items():
+            keys = {
+                node.name: frozenset(
+                    endpoint.object_key for reference in node.work_units[unit].references for endpoint in reference.endpoints()
+                )
+                for node in self.nodes.values()
+                if unit in node.work_units
+            }
+            self._keys[unit] = frozenset().union(*keys.values())
+            distributed = self.file.virtual_host is not None and self.file.virtual_host.host in declared.names.values()
+            if distributed and len(set(keys.values())) > 1:
+                raise LabError(
+                    f"WorkUnit {unit}: its object keys differ from node to node, so no call of one can go to another: "
+                    f"{', '.join(f'{node} has {sorted(has)}' for node, has in keys.items())}"
+                )
+
+    # --- names, ports, proxies
+
+    def _cluster_of(self, node: str) -> str | None:
+        return next((name for name, cluster in self.file.clusters.items() if node in cluster.nodes), None)
+
+    def _host_of(self, node: str) -> str:
+        """Return the name of the host that a node is."""
+        declared, cluster = self.file.nodes[node], self._cluster_of(node)
+        if declared.host or cluster is None:
+            return declared.host or node
+        return self.file.clusters[cluster].host or cluster
+
+    def _port_of(self, host: str) -> int:
+        """Return the port that a host of the lab has for clients."""
+        if host not in self.hosts:
+            raise LabError(f"there is no host {host}: the file declares {', '.join(self.hosts) or 'none'}")
+        if self.file.virtual_host is not None and host == self.file.virtual_host.host:
+            return self._ports.of(self.hosts[host], self.file.virtual_host.port)
+        for name, declared in self.file.nodes.items():
+            if self._host_of(name) == host:
+                return self._ports.of(self.hosts[host], declared.port)
+        raise LabError(f"host {host} is neither the virtual host nor a node")
+
+    def _named(self, host: str) -> str:
+        """Return what references call a host."""
+        return host if self.file.references == "names" else self.hosts[host]
+
+    def environment(self) -> dict[str, str]:
+        """Return what a program needs in its environment to find the hosts by name, where references have names.
+
+        Raises:
+            LabError: libnss-wrapper, which that takes, is not installed.
+        """
+        if self.file.references != "names":
+            return {}
+        library = nss_wrapper()
+        if library is None:
+            raise LabError("for host names in references, programs need libnss-wrapper: apt-get install libnss-wrapper")
+        return {"LD_PRELOAD": library, "NSS_WRAPPER_HOSTS": str(self.hosts_file)}
+
+    def _has_proxy(self, name: str) -> bool:
+        if self._cluster_of(name) is not None:
+            return False
+        declared = self.file.nodes.get(name)
+        wanted = declared is not None and declared.proxy
+        return self._all_proxies or wanted or any(fault.at == name for fault in self.file.faults.values())
+
+    def _proxy(self, stack: ExitStack, name: str, host: str, port: int, server: tuple[str, int]) -> None:
+        self._proxies[name] = self._enter(stack, FaultProxy(server, host=host, port=port))
+
+    def _attach(self, declared: FaultDeclaration) -> Attachment:
+        aim = declared.aim
+        aimed = Aim(
+            direction=Direction(aim.direction) if aim.direction else None,
+            target=aim.target.encode("latin-1") if aim.target is not None else None,
+            operation=aim.operation,
+            nth=aim.nth,
+            every=aim.every,
+            probability=aim.probability,
+            seed=aim.seed,
+        )
+        return self._proxies[declared.at].attach(make_fault(declared.fault, **declared.parameters), aimed)
+
+    def _enter(self, stack: ExitStack, serving: S) -> S:
+        if self._serve is not None:
+            served: S = self._serve(serving)
+            return served
+        return stack.enter_context(serving)
+
+    @staticmethod
+    def _together(actions: Mapping[str, Callable[[], None]]) -> None:
+        """Do things at a time, and raise what the first of those raised that failed."""
+        if not actions:
+            return
+        with ThreadPoolExecutor(len(actions)) as pool:
+            futures = [pool.submit(action) for action in actions.values()]
+        for future in futures:
+            future.result()
+
+    # --- what nodes and the virtual host tell
+
+    def _node_changed(self, node: Node, unit: WorkUnit | None) -> None:
+        state = node.state if unit is None else unit.state
+        subject = node.name if unit is None else f"{node.name}/{unit.name}"
+        self.tell("node" if unit is None else "work_unit", subject, state.value)
+        target = self._targets.get(node.name)
+        if unit is not None and unit.monitored and target is not None and self.virtual_host is not None:
+            self.virtual_host.work_unit(target, unit.name, runs=state in (State.RUNNING, State.HUNG))
+        if unit is None and node.name in self._proxies:
+            self._shut(node.name, state)
+
+    def _shut(self, name: str, state: State) -> None:
+        """Let nobody connect to the proxy of a node that is not there."""
+        down = self._down.pop(name, None)
+        if down is not None:
+            down.remove()
+        if state in (State.STOPPED, State.DIED):
+            self._down[name] = self._proxies[name].attach(Refuse())
+
+    def _front_told(self, event: object) -> None:
+        raise NotImplementedError
+
+    # --- who is who
+
+    def _front(self) -> VirtualHost:
+        if self.virtual_host is None:
+            raise LabError("there is no virtual host in this lab")
+        return self.virtual_host
+
+    def _target(self, node: str) -> Target:
+        if node not in self._targets:
+            raise LabError(f"{node} is no target of the virtual host: there is {', '.join(self._targets) or 'none'}")
+        return self._targets[node]
+
+    def _find(self, target: str) -> tuple[Node, WorkUnit | None]:
+        name, slash, unit = target.partition("/")
+        if name not in self.nodes:
+            raise LabError(f"there is no node {name}: there is {', '.join(self.nodes)}")
+        node = self.nodes[name]
+        if not slash:
+            return node, None
+        if unit not in node.work_units:
+            raise LabError(f"there is no WorkUnit {unit} on {name}: there is {', '.join(node.work_units) or 'none'}")
+        return node, node.work_units[unit]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from iiop.exceptions import explain_minor
@@ -77,7 +78,7 @@ def exceptions(calls: Sequence[Call]) -> Counter[CallFailure]:
 def longest_silence(calls: Sequence[Call], begin: float, end: float) -> float:
     """Return the longest time without an answered call, in seconds, between two moments."""
     moments = [begin, *sorted(call.at for call in calls if call.failure is None), end]
-    return max(after - before for before, after in zip(moments, moments[1:], strict=False))
+    return max(after - before for before, after in pairwise(moments))
 
 
 def minor_text(exception: str, minor: int) -> str:

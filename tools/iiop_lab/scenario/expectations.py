@@ -116,8 +116,8 @@ def _served(shares: Mapping[str, float], calls: Sequence[Call]) -> Verdict:
 
 def _at_most_once(calls: Sequence[Call], lab: Observed) -> Verdict:
     ran: dict[int, int] = {}
-    for numbers in lab.journals.values():
-        for number in numbers:
+    for journal in lab.journals.values():
+        for number in journal:
             ran[number] = ran.get(number, 0) + 1
     twice = [call for call in calls if ran.get(call.number, 0) > 1]
     unrun = [call for call in calls if call.failure is None and ran.get(call.number, 0) != 1]

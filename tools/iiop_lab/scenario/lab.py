@@ -18,31 +18,23 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
-from iiop.balancer import LOAD, DistributionPolicy, Least, Measure, Random, RoundRobin, Standing, Threshold, Weighted
-from iiop.exceptions import IIOPError
+from iiop.balancer import Standing
 from iiop.net.serving import Serving
-from iiop_lab.child import nss_wrapper
 from iiop_lab.cluster import Cluster, standard_resources
 from iiop_lab.faults import Aim, Attachment, Direction, FaultProxy, Refuse, make_fault
 from iiop_lab.node import Node
 from iiop_lab.sample import KEY as SAMPLE_KEY
 from iiop_lab.sample import runs
 from iiop_lab.scenario.actions import Action, parse_action
-from iiop_lab.scenario.declaration import (
-    FaultDeclaration,
-    LabFile,
-    NodeDeclaration,
-    ServiceDeclaration,
-    VirtualHostDeclaration,
-    WorkUnitDeclaration,
-)
-from iiop_lab.scenario.ports import Ports
-from iiop_lab.virtual_host import CALLS, NAMING, Delivery, Probe, Refusal, Service, Stickiness, Target, VirtualHost
+from iiop_lab.scenario.declaration import FaultDeclaration, LabFile, NodeDeclaration, VirtualHostDeclaration, WorkUnitDeclaration
+from iiop_lab.scenario.operations import OPERATIONS
+from iiop_lab.scenario.plan import LabError, Plan
+from iiop_lab.scenario.services import services
+from iiop_lab.virtual_host import Delivery, Probe, Refusal, Target, VirtualHost
 from iiop_lab.work_unit import State, WorkUnit, servant_command
 
 __all__ = ["SAMPLE", "Lab", "LabError", "LabEvent"]
@@ -53,10 +45,6 @@ S = TypeVar("S", bound=Serving)
 
 SAMPLE = "iiop_lab.sample:Sample"
 """The servant of a WorkUnit that declares none."""
-
-
-class LabError(IIOPError):
-    """Report what a lab cannot do, or cannot be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +105,7 @@ class Lab:
         self.clusters: dict[str, Cluster] = {}
         self.virtual_host: VirtualHost | None = None
         self._beside = (beside or Path()).absolute()
-        self._ports = Ports(any_port)
-        self._all_proxies = proxies
+        self._plan = Plan(file, any_port=any_port, proxies=proxies)
         self._serve = serve
         self._targets: dict[str, Target] = {}
         self._proxies: dict[str, FaultProxy] = {}
@@ -147,16 +134,9 @@ class Lab:
         Raises:
             LabError: there is none of that name.
         """
-        return f"{self._named(host or self.front)}:{self._port_of(host or self.front)}"
-
-    @property
-    def front(self) -> str:
-        """Return the name of the host that clients call: the virtual host, the first cluster's or the first node's."""
-        if self.file.virtual_host is not None:
-            return self.file.virtual_host.host
-        return self._host_of(
-            next(iter(self.file.clusters.values())).nodes[0] if self.file.clusters else next(iter(self.file.nodes))
-        )
+        host = host or self._plan.front
+        port = self._plan.port_of(host)
+        return f"{self._plan.called(host)}:{port}"
 
     @property
     def journals(self) -> dict[str, list[int]]:
@@ -174,7 +154,7 @@ class Lab:
         Raises:
             LabError: it is no target.
         """
-        return self._front().standing(self._target(node))
+        return self.distributor().standing(self.target(node))
 
     def state(self, target: str) -> State:
         """Return how a node, or `node/WorkUnit`, is.
@@ -182,7 +162,7 @@ class Lab:
         Raises:
             LabError: there is none of that name.
         """
-        node, unit = self._find(target)
+        node, unit = self.find(target)
         return node.state if unit is None else unit.state
 
     def active(self, cluster: str) -> str | None:
@@ -226,6 +206,15 @@ class Lab:
         }
         return {"address": f"{node.host}:{node.port}", "state": node.state.value, "work_units": units}
 
+    def environment(self) -> dict[str, str]:
+        """Return what a program needs in its environment to find the hosts by name, where references have names.
+
+        Raises:
+            LabError: libnss-wrapper, which that takes, is not installed.
+        """
+        needed = self._plan.environment()
+        return {**needed, "NSS_WRAPPER_HOSTS": str(self.hosts_file)} if needed else {}
+
     # --- what is told
 
     def listen(self, listener: Callable[[LabEvent], None]) -> None:
@@ -252,69 +241,34 @@ class Lab:
         action = parse_action(words) if isinstance(words, str) else words
         with self._doing:
             self.tell("action", action.arguments[0], str(action))
-            getattr(self, f"_{action.verb}")(*action.arguments)
+            OPERATIONS[action.verb](self, *action.arguments)
 
-    def _kill(self, target: str) -> None:
-        node, unit = self._find(target)
-        (node if unit is None else unit).kill()
+    def attach(self, name: str) -> None:
+        """Attach a fault that is declared, anew if it is attached.
 
-    def _stop(self, target: str) -> None:
-        node, unit = self._find(target)
-        (node if unit is None else unit).stop()
-
-    def _hang(self, target: str) -> None:
-        node, unit = self._find(target)
-        (node if unit is None else unit).hang()
-
-    def _restore(self, target: str) -> None:
-        node, unit = self._find(target)
-        cluster = next((cluster for cluster in self.clusters.values() if node in cluster.nodes), None)
-        if unit is not None:
-            unit.resume() if unit.state is State.HUNG else node.restart_unit(unit.name)
-        elif node.state is State.HUNG:
-            node.resume()
-        elif cluster is not None:
-            cluster.wait_settled()
-            cluster.repair(node)
-        elif node.state is State.RUNNING:
-            raise LabError(f"node {target} runs")
-        else:
-            node.restart()
-
-    def _maintenance(self, node: str) -> None:
-        self._front().maintain(self._target(node))
-
-    def _release(self, node: str) -> None:
-        self._front().release(self._target(node))
-
-    def _switch(self, cluster: str) -> None:
-        if cluster not in self.clusters:
-            raise LabError(f"there is no cluster {cluster}")
-        self.clusters[cluster].switch()
-
-    def _fault(self, name: str, how: str) -> None:
+        Raises:
+            LabError: there is none of that name.
+        """
         declared = self.file.faults.get(name)
         if declared is None:
             raise LabError(f"there is no fault {name}: the file declares {', '.join(self.file.faults) or 'none'}")
-        if how not in ("on", "off"):
-            raise LabError(f"fault {name} {how}: it is 'on' or 'off'")
         attached = self._faults.pop(name, None)
-        if how == "on":
-            if attached is not None:
-                attached.remove()
-            self._faults[name] = self._attach(declared)
-        elif attached is None:
-            raise LabError(f"fault {name} is not attached")
-        else:
+        if attached is not None:
             attached.remove()
-        self.tell("fault", name, "attached" if how == "on" else f"removed; it struck {attached.struck} times" if attached else "")
+        self._faults[name] = self._attached(declared)
+        self.tell("fault", name, "attached")
 
-    def _report(self, node: str, measure: str, number: str) -> None:
-        try:
-            measured, value = Measure(measure), float(number)
-        except ValueError as error:
-            raise LabError(f"report {node} {measure} {number}: {error}") from error
-        self._front().report(self._target(node), measured, value)
+    def remove(self, name: str) -> None:
+        """Remove a fault that is attached.
+
+        Raises:
+            LabError: it is not.
+        """
+        attached = self._faults.pop(name, None)
+        if attached is None:
+            raise LabError(f"fault {name} is not attached")
+        attached.remove()
+        self.tell("fault", name, "removed", struck=attached.struck)
 
     # --- how it begins
 
@@ -322,17 +276,17 @@ class Lab:
         (self.folder / "journals").mkdir(parents=True, exist_ok=True)
         (self.folder / "logs").mkdir(exist_ok=True)
         self.hosts_file.write_text("".join(f"{address} {name}\n" for name, address in self.hosts.items()))
-        stack.callback(self._ports.close)
+        stack.callback(self._plan.close)
         for name, declared in self.file.nodes.items():
             self._declare_node(name, declared)
         for node in self.nodes.values():
             stack.callback(node.stop)
-        alone = [name for name in self.nodes if self._cluster_of(name) is None]
+        alone = self._plan.alone
         self._together({name: self.nodes[name].start for name in alone})
         for name in alone:
-            if self._has_proxy(name):
+            if self._plan.has_proxy(name):
                 node = self.nodes[name]
-                self._proxy(stack, name, node.host, self._ports.of(node.host, self.file.nodes[name].port), node.listening)
+                self._proxy(stack, name, node.host, self._plan.port_of(self._plan.host_of(name)), node.listening)
         if self.file.virtual_host is not None:
             self._begin_virtual_host(stack, self.file.virtual_host)
         for name, node in self.nodes.items():
@@ -344,50 +298,44 @@ class Lab:
         self._check_keys()
         for name, fault in self.file.faults.items():
             if fault.attached:
-                self._fault(name, "on")
+                self.attach(name)
 
     def _declare_node(self, name: str, declared: NodeDeclaration) -> None:
-        host = self._host_of(name)
-        cluster = self._cluster_of(name)
+        host = self._plan.host_of(name)
+        cluster = self._plan.cluster_of(name)
         home = self.folder / "nodes" / name
         if declared.home:
             home = self._beside / declared.home
         elif cluster is not None and self.file.clusters[cluster].shared_folder:
             home = self.folder / "nodes" / cluster
-        port = self._ports.of(self.hosts[host], declared.port)
+        port = self._plan.port_of(host)
         config = home / "etc" / "config"
         if not config.exists():
             config.parent.mkdir(parents=True, exist_ok=True)
-            config.write_text(f"IIOP_hostname = {self._named(host)}\nIIOP_port = {port}\n")
+            config.write_text(f"IIOP_hostname = {self._plan.called(host)}\nIIOP_port = {port}\n")
         self.nodes[name] = Node(
             name,
             home,
             host=self.hosts[host],
-            port=0 if self._has_proxy(name) else port,
+            port=0 if self._plan.has_proxy(name) else port,
             advertised_port=port,
             on_change=self._node_changed,
         )
 
     def _begin_virtual_host(self, stack: ExitStack, declared: VirtualHostDeclaration) -> None:
-        address = self.hosts[declared.host]
-        port = self._ports.of(address, declared.port)
-        has_proxy = self._has_proxy(declared.host)
-        names = declared.targets or [name for name in self.nodes if self._cluster_of(name) is None]
-        self._targets = {name: Target(self._host_of(name), self._port_of(self._host_of(name))) for name in names}
-        services = dict(declared.services)
-        made = [self._service(name, services.pop(name)) for name in declared.services if name not in (NAMING.name, CALLS.name)]
-        bound = [name for name, unit in self.file.work_units.items() if unit.process_bind]
-        if bound:
-            made.insert(0, Service("process bind", self._has_keys(tuple(bound), ()), process_bind=True))
-        made += [
-            self._service(NAMING.name, services.get(NAMING.name, ServiceDeclaration())),
-            self._service(CALLS.name, services.get(CALLS.name, ServiceDeclaration())),
-        ]
+        address, port, has_proxy = (
+            self.hosts[declared.host],
+            self._plan.port_of(declared.host),
+            self._plan.has_proxy(declared.host),
+        )
+        for name in self._plan.targets:
+            host = self._plan.host_of(name)
+            self._targets[name] = Target(host, self._plan.port_of(host))
         self.virtual_host = self._enter(
             stack,
             VirtualHost(
                 self._targets.values(),
-                made,
+                services(self.file, self._targets, self._keys_of),
                 refusal=Refusal(declared.refusal.minor, Delivery(declared.refusal.delivery)),
                 host=address,
                 port=0 if has_proxy else port,
@@ -401,48 +349,6 @@ class Lab:
         )
         if has_proxy:
             self._proxy(stack, declared.host, address, port, (address, self.virtual_host.port))
-
-    def _service(self, name: str, declared: ServiceDeclaration) -> Service:
-        keys: Callable[[bytes], bool] = self._has_keys(declared.work_units, declared.keys)
-        usual = Stickiness.CALL
-        if name == NAMING.name:
-            keys, usual = NAMING.has, NAMING.stickiness
-        elif name == CALLS.name:
-            keys = CALLS.has
-        return Service(
-            name,
-            keys,
-            stickiness=Stickiness(declared.stickiness) if declared.stickiness else usual,
-            policy=lambda: self._policy(declared),
-            thresholds=tuple(
-                [Threshold(Measure(measure), limit.upper, limit.restoration) for measure, limit in declared.limits.items()]
-            ),
-        )
-
-    def _has_keys(self, units: tuple[str, ...], patterns: tuple[str, ...]) -> Callable[[bytes], bool]:
-        def has(key: bytes) -> bool:
-            text = key.decode("latin-1")
-            of_unit = any(key.startswith(own) for unit in units for own in self._keys.get(unit, ()))
-            return of_unit or any(fnmatchcase(text, pattern) for pattern in patterns)
-
-        return has
-
-    def _policy(self, declared: ServiceDeclaration) -> DistributionPolicy[Target]:
-        import random
-
-        match declared.policy:
-            case "round_robin":
-                return RoundRobin()
-            case "random":
-                return Random(random.Random(declared.seed).random)
-            case "weights":
-                return Weighted({self._targets[name]: weight for name, weight in declared.weights.items()})
-            case "load":
-                return Least(*LOAD)
-            case "least_connections":
-                return Least(Measure.CONNECTIONS)
-            case measure:
-                return Least(Measure(measure))
 
     def _begin_cluster(self, stack: ExitStack, name: str) -> None:
         declared = self.file.clusters[name]
@@ -486,19 +392,15 @@ class Lab:
         )
 
     def _bound_at(self, host: str) -> tuple[str, int]:
-        return self._named(host), self._port_of(host)
+        return self._plan.called(host), self._plan.port_of(host)
+
+    def _keys_of(self, unit: str) -> frozenset[bytes]:
+        return self._keys.get(unit, frozenset())
 
     def _check_keys(self) -> None:
         """See that what is distributed over several nodes is one object on all of them."""
         for unit, declared in self.file.work_units.items():
-            keys = {
-                node.name: frozenset(
-                    endpoint.object_key for reference in node.work_units[unit].references for endpoint in reference.endpoints()
-                )
-                for node in self.nodes.values()
-                if unit in node.work_units
-            }
-            self._keys[unit] = frozenset().union(*keys.values())
+            keys = {node.name: _keys(node.work_units[unit]) for node in self.nodes.values() if unit in node.work_units}
             distributed = self.file.virtual_host is not None and self.file.virtual_host.host in declared.names.values()
             if distributed and len(set(keys.values())) > 1:
                 raise LabError(
@@ -506,57 +408,12 @@ class Lab:
                     f"{', '.join(f'{node} has {sorted(has)}' for node, has in keys.items())}"
                 )
 
-    # --- names, ports, proxies
-
-    def _cluster_of(self, node: str) -> str | None:
-        return next((name for name, cluster in self.file.clusters.items() if node in cluster.nodes), None)
-
-    def _host_of(self, node: str) -> str:
-        """Return the name of the host that a node is."""
-        declared, cluster = self.file.nodes[node], self._cluster_of(node)
-        if declared.host or cluster is None:
-            return declared.host or node
-        return self.file.clusters[cluster].host or cluster
-
-    def _port_of(self, host: str) -> int:
-        """Return the port that a host of the lab has for clients."""
-        if host not in self.hosts:
-            raise LabError(f"there is no host {host}: the file declares {', '.join(self.hosts) or 'none'}")
-        if self.file.virtual_host is not None and host == self.file.virtual_host.host:
-            return self._ports.of(self.hosts[host], self.file.virtual_host.port)
-        for name, declared in self.file.nodes.items():
-            if self._host_of(name) == host:
-                return self._ports.of(self.hosts[host], declared.port)
-        raise LabError(f"host {host} is neither the virtual host nor a node")
-
-    def _named(self, host: str) -> str:
-        """Return what references call a host."""
-        return host if self.file.references == "names" else self.hosts[host]
-
-    def environment(self) -> dict[str, str]:
-        """Return what a program needs in its environment to find the hosts by name, where references have names.
-
-        Raises:
-            LabError: libnss-wrapper, which that takes, is not installed.
-        """
-        if self.file.references != "names":
-            return {}
-        library = nss_wrapper()
-        if library is None:
-            raise LabError("for host names in references, programs need libnss-wrapper: apt-get install libnss-wrapper")
-        return {"LD_PRELOAD": library, "NSS_WRAPPER_HOSTS": str(self.hosts_file)}
-
-    def _has_proxy(self, name: str) -> bool:
-        if self._cluster_of(name) is not None:
-            return False
-        declared = self.file.nodes.get(name)
-        wanted = declared is not None and declared.proxy
-        return self._all_proxies or wanted or any(fault.at == name for fault in self.file.faults.values())
+    # --- proxies
 
     def _proxy(self, stack: ExitStack, name: str, host: str, port: int, server: tuple[str, int]) -> None:
         self._proxies[name] = self._enter(stack, FaultProxy(server, host=host, port=port))
 
-    def _attach(self, declared: FaultDeclaration) -> Attachment:
+    def _attached(self, declared: FaultDeclaration) -> Attachment:
         aim = declared.aim
         aimed = Aim(
             direction=Direction(aim.direction) if aim.direction else None,
@@ -570,10 +427,7 @@ class Lab:
         return self._proxies[declared.at].attach(make_fault(declared.fault, **declared.parameters), aimed)
 
     def _enter(self, stack: ExitStack, serving: S) -> S:
-        if self._serve is not None:
-            served: S = self._serve(serving)
-            return served
-        return stack.enter_context(serving)
+        return cast("S", self._serve(serving)) if self._serve is not None else stack.enter_context(serving)
 
     @staticmethod
     def _together(actions: Mapping[str, Callable[[], None]]) -> None:
@@ -592,6 +446,8 @@ class Lab:
         subject = node.name if unit is None else f"{node.name}/{unit.name}"
         self.tell("node" if unit is None else "work_unit", subject, state.value)
         target = self._targets.get(node.name)
+        if unit is not None and state is State.RUNNING:
+            self._keys[unit.name] = self._keys_of(unit.name) | _keys(unit)
         if unit is not None and unit.monitored and target is not None and self.virtual_host is not None:
             self.virtual_host.work_unit(target, unit.name, runs=state in (State.RUNNING, State.HUNG))
         if unit is None and node.name in self._proxies:
@@ -610,17 +466,32 @@ class Lab:
 
     # --- who is who
 
-    def _front(self) -> VirtualHost:
+    def distributor(self) -> VirtualHost:
+        """Return the virtual host.
+
+        Raises:
+            LabError: there is none.
+        """
         if self.virtual_host is None:
             raise LabError("there is no virtual host in this lab")
         return self.virtual_host
 
-    def _target(self, node: str) -> Target:
+    def target(self, node: str) -> Target:
+        """Return what a node is to the virtual host.
+
+        Raises:
+            LabError: it is no target.
+        """
         if node not in self._targets:
             raise LabError(f"{node} is no target of the virtual host: there is {', '.join(self._targets) or 'none'}")
         return self._targets[node]
 
-    def _find(self, target: str) -> tuple[Node, WorkUnit | None]:
+    def find(self, target: str) -> tuple[Node, WorkUnit | None]:
+        """Return a node, and for `node/WorkUnit` the WorkUnit.
+
+        Raises:
+            LabError: there is none of that name.
+        """
         name, slash, unit = target.partition("/")
         if name not in self.nodes:
             raise LabError(f"there is no node {name}: there is {', '.join(self.nodes)}")
@@ -630,3 +501,8 @@ class Lab:
         if unit not in node.work_units:
             raise LabError(f"there is no WorkUnit {unit} on {name}: there is {', '.join(node.work_units) or 'none'}")
         return node, node.work_units[unit]
+
+
+def _keys(unit: WorkUnit) -> frozenset[bytes]:
+    """Return the object keys of a WorkUnit that runs."""
+    return frozenset(endpoint.object_key for reference in unit.references for endpoint in reference.endpoints())

@@ -1,7 +1,7 @@
 """A client of a scenario that knows nothing of us: omniORBpy, with stubs that omniidl made of `TDsample.idl`.
 
-Run as a script: omni_client.py JSON [ORB options]. Makes one call for every line of standard input, and writes a JSON object a line:
-number, host or error, and when the call ended (seconds, CLOCK_MONOTONIC).
+Run as a script: omni_client.py JSON [ORB options]. Makes one call for every line of standard input, and writes a JSON object a
+line: number, host or error, and when the call ended (seconds, CLOCK_MONOTONIC).
 """
 
 from __future__ import annotations

@@ -33,7 +33,13 @@ _GLANCE = 0.02
 
 @dataclass(frozen=True, slots=True)
 class StepOutcome:
-    """Tell how a step went; `seconds` is how long it took, `recovered` by client after how many seconds the first call was answered."""
+    """Tell how a step went.
+
+    Attributes:
+        seconds: that it took.
+        verdicts: what was expected, and whether it came so.
+        recovered: by client, seconds from what was done to the next answered call; None if there was none.
+    """
 
     name: str
     seconds: float

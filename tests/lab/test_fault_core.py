@@ -800,6 +800,7 @@ def test_faults_by_name() -> None:
         ("fragmented", {"size": 31}, "size=31"),
         ("forward", {"reference": "IOR:zz"}, "fault forward"),
         ("slice", {"size": 0}, "size=0"),
+        ("slice", {"name": "a"}, "no parameter 'name': there is size, pause"),
     ],
 )
 def test_a_fault_that_cannot_be_made(name: str, parameters: dict[str, Any], text: str) -> None:

@@ -60,7 +60,7 @@ def fault_names() -> Mapping[str, Factory]:
     return MappingProxyType(_factories)
 
 
-def make_fault(name: str, **parameters: object) -> Fault:
+def make_fault(name: str, /, **parameters: object) -> Fault:
     """Make a fault of its name and parameters.
 
     Raises:

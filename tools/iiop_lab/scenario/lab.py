@@ -25,12 +25,21 @@ from typing import Any, Self, TypeVar, cast
 from iiop.balancer import Standing
 from iiop.net.serving import Serving
 from iiop_lab.cluster import Cluster, standard_resources
-from iiop_lab.faults import Aim, Attachment, Direction, FaultProxy, Refuse, make_fault
+from iiop_lab.faults import Attachment, FaultProxy, Refuse, make_fault
 from iiop_lab.node import Node
 from iiop_lab.sample import KEY as SAMPLE_KEY
 from iiop_lab.sample import runs
 from iiop_lab.scenario.actions import Action, parse_action
-from iiop_lab.scenario.declaration import FaultDeclaration, LabFile, NodeDeclaration, VirtualHostDeclaration, WorkUnitDeclaration
+from iiop_lab.scenario.checks import aim_of
+from iiop_lab.scenario.declaration import (
+    ClientDeclaration,
+    FaultDeclaration,
+    LabFile,
+    NodeDeclaration,
+    VirtualHostDeclaration,
+    WorkUnitDeclaration,
+)
+from iiop_lab.scenario.meaning import cluster_of, host_of, naming_of, nodes_of, targets_of
 from iiop_lab.scenario.operations import OPERATIONS
 from iiop_lab.scenario.plan import LabError, Plan
 from iiop_lab.scenario.services import services
@@ -134,7 +143,7 @@ class Lab:
         Raises:
             LabError: there is none of that name.
         """
-        host = host or self._plan.front
+        host = host or naming_of(self.file, ClientDeclaration())
         port = self._plan.port_of(host)
         return f"{self._plan.called(host)}:{port}"
 
@@ -281,12 +290,12 @@ class Lab:
             self._declare_node(name, declared)
         for node in self.nodes.values():
             stack.callback(node.stop)
-        alone = self._plan.alone
+        alone = [name for name in self.nodes if cluster_of(self.file, name) is None]
         self._together({name: self.nodes[name].start for name in alone})
         for name in alone:
             if self._plan.has_proxy(name):
                 node = self.nodes[name]
-                self._proxy(stack, name, node.host, self._plan.port_of(self._plan.host_of(name)), node.listening)
+                self._proxy(stack, name, node.host, self._plan.port_of(host_of(self.file, name)), node.listening)
         if self.file.virtual_host is not None:
             self._begin_virtual_host(stack, self.file.virtual_host)
         for name, node in self.nodes.items():
@@ -301,8 +310,8 @@ class Lab:
                 self.attach(name)
 
     def _declare_node(self, name: str, declared: NodeDeclaration) -> None:
-        host = self._plan.host_of(name)
-        cluster = self._plan.cluster_of(name)
+        host = host_of(self.file, name)
+        cluster = cluster_of(self.file, name)
         home = self.folder / "nodes" / name
         if declared.home:
             home = self._beside / declared.home
@@ -328,8 +337,8 @@ class Lab:
             self._plan.port_of(declared.host),
             self._plan.has_proxy(declared.host),
         )
-        for name in self._plan.targets:
-            host = self._plan.host_of(name)
+        for name in targets_of(self.file):
+            host = host_of(self.file, name)
             self._targets[name] = Target(host, self._plan.port_of(host))
         self.virtual_host = self._enter(
             stack,
@@ -364,7 +373,7 @@ class Lab:
 
     def _add_units(self, name: str, node: Node) -> None:
         for unit, declared in self.file.work_units.items():
-            if not declared.nodes or name in declared.nodes:
+            if name in nodes_of(self.file, declared):
                 bound = {text: None if host == "own" else self._bound_at(host) for text, host in declared.names.items()}
                 node.add(self._unit(unit, declared, name, node), names=bound, start=False)
                 if declared.iswitch and self.virtual_host is not None:
@@ -414,17 +423,7 @@ class Lab:
         self._proxies[name] = self._enter(stack, FaultProxy(server, host=host, port=port))
 
     def _attached(self, declared: FaultDeclaration) -> Attachment:
-        aim = declared.aim
-        aimed = Aim(
-            direction=Direction(aim.direction) if aim.direction else None,
-            target=aim.target.encode("latin-1") if aim.target is not None else None,
-            operation=aim.operation,
-            nth=aim.nth,
-            every=aim.every,
-            probability=aim.probability,
-            seed=aim.seed,
-        )
-        return self._proxies[declared.at].attach(make_fault(declared.fault, **declared.parameters), aimed)
+        return self._proxies[declared.at].attach(make_fault(declared.fault, **declared.parameters), aim_of(declared.aim))
 
     def _enter(self, stack: ExitStack, serving: S) -> S:
         return cast("S", self._serve(serving)) if self._serve is not None else stack.enter_context(serving)

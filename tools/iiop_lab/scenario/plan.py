@@ -1,10 +1,11 @@
-"""Where everything of a lab is: which host a node is, which port it has, what references call it. No process."""
+"""Where everything of a lab is that runs: which port a host has, what references call it, before whom a proxy is. No process."""
 
 from __future__ import annotations
 
 from iiop.exceptions import IIOPError
 from iiop_lab.child import nss_wrapper
 from iiop_lab.scenario.declaration import LabFile
+from iiop_lab.scenario.meaning import cluster_of, host_of
 from iiop_lab.scenario.ports import Ports
 
 __all__ = ["LabError", "Plan"]
@@ -32,36 +33,6 @@ class Plan:
         """Hold no port any more."""
         self._ports.close()
 
-    @property
-    def front(self) -> str:
-        """Return the name of the host that clients call: the virtual host, the first cluster's or the first node's."""
-        if self.file.virtual_host is not None:
-            return self.file.virtual_host.host
-        clusters = [cluster.nodes[0] for cluster in self.file.clusters.values()]
-        return self.host_of((*clusters, *self.file.nodes)[0])
-
-    @property
-    def alone(self) -> tuple[str, ...]:
-        """Return the nodes that are in no cluster."""
-        return tuple([name for name in self.file.nodes if self.cluster_of(name) is None])
-
-    @property
-    def targets(self) -> tuple[str, ...]:
-        """Return the nodes that the virtual host distributes to."""
-        front = self.file.virtual_host
-        return () if front is None else front.targets or self.alone
-
-    def cluster_of(self, node: str) -> str | None:
-        """Return the name of the cluster that a node is in."""
-        return next((name for name, cluster in self.file.clusters.items() if node in cluster.nodes), None)
-
-    def host_of(self, node: str) -> str:
-        """Return the name of the host that a node is."""
-        declared, cluster = self.file.nodes[node], self.cluster_of(node)
-        if declared.host or cluster is None:
-            return declared.host or node
-        return self.file.clusters[cluster].host or cluster
-
     def port_of(self, host: str) -> int:
         """Return the port that a host has for clients.
 
@@ -74,7 +45,7 @@ class Plan:
         if self.file.virtual_host is not None and host == self.file.virtual_host.host:
             return self._ports.of(address, self.file.virtual_host.port)
         for name, declared in self.file.nodes.items():
-            if self.host_of(name) == host:
+            if host_of(self.file, name) == host:
                 return self._ports.of(address, declared.port)
         raise LabError(f"host {host} is neither the virtual host nor a node")
 
@@ -84,7 +55,7 @@ class Plan:
 
     def has_proxy(self, name: str) -> bool:
         """Tell whether a fault proxy is before a node, or the host of the virtual host."""
-        if self.cluster_of(name) is not None:
+        if cluster_of(self.file, name) is not None:
             return False
         declared = self.file.nodes.get(name)
         wanted = declared is not None and declared.proxy

@@ -22,7 +22,7 @@ from iiop_lab.scenario.shaping import shape
 
 __all__ = ["Read", "read_lab"]
 
-OF_THE_LAB = ("hosts", "virtual_host", "nodes", "work_units", "clusters", "faults")
+OF_THE_LAB = ("references", "hosts", "virtual_host", "nodes", "work_units", "clusters", "faults")
 """What comes from the other file where one is named."""
 
 _PLACE = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
@@ -43,6 +44,8 @@ from iiop_lab.scenario.meaning import cluster_of, host_of, naming_of, nodes_of, 
 from iiop_lab.scenario.operations import OPERATIONS
 from iiop_lab.scenario.plan import LabError, Plan
 from iiop_lab.scenario.services import services
+from iiop_lab.vhost.events import Event as VirtualHostEvent
+from iiop_lab.vhost.events import Refused, TargetChanged
 from iiop_lab.virtual_host import Delivery, Probe, Refusal, Target, VirtualHost
 from iiop_lab.work_unit import State, WorkUnit, servant_command
 
@@ -117,6 +120,7 @@ class Lab:
         self._plan = Plan(file, any_port=any_port, proxies=proxies)
         self._serve = serve
         self._targets: dict[str, Target] = {}
+        self._node_at: dict[Target, str] = {}
         self._proxies: dict[str, FaultProxy] = {}
         self._down: dict[str, Attachment] = {}
         self._faults: dict[str, Attachment] = {}
@@ -230,7 +234,7 @@ class Lab:
         """Call a function with whatever happens from now on, from whichever thread notices."""
         self._listeners.append(listener)
 
-    def tell(self, event: str, subject: str, text: str, **details: Any) -> None:
+    def tell(self, event: str, subject: str, text: str, /, **details: Any) -> None:
         """Tell everybody who listens that something has happened."""
         told = LabEvent(time.monotonic() - self._began, event, subject, text, details)
         log.info("%s %s: %s", event, subject, text)
@@ -295,12 +299,12 @@ class Lab:
         for name in alone:
             if self._plan.has_proxy(name):
                 node = self.nodes[name]
-                self._proxy(stack, name, node.host, self._plan.port_of(host_of(self.file, name)), node.listening)
+                self._proxy(stack, name, node.host, self._plan.port_of(host_of(self.file, name)), (node.host, node.port))
         if self.file.virtual_host is not None:
             self._begin_virtual_host(stack, self.file.virtual_host)
         for name, node in self.nodes.items():
             self._add_units(name, node)
-        self._together({name: self.nodes[name].start_units for name in alone})
+        self._together({name: partial(_start_units, self.nodes[name]) for name in alone})
         for name in self.file.clusters:
             self._begin_cluster(stack, name)
         self._together({name: cluster.start for name, cluster in self.clusters.items()})
@@ -339,7 +343,8 @@ class Lab:
         )
         for name in targets_of(self.file):
             host = host_of(self.file, name)
-            self._targets[name] = Target(host, self._plan.port_of(host))
+            self._targets[name] = target = Target(host, self._plan.port_of(host))
+            self._node_at[target] = name
         self.virtual_host = self._enter(
             stack,
             VirtualHost(
@@ -388,7 +393,7 @@ class Lab:
         else:
             sample = not declared.servant
             key = declared.key or (SAMPLE_KEY if sample else name)
-            command = servant_command(declared.servant or SAMPLE, host=node.host, key=key, path=self._beside)
+            command = servant_command(declared.servant or SAMPLE, host=node.host, key=key)
         env = {"IIOP_LAB_NODE": node_name, "IIOP_LAB_JOURNALS": str(self.folder / "journals"), **declared.env}
         return WorkUnit(
             name,
@@ -460,8 +465,15 @@ class Lab:
         if state in (State.STOPPED, State.DIED):
             self._down[name] = self._proxies[name].attach(Refuse())
 
-    def _front_told(self, event: object) -> None:
-        raise NotImplementedError
+    def _front_told(self, event: VirtualHostEvent) -> None:
+        row = event.as_json()
+        match event:
+            case TargetChanged(target):
+                self.tell("target", self._node_at[target], str(event), **row)
+            case Refused(client):
+                self.tell("refusal", client, str(event), **row)
+            case _:
+                self.tell("client", row["client"], str(event), **row)
 
     # --- who is who
 
@@ -500,6 +512,11 @@ class Lab:
         if unit not in node.work_units:
             raise LabError(f"there is no WorkUnit {unit} on {name}: there is {', '.join(node.work_units) or 'none'}")
         return node, node.work_units[unit]
+
+
+def _start_units(node: Node) -> None:
+    for name in node.work_units:
+        node.start_unit(name)
 
 
 def _keys(unit: WorkUnit) -> frozenset[bytes]:

@@ -92,12 +92,13 @@ class Lab:
         any_port: let the system choose every port, whatever the file says, so that labs can run side by side.
         proxies: have a fault proxy before every node and the virtual host, so that all that is said passes this process.
         serve: begins to serve what runs in this process, and ends it; its own thread by default.
+        strict: raise LabError at the end if a node or a WorkUnit has ended by itself.
 
     Attributes:
         nodes, clusters: by name.
         virtual_host: None if there is none.
         hosts: addresses by name, for clients that are to know them.
-        folder: see above.
+        file, folder, beside: see above.
     """
 
     def __init__(
@@ -109,6 +110,7 @@ class Lab:
         any_port: bool = False,
         proxies: bool = False,
         serve: Callable[[Any], Any] | None = None,
+        strict: bool = False,
     ) -> None:
         self.file = file
         self.folder = folder.absolute()
@@ -116,9 +118,10 @@ class Lab:
         self.nodes: dict[str, Node] = {}
         self.clusters: dict[str, Cluster] = {}
         self.virtual_host: VirtualHost | None = None
-        self._beside = (beside or Path()).absolute()
+        self.beside = (beside or Path()).absolute()
         self._plan = Plan(file, any_port=any_port, proxies=proxies)
         self._serve = serve
+        self._strict = strict
         self._targets: dict[str, Target] = {}
         self._node_at: dict[Target, str] = {}
         self._proxies: dict[str, FaultProxy] = {}
@@ -138,8 +141,20 @@ class Lab:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stack.close()
+        crashed = self.crashed
+        if self._strict and crashed:
+            raise LabError(f"{', '.join(crashed)} ended by itself; what it said is in {self.folder / 'logs'}")
 
     # --- what it is
+
+    @property
+    def crashed(self) -> tuple[str, ...]:
+        """Return which nodes, and `node/WorkUnit`, have ended though nobody had ended them."""
+        nodes = [name for name, node in self.nodes.items() if node.crashes]
+        return (
+            *nodes,
+            *(f"{name}/{unit.name}" for name, node in self.nodes.items() for unit in node.work_units.values() if unit.crashes),
+        )
 
     def address(self, host: str = "") -> str:
         """Return `host:port` of a host of the lab, for a `NameService`; that of the virtual host if none is named.
@@ -318,7 +333,7 @@ class Lab:
         cluster = cluster_of(self.file, name)
         home = self.folder / "nodes" / name
         if declared.home:
-            home = self._beside / declared.home
+            home = self.beside / declared.home
         elif cluster is not None and self.file.clusters[cluster].shared_folder:
             home = self.folder / "nodes" / cluster
         port = self._plan.port_of(host)
@@ -389,7 +404,7 @@ class Lab:
         if declared.command:
             command = declared.command
         elif declared.script:
-            command = (sys.executable, str(self._beside / declared.script))
+            command = (sys.executable, str(self.beside / declared.script))
         else:
             sample = not declared.servant
             key = declared.key or (SAMPLE_KEY if sample else name)
@@ -401,7 +416,7 @@ class Lab:
             count=declared.count,
             log=self.folder / "logs" / f"{node_name}-{name}.log",
             env=env,
-            cwd=self._beside,
+            cwd=self.beside,
             monitored=declared.monitored,
         )
 

@@ -20,7 +20,7 @@ from iiop_lab.scenario.play_checks import check_play
 from iiop_lab.scenario.positions import key_lines
 from iiop_lab.scenario.shaping import shape
 
-__all__ = ["Read", "read_lab"]
+__all__ = ["Read", "read_lab", "read_table"]
 
 OF_THE_LAB = ("references", "hosts", "virtual_host", "nodes", "work_units", "clusters", "faults")
 """What comes from the other file where one is named."""
@@ -59,7 +59,24 @@ def read_lab(path: Path) -> Read:
     Raises:
         LabFileError: a file cannot be read, is no TOML, or says what cannot be; with all mistakes of both.
     """
-    own = _declared(path)
+    return _checked(_declared(path))
+
+
+def read_table(table: Mapping[str, object], file: Path) -> Read:
+    """Read what `tomllib` would return of a lab file, from wherever it comes.
+
+    Args:
+        table: what is declared.
+        file: that mistakes are told of, and paths are relative to.
+
+    Raises:
+        LabFileError: it says what cannot be; with all mistakes.
+    """
+    findings = Findings(str(file), {})
+    return _checked(_Declared(file, table, shape(table, LabFile, findings), findings))
+
+
+def _checked(own: _Declared) -> Read:
     other = _other(own) if own.lab.lab else own
     lab = own.lab
     if other is not own:

@@ -91,7 +91,7 @@ def _checked(own: _Declared) -> Read:
         notes += other.findings.notes
     if mistakes:
         raise LabFileError(mistakes)
-    return Read(lab, path, folder, notes)
+    return Read(lab, own.path, folder, notes)
 
 
 def _other(own: _Declared) -> _Declared:

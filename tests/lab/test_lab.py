@@ -35,8 +35,8 @@ Make = Callable[..., Lab]
 def make(tmp_path: Path) -> Iterator[Make]:
     with ExitStack() as stack:
 
-        def lab(nodes: int = 1, **table: Any) -> Lab:
-            names = [f"host{number}" for number in range(1, nodes + 1)]
+        def lab(count: int = 1, **table: Any) -> Lab:
+            names = [f"host{number}" for number in range(1, count + 1)]
             hosts = {"vhost": "127.0.0.10"} | {name: f"127.0.0.1{number}" for number, name in enumerate(names, 1)}
             usual = {
                 "hosts": hosts,

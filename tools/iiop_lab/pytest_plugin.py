@@ -53,8 +53,8 @@ TWO_HOSTS = Path(__file__).with_name("scenarios") / "two-hosts.toml"
 """The lab of a test that says nothing of it."""
 
 _MARKER = """iiop(naming_server={...}, virtual_host={...}, lab=FILE, errors_allowed=True): options of the fixtures of these \
-names, as their classes take them; lab: a lab file, beside the test, or the same as a dict; errors_allowed: Python errors of servants, \
-and parts of the lab that end by themselves, do not fail the test"""
+names, as their classes take them; lab: a lab file, beside the test, or the same as a dict; errors_allowed: Python errors of \
+servants, and parts of the lab that end by themselves, do not fail the test"""
 _MARKS: dict[str, type | tuple[type, ...]] = {
     "naming_server": dict,
     "virtual_host": dict,

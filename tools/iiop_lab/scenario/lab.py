@@ -23,10 +23,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
-from iiop.balancer import Standing
+from iiop.balancer import Measure, Standing
 from iiop.net.serving import Serving
 from iiop_lab.cluster import Cluster, standard_resources
 from iiop_lab.faults import Attachment, FaultProxy, Refuse, make_fault
+from iiop_lab.load import Reporter
 from iiop_lab.node import Node
 from iiop_lab.sample import KEY as SAMPLE_KEY
 from iiop_lab.sample import runs
@@ -320,6 +321,8 @@ class Lab:
         for name, node in self.nodes.items():
             self._add_units(name, node)
         self._together({name: partial(_start_units, self.nodes[name]) for name in alone})
+        for name, target in self._targets.items():
+            self._begin_load(stack, name, target)
         for name in self.file.clusters:
             self._begin_cluster(stack, name)
         self._together({name: cluster.start for name, cluster in self.clusters.items()})
@@ -378,6 +381,14 @@ class Lab:
         )
         if has_proxy:
             self._proxy(stack, declared.host, address, port, (address, self.virtual_host.port))
+
+    def _begin_load(self, stack: ExitStack, name: str, target: Target) -> None:
+        declared, front = self.file.nodes[name].load, self.distributor()
+        if declared == "measured":
+            stack.enter_context(Reporter(self.nodes[name], partial(front.report, target)))
+        else:
+            for measure, value in declared.items():
+                front.report(target, Measure(measure), value)
 
     def _begin_cluster(self, stack: ExitStack, name: str) -> None:
         declared = self.file.clusters[name]

@@ -18,7 +18,7 @@ import pytest
 from iiop.exceptions import COMM_FAILURE, CompletionStatus, FailoverExhausted, IIOPError
 from iiop.failover import FailoverPolicy
 from iiop.net.client import Client
-from iiop_lab.demo.stage import StageError
+from iiop_lab.child import ChildError
 from iiop_lab.faults import FaultProxy
 from iiop_lab.node import Node, NodeStateError, Queue
 from iiop_lab.virtual_host import NAMING, Service, Stickiness, Target, VirtualHost
@@ -176,7 +176,7 @@ def test_wrong_use(make: Callable[[str], Node], tmp_path: Path) -> None:
         node.add(unit())
     with pytest.raises(NodeStateError, match="host1 is running"):
         node.start()
-    with pytest.raises(StageError, match="in use"), Node("host2", tmp_path / "host2", host=HOST, port=node.port):
+    with pytest.raises(ChildError, match="in use"), Node("host2", tmp_path / "host2", host=HOST, port=node.port):
         pass
     with pytest.raises(ChildError, match="is served already"), Node("twin", node.node.home, port=0):
         pass
@@ -356,8 +356,8 @@ def test_whoever_listens_to_a_work_unit_still_hears_it(make: Callable[[str], Nod
         ([], "not one JSON object: "),
         (["{"], "not one JSON object: "),
         (["[]"], "not of the form "),
-        (['{"home": "h", "host": "127.0.0.1", "port": "8002", "advertised_port": null}'], "not of the form "),
-        (['{"home": "h", "host": "127.0.0.1", "port": 65536, "advertised_port": null}'], "not of the form "),
+        (['{"home": "h", "host": "127.0.0.1", "port": "8002", "advertised_port": null, "work_units": {}}'], "not of the form "),
+        (['{"home": "h", "host": "127.0.0.1", "port": 65536, "advertised_port": null, "work_units": {}}'], "not of the form "),
         (['{"home": "h", "host": "127.0.0.1"}'], "not of the form "),
     ],
 )

@@ -17,7 +17,7 @@ from typing import Any
 
 from iiop.exceptions import IIOPError
 
-__all__ = ["Child", "Row", "StageError", "nss_wrapper", "python_child", "run", "script"]
+__all__ = ["Child", "Row", "ChildError", "nss_wrapper", "python_child", "run", "script"]
 
 PATIENCE = 60.0
 """Seconds without a word from a process that should be speaking, before the lab gives up on it."""
@@ -97,7 +97,7 @@ class Child:
             self._process.stdin.write(line + "\n")
             self._process.stdin.flush()
         except (OSError, ValueError) as error:  # the latter once `end` or `kill` has closed it
-            raise StageError(f"{self.name} has ended: exit {self._process.wait()}") from error
+            raise ChildError(f"{self.name} has ended: exit {self._process.wait()}") from error
 
     @property
     def has_ended(self) -> bool:
@@ -112,13 +112,13 @@ class Child:
             patience: seconds of silence that are put up with.
 
         Raises:
-            StageError: the process ended, said why it cannot go on, or was silent for too long.
+            ChildError: the process ended, said why it cannot go on, or was silent for too long.
         """
         while True:
             try:
                 row = self._rows.get(timeout=patience)
             except queue.Empty:
-                raise StageError(f"{self.name} has said nothing for {patience:.3g} s") from None
+                raise ChildError(f"{self.name} has said nothing for {patience:.3g} s") from None
             if row is None:
                 raise ChildError(f"{self.name} has ended: exit {self._process.wait()}")
             if "failed" in row:

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from iiop.exceptions import IIOPError
-from iiop_lab.demo.stage import Child, Row, StageError
+from iiop_lab.child import Child, ChildError, Row
 from iiop_lab.work_unit import State, WorkUnit
 from ior.rewrite import rewritten
 from naming import NameService
@@ -78,11 +78,11 @@ class _Process(Child):
         """Give an order and return the answer.
 
         Raises:
-            StageError: it was refused, or not answered within `patience` seconds; the process has ended.
+            ChildError: it was refused, or not answered within `patience` seconds; the process has ended.
         """
         deadline = time.monotonic() + patience
         if not self._ordering.acquire(timeout=patience):
-            raise StageError(f"{self.name} has not answered another order for {patience:g} s")
+            raise ChildError(f"{self.name} has not answered another order for {patience:g} s")
         try:
             while self._owed:
                 self._next(deadline)
@@ -92,7 +92,7 @@ class _Process(Child):
         finally:
             self._ordering.release()
         if "refused" in answer:
-            raise StageError(f"{self.name}: {answer['refused']}")
+            raise ChildError(f"{self.name}: {answer['refused']}")
         return answer["answer"]
 
     def _next(self, deadline: float) -> Row:
@@ -114,6 +114,7 @@ class Node:
 
     Attributes:
         node: the folder, as the commands see it.
+        crashes: how often its process has ended though nobody had ended it.
         on_change: see above.
     """
 
@@ -137,6 +138,9 @@ class Node:
         self._state = State.STOPPED
         self._units: dict[str, WorkUnit] = {}
         self._names: dict[str, Mapping[str, Address | None]] = {}
+        self._keys: dict[str, list[str]] = {}
+        self._starting: set[str] = set()
+        self.crashes = 0
 
     def __enter__(self) -> Node:
         self.start()
@@ -185,7 +189,7 @@ class Node:
             raise NodeStateError(f"node {self.name} is {self._state.value}")
         self._configure()
         home, advertised = str(self.node.home), self._advertised_port
-        options = {"home": home, "host": self.host, "port": self.port, "advertised_port": advertised}
+        options = {"home": home, "host": self.host, "port": self.port, "advertised_port": advertised, "work_units": self._keys}
         child = _Process(self.name, options, self._ended)
         try:
             self.port = child.until("ready")["ready"][1]
@@ -279,7 +283,7 @@ class Node:
         def changed(unit: WorkUnit) -> None:
             if told is not None:
                 told(unit)
-            if self.on_change is not None:
+            if self.on_change is not None and unit.name not in self._starting:
                 self.on_change(self, unit)
 
         unit.on_change = changed
@@ -299,8 +303,14 @@ class Node:
         """
         self._running()
         unit = self._units[name]
-        unit.start()
-        self._serve(unit)
+        self._starting.add(name)
+        try:
+            unit.start()
+            self._serve(unit)
+        finally:
+            self._starting.discard(name)
+            if self.on_change is not None:  # not before it can be reached
+                self.on_change(self, unit)
 
     def waiting(self, name: str) -> int:
         """Return how many requests wait in the queue of a WorkUnit: those under way beyond one for each process.
@@ -327,8 +337,9 @@ class Node:
         """Let requests to a WorkUnit's object go to its processes, and names lead to it."""
         endpoints = [reference.endpoints()[0] for reference in unit.references]
         keys = {endpoint.object_key.hex() for reference in unit.references for endpoint in reference.endpoints()}
+        self._keys[unit.name] = sorted(keys)
         targets = [[endpoint.host, endpoint.port] for endpoint in endpoints]
-        self._order({"serve": unit.name, "keys": sorted(keys), "targets": targets})
+        self._order({"serve": unit.name, "keys": self._keys[unit.name], "targets": targets})
         with NameService(f"{self.host}:{self.port}") as names:
             for name, address in self._names[unit.name].items():
                 host, port = address or (self.node.host_name, self.advertised_port)
@@ -345,6 +356,7 @@ class Node:
     def _ended(self) -> None:
         """Note that the process has ended, if nobody here has ended it; what is left of it goes with `stop` or `kill`."""
         if self._child is not None:
+            self.crashes += 1
             self._set(State.DIED)
 
     def _running(self) -> _Process:
@@ -356,7 +368,7 @@ class Node:
     def _order(self, order: Mapping[str, Any], patience: float = PATIENCE) -> Any:
         try:
             return self._running().order(order, patience)
-        except StageError as error:
+        except ChildError as error:
             raise NodeStateError(f"node {error}") from error
 
     def _configure(self) -> None:

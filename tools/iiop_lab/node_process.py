@@ -1,9 +1,10 @@
 """The process of a node: its Naming Service, and one port before that and its WorkUnits. `iiop_lab.node` starts it.
 
-    python -m iiop_lab.node_process '{"home": ..., "host": ..., "port": ..., "advertised_port": ...}'
+    python -m iiop_lab.node_process '{"home": ..., "host": ..., "port": ..., "advertised_port": ..., "work_units": ...}'
 
-`advertised_port` is what references carry, the port listened on if it is null. It takes orders, a JSON object a line, from its
-standard input, answers each in a line, `{"answer": ...}` or `{"answer": null, "refused": why}`, and ends with it:
+`advertised_port` is what references carry, the port listened on if it is null; `work_units` the object keys, in hex, by WorkUnit, of
+those still to be started: until they are, who asks them is answered COMM_FAILURE, COMPLETED_NO. It takes orders, a JSON object a
+line, from its standard input, answers each in a line, `{"answer": ...}` or `{"answer": null, "refused": why}`, and ends with it:
 
     {"serve": name, "keys": [hex, ...], "targets": [[host, port], ...]}   requests to these keys, and to keys that begin with them
                                                                           and are none of another WorkUnit, go to these processes
@@ -59,7 +60,7 @@ class _Orders:
 
     def _do(self, order: dict[str, Any]) -> Any:
         if "serve" in order:
-            return self._serve(order["serve"], [bytes.fromhex(key) for key in order["keys"]], order["targets"])
+            return self.serve(order["serve"], order["keys"], order["targets"])
         if "count" in order:
             balancers = {name: self._front.balancer(name) for name in {*self._names.values()}}
             return {
@@ -68,11 +69,18 @@ class _Orders:
             }
         raise ValueError(f"there is no order {', '.join(order)}")
 
-    def _serve(self, name: str, keys: Sequence[bytes], addresses: Sequence[Sequence[Any]]) -> str:
+    def serve(self, name: str, keys: Sequence[str], addresses: Sequence[Sequence[Any]]) -> str:
+        """Let requests to keys go to processes; see the module.
+
+        Raises:
+            ValueError, TypeError: these are no keys or addresses.
+        """
         targets = [Target(*address) for address in addresses]
         if name in self._front.places:
             self._front.withdraw(name)
-        self._names = {key: owner for key, owner in self._names.items() if owner != name} | dict.fromkeys(keys, name)
+        self._names = {key: owner for key, owner in self._names.items() if owner != name} | dict.fromkeys(
+            map(bytes.fromhex, keys), name
+        )
         service = Service(
             name,
             lambda key: self._owner(key) == name,
@@ -90,22 +98,26 @@ class _Orders:
         return None if longest is None else self._names[longest]
 
 
-async def _run(home: Path, host: str, port: int, advertised_port: int | None) -> None:
+async def _run(home: Path, host: str, port: int, advertised_port: int | None, work_units: Mapping[str, Sequence[str]]) -> None:
     nobody = Service("nobody", lambda key: False)
     async with AsyncExitStack() as stack:
-        front = await stack.enter_async_context(VirtualHost([], [nobody], refusal=Refusal(minor=0), host=host, port=port))
+        front = VirtualHost([], [nobody], refusal=Refusal(minor=0), host=host, port=port)
+        orders = _Orders(front)
+        for name, keys in work_units.items():
+            orders.serve(name, keys, [])
+        await stack.enter_async_context(front)
         server = NodeServer(Node(home), host=host, port=0, advertised_port=advertised_port or front.port)
         naming = await stack.enter_async_context(server)
         front.serve(Service(NAMING), [Target(naming.host, naming.port)])
         _say({"ready": [front.host, front.port]})
-        orders, loop = _Orders(front), asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=MOST)
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
         while line := await reader.readline():
             _say(orders.answer(line))
 
 
-def _options(argv: Sequence[str]) -> tuple[Path, str, int, int | None]:
+def _options(argv: Sequence[str]) -> tuple[Path, str, int, int | None, dict[str, list[str]]]:
     """Read the options.
 
     Raises:
@@ -117,10 +129,17 @@ def _options(argv: Sequence[str]) -> tuple[Path, str, int, int | None]:
     except ValueError as error:
         raise ValueError(f"not one JSON object: {error}") from error
     match options:
-        case {"home": str(home), "host": str(host), "port": int(port), "advertised_port": int() | None as advertised}:
-            if len(options) == 4 and all(0 <= number < 65536 for number in (port, advertised or 0)):
-                return Path(home), host, port, advertised
-    raise ValueError('not of the form {"home": text, "host": text, "port": 0 to 65535, "advertised_port": that, or null}')
+        case {
+            "home": str(home),
+            "host": str(host),
+            "port": int(port),
+            "advertised_port": int() | None as advertised,
+            "work_units": dict(units),
+        }:
+            if len(options) == 5 and all(0 <= number < 65536 for number in (port, advertised or 0)):
+                return Path(home), host, port, advertised, units
+    form = '{"home": text, "host": text, "port": 0 to 65535, "advertised_port": that, or null, "work_units": {name: [key, ...]}}'
+    raise ValueError(f"not of the form {form}")
 
 
 def main(argv: Sequence[str]) -> int:

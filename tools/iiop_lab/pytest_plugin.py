@@ -129,7 +129,7 @@ def _options(item: pytest.Item) -> dict[str, Any]:
             kind = _MARKS.get(name, ())
             if not isinstance(value, kind):
                 raise pytest.UsageError(f"{item.nodeid}: iiop({name}={value!r}) is none of: {_MARKER}")
-            found[name] = {**value, **found.get(name, {})} if kind is dict else found.get(name, value)
+            found[name] = value | found.get(name, {}) if kind is dict else found.get(name, value)
         if mark.args:
             raise pytest.UsageError(f"{item.nodeid}: iiop{mark.args!r} is none of: {_MARKER}")
     return found

@@ -82,6 +82,7 @@ class WorkUnit:
 
     Attributes:
         starts: how often it was started.
+        crashes: how often a process of it has ended though nobody had ended it.
         on_change: see above.
         surroundings: returns variables that its host adds, asked at every start; those of `env` win. None if there are none.
     """
@@ -104,6 +105,7 @@ class WorkUnit:
         self.name = name
         self.monitored = monitored
         self.starts = 0
+        self.crashes = 0
         self._command = tuple(os.fspath(word) for word in command)
         self._count = count
         self._log = log
@@ -244,6 +246,7 @@ class WorkUnit:
         process.lines.put(None)
         process.popen.wait()
         if not self._ending and process.reference is not None:
+            self.crashes += 1
             self._set(State.DIED)
 
     def _await_reference(self, process: _Process) -> IOR:

@@ -18,13 +18,15 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import iiop_lab
 from iiop_lab.child import Child, ChildError, Row, python_child, run, script
 from iiop_lab.scenario.calls import Call
 from iiop_lab.scenario.declaration import ClientDeclaration
-from iiop_lab.scenario.lab import Lab
+
+if TYPE_CHECKING:
+    from iiop_lab.scenario.lab import Lab
 
 __all__ = ["Clients", "Program", "start_clients"]
 

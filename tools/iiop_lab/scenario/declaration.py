@@ -146,7 +146,7 @@ class WorkUnitDeclaration:
         servant: a Python servant class, `module:Class`; modules beside the file are found.
         script: a Python program that prints a reference, relative to the file; one of omniORBpy, for example.
         command: any program that does, with its arguments.
-        key: object key of the servant.
+        key: object key of the servant; the name of the WorkUnit if left out.
         count: of processes.
         monitored: whether its end takes the server out of distribution.
         names: what it is bound to in the Naming Service, and at which host: one of `[hosts]`, or `own` for that of the node.

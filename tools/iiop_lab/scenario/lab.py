@@ -11,7 +11,6 @@ does, whoever caused it. It must not know files, clients or steps.
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -29,35 +28,30 @@ from iiop_lab.cluster import Cluster, standard_resources
 from iiop_lab.faults import Attachment, FaultProxy, Refuse, make_fault
 from iiop_lab.load import Reporter
 from iiop_lab.node import Node
-from iiop_lab.sample import KEY as SAMPLE_KEY
 from iiop_lab.sample import runs
 from iiop_lab.scenario.actions import Action, parse_action
+from iiop_lab.scenario.building import build_node, build_unit, build_virtual_host
 from iiop_lab.scenario.checks import aim_of
 from iiop_lab.scenario.declaration import (
     ClientDeclaration,
     FaultDeclaration,
     LabFile,
-    NodeDeclaration,
     VirtualHostDeclaration,
-    WorkUnitDeclaration,
 )
 from iiop_lab.scenario.meaning import cluster_of, host_of, naming_of, nodes_of, targets_of
 from iiop_lab.scenario.operations import OPERATIONS
 from iiop_lab.scenario.plan import LabError, Plan
-from iiop_lab.scenario.services import services
+from iiop_lab.scenario.play import Outcome, play
 from iiop_lab.vhost.events import Event as VirtualHostEvent
 from iiop_lab.vhost.events import Refused, TargetChanged
-from iiop_lab.virtual_host import Delivery, Probe, Refusal, Target, VirtualHost
-from iiop_lab.work_unit import State, WorkUnit, servant_command
+from iiop_lab.virtual_host import Target, VirtualHost
+from iiop_lab.work_unit import State, WorkUnit
 
-__all__ = ["SAMPLE", "Lab", "LabError", "LabEvent"]
+__all__ = ["Lab", "LabError", "LabEvent"]
 
 log = logging.getLogger("iiop_lab")
 
 S = TypeVar("S", bound=Serving)
-
-SAMPLE = "iiop_lab.sample:Sample"
-"""The servant of a WorkUnit that declares none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +238,14 @@ class Lab:
         needed = self._plan.environment()
         return {**needed, "NSS_WRAPPER_HOSTS": str(self.hosts_file)} if needed else {}
 
+    def play(self) -> Outcome:
+        """Play the scenario that the file declares; see `iiop_lab.scenario.play.play`.
+
+        Raises:
+            IIOPError: it cannot be played to its end.
+        """
+        return play(self)
+
     # --- what is told
 
     def listen(self, listener: Callable[[LabEvent], None]) -> None:
@@ -306,8 +308,8 @@ class Lab:
         (self.folder / "logs").mkdir(exist_ok=True)
         self.hosts_file.write_text("".join(f"{address} {name}\n" for name, address in self.hosts.items()))
         stack.callback(self._plan.close)
-        for name, declared in self.file.nodes.items():
-            self._declare_node(name, declared)
+        for name in self.file.nodes:
+            self.nodes[name] = build_node(self._plan, name, self.folder, self.beside, self._node_changed)
         for node in self.nodes.values():
             stack.callback(node.stop)
         alone = [name for name in self.nodes if cluster_of(self.file, name) is None]
@@ -331,56 +333,15 @@ class Lab:
             if fault.attached:
                 self.attach(name)
 
-    def _declare_node(self, name: str, declared: NodeDeclaration) -> None:
-        host = host_of(self.file, name)
-        cluster = cluster_of(self.file, name)
-        home = self.folder / "nodes" / name
-        if declared.home:
-            home = self.beside / declared.home
-        elif cluster is not None and self.file.clusters[cluster].shared_folder:
-            home = self.folder / "nodes" / cluster
-        port = self._plan.port_of(host)
-        config = home / "etc" / "config"
-        if not config.exists():
-            config.parent.mkdir(parents=True, exist_ok=True)
-            config.write_text(f"IIOP_hostname = {self._plan.called(host)}\nIIOP_port = {port}\n")
-        self.nodes[name] = Node(
-            name,
-            home,
-            host=self.hosts[host],
-            port=0 if self._plan.has_proxy(name) else port,
-            advertised_port=port,
-            on_change=self._node_changed,
-        )
-
     def _begin_virtual_host(self, stack: ExitStack, declared: VirtualHostDeclaration) -> None:
-        address, port, has_proxy = (
-            self.hosts[declared.host],
-            self._plan.port_of(declared.host),
-            self._plan.has_proxy(declared.host),
-        )
         for name in targets_of(self.file):
             host = host_of(self.file, name)
             self._targets[name] = target = Target(host, self._plan.port_of(host))
             self._node_at[target] = name
-        self.virtual_host = self._enter(
-            stack,
-            VirtualHost(
-                self._targets.values(),
-                services(self.file, self._targets, self._keys_of),
-                refusal=Refusal(declared.refusal.minor, Delivery(declared.refusal.delivery)),
-                host=address,
-                port=0 if has_proxy else port,
-                hosts=self.hosts,
-                probe=Probe(declared.probe),
-                probe_interval=declared.probe_interval,
-                probe_live=declared.probe_live,
-                connect_timeout=declared.connect_timeout,
-                on_event=self._front_told,
-            ),
-        )
-        if has_proxy:
-            self._proxy(stack, declared.host, address, port, (address, self.virtual_host.port))
+        made = build_virtual_host(self._plan, self._targets, self._keys_of, self._front_told)
+        self.virtual_host = self._enter(stack, made)
+        if self._plan.has_proxy(declared.host):
+            self._proxy(stack, declared.host, made.host, self._plan.port_of(declared.host), (made.host, made.port))
 
     def _begin_load(self, stack: ExitStack, name: str, target: Target) -> None:
         declared, front = self.file.nodes[name].load, self.distributor()
@@ -406,30 +367,9 @@ class Lab:
         for unit, declared in self.file.work_units.items():
             if name in nodes_of(self.file, declared):
                 bound = {text: None if host == "own" else self._bound_at(host) for text, host in declared.names.items()}
-                node.add(self._unit(unit, declared, name, node), names=bound, start=False)
+                node.add(build_unit(unit, declared, node, self.folder, self.beside), names=bound, start=False)
                 if declared.iswitch and self.virtual_host is not None:
                     self.tell("note", f"{name}/{unit}", "iswitch has no effect behind a virtual host")
-
-    def _unit(self, name: str, declared: WorkUnitDeclaration, node_name: str, node: Node) -> WorkUnit:
-        command: tuple[str, ...]
-        if declared.command:
-            command = declared.command
-        elif declared.script:
-            command = (sys.executable, str(self.beside / declared.script))
-        else:
-            sample = not declared.servant
-            key = declared.key or (SAMPLE_KEY if sample else name)
-            command = servant_command(declared.servant or SAMPLE, host=node.host, key=key)
-        env = {"IIOP_LAB_NODE": node_name, "IIOP_LAB_JOURNALS": str(self.folder / "journals"), **declared.env}
-        return WorkUnit(
-            name,
-            command,
-            count=declared.count,
-            log=self.folder / "logs" / f"{node_name}-{name}.log",
-            env=env,
-            cwd=self.beside,
-            monitored=declared.monitored,
-        )
 
     def _bound_at(self, host: str) -> tuple[str, int]:
         return self._plan.called(host), self._plan.port_of(host)
@@ -457,7 +397,9 @@ class Lab:
         return self._proxies[declared.at].attach(make_fault(declared.fault, **declared.parameters), aim_of(declared.aim))
 
     def _enter(self, stack: ExitStack, serving: S) -> S:
-        return cast("S", self._serve(serving)) if self._serve is not None else stack.enter_context(serving)
+        if self._serve is None:
+            return stack.enter_context(serving)
+        return cast("S", self._serve(serving))
 
     @staticmethod
     def _together(actions: Mapping[str, Callable[[], None]]) -> None:

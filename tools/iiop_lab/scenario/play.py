@@ -13,13 +13,15 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from iiop_lab.scenario.calls import Call, exceptions, hosts
 from iiop_lab.scenario.clients import Clients, start_clients
 from iiop_lab.scenario.declaration import Expectation, Step
 from iiop_lab.scenario.expectations import Verdict, judge
-from iiop_lab.scenario.lab import Lab
+
+if TYPE_CHECKING:
+    from iiop_lab.scenario.lab import Lab
 
 __all__ = ["ClientOutcome", "Outcome", "StepOutcome", "play"]
 

@@ -2,8 +2,8 @@
 
     python -m iiop_lab.node_process '{"home": ..., "host": ..., "port": ..., "advertised_port": ..., "work_units": ...}'
 
-`advertised_port` is what references carry, the port listened on if it is null; `work_units` the object keys, in hex, by WorkUnit, of
-those still to be started: until they are, who asks them is answered COMM_FAILURE, COMPLETED_NO. It takes orders, a JSON object a
+`advertised_port` is what references carry, the port listened on if it is null; `work_units` the object keys, in hex, of WorkUnits
+still to be started: until they are, who asks them is answered COMM_FAILURE, COMPLETED_NO. It takes orders, a JSON object a
 line, from its standard input, answers each in a line, `{"answer": ...}` or `{"answer": null, "refused": why}`, and ends with it:
 
     {"serve": name, "keys": [hex, ...], "targets": [[host, port], ...]}   requests to these keys, and to keys that begin with them

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self, TypeVar
 
 from iiop.balancer import Measure, Standing
 from iiop.net.serving import Serving
@@ -398,8 +398,10 @@ class Lab:
 
     def _enter(self, stack: ExitStack, serving: S) -> S:
         if self._serve is None:
-            return stack.enter_context(serving)
-        return cast("S", self._serve(serving))
+            stack.enter_context(serving)
+        else:
+            self._serve(serving)
+        return serving
 
     @staticmethod
     def _together(actions: Mapping[str, Callable[[], None]]) -> None:

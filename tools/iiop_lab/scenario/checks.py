@@ -39,8 +39,8 @@ def check_lab(lab: LabFile, findings: Findings, folder: Path) -> None:
     check = _LabChecks(lab, findings)
     check.names()
     check.hosts()
-    check.nodes()
     check.clusters()
+    check.nodes()
     check.addresses()
     check.virtual_host()
     for name, unit in lab.work_units.items():
@@ -76,12 +76,13 @@ class _LabChecks(Checking):
         lab = self.lab
         if not lab.nodes and self.told("nodes"):
             self.findings.add(("nodes",), "there are none; a lab has at least one, as [nodes.host1]")
+        clear = self.told("clusters") and not any(self.findings.wrong(("clusters", name, "nodes")) for name in lab.clusters)
         for name, node in lab.nodes.items():
             key = ("nodes", name)
             self.up_to(65535, node.port, (*key, "port"))
             if node.host:
                 self.there_is("host", node.host, (*key, "host"))
-            elif cluster_of(lab, name) is None:
+            elif clear and cluster_of(lab, name) is None:
                 self.there_is("host", name, (*key, "host"), "it listens at the host of its own name: ")
             if not isinstance(node.load, str):
                 for measure, number in node.load.items():
@@ -216,7 +217,9 @@ class _LabChecks(Checking):
             return
         try:
             Attachment(fault, aim_of(declared.aim), lambda _: None)
-        except (TypeError, ValueError) as error:
+        except TypeError as error:
+            self.findings.add((*key, "parameters"), f"fault {declared.fault}: {error}")
+        except ValueError as error:
             self.findings.add((*key, "aim"), str(error))
 
     def _at(self, place: str, key: Key) -> None:

@@ -194,7 +194,8 @@ class Aiming:
     """Declare what a fault is aimed at, as `iiop_lab.faults.Aim` does.
 
     Attributes:
-        target: object key.
+        direction: the way on which the fault is at home if left out.
+        target: object key of the object asked.
     """
 
     direction: Literal["to_server", "to_client"] | None = None

@@ -33,12 +33,11 @@ from iiop_lab.scenario.actions import Action, parse_action
 from iiop_lab.scenario.building import build_node, build_unit, build_virtual_host
 from iiop_lab.scenario.checks import aim_of
 from iiop_lab.scenario.declaration import (
-    ClientDeclaration,
     FaultDeclaration,
     LabFile,
     VirtualHostDeclaration,
 )
-from iiop_lab.scenario.meaning import cluster_of, host_of, naming_of, nodes_of, targets_of
+from iiop_lab.scenario.meaning import cluster_of, front_of, host_of, nodes_of, targets_of
 from iiop_lab.scenario.operations import OPERATIONS
 from iiop_lab.scenario.plan import LabError, Plan
 from iiop_lab.scenario.play import Outcome, play
@@ -157,7 +156,7 @@ class Lab:
         Raises:
             LabError: there is none of that name.
         """
-        host = host or naming_of(self.file, ClientDeclaration())
+        host = host or front_of(self.file)
         port = self._plan.port_of(host)
         return f"{self._plan.called(host)}:{port}"
 
@@ -359,7 +358,7 @@ class Lab:
             resources=standard_resources(declared.timeout),
             automatic=declared.automatic,
             watches_naming=declared.watches_naming,
-            on_event=lambda event: self.tell("cluster", name, f"{event.node} {event.what}", node=event.node),
+            # on_event=lambda event: self.tell("cluster", name, f"{event.node} {event.what}", node=event.node),
         )
         stack.callback(cluster.stop)
 

@@ -7,6 +7,7 @@ not go together is found by `iiop_lab.scenario.checks` and `iiop_lab.scenario.pl
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -98,17 +99,22 @@ def _other(own: _Declared) -> _Declared:
     """Read the file that another names.
 
     Raises:
-        LabFileError: it cannot be read; with the mistakes of both.
+        LabFileError: it cannot be read, or names a third; with the mistakes of both.
     """
+    path = own.path.parent / own.lab.lab
+    if os.path.abspath(path) == os.path.abspath(own.path):
+        own.findings.add(("lab",), "it names this file itself; leave it out")
+        raise LabFileError(own.findings.mistakes)
     for name in OF_THE_LAB:
         if name in own.table:
             own.findings.add((name,), f"{own.lab.lab} declares the lab, so this belongs there")
     try:
-        other = _declared(own.path.parent / own.lab.lab)
+        other = _declared(path)
     except LabFileError as error:
         raise LabFileError((*own.findings.mistakes, *error.mistakes)) from error
     if other.lab.lab:
         other.findings.add(("lab",), f"{own.path} takes the lab from here, so it must be declared here, not in a third file")
+        raise LabFileError((*own.findings.mistakes, *other.findings.mistakes))
     return other
 
 

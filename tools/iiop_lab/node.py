@@ -137,6 +137,9 @@ class Node:
         self._state = State.STOPPED
         self._units: dict[str, WorkUnit] = {}
         self._names: dict[str, Mapping[str, Address | None]] = {}
+        self._keys: dict[str, list[str]] = {}
+        """What a WorkUnit served when it was last started, in hexadecimal."""
+        self._naming: Address
 
     def __enter__(self) -> Node:
         self.start()
@@ -177,6 +180,8 @@ class Node:
     def start(self) -> None:
         """Start the Naming Service; WorkUnits are started by themselves.
 
+        What those that run serve is reached, and bound, before the first client can come.
+
         Raises:
             NodeStateError: it runs.
             StageError: it cannot start: the port is in use, the folder cannot be used.
@@ -188,16 +193,23 @@ class Node:
         options = {"home": home, "host": self.host, "port": self.port, "advertised_port": advertised}
         child = _Process(self.name, options, self._ended)
         try:
-            self.port = child.until("ready")["ready"][1]
+            host, port = child.until("ready")["ready"]
+            self._naming = host, port
+            if not self.port:
+                self._open(child)
+            for unit in self._units.values():
+                if unit.state is State.RUNNING:
+                    self._serve(unit, child)
+                elif unit.name in self._keys:
+                    child.order({"serve": unit.name, "keys": self._keys[unit.name], "targets": []}, PATIENCE)
+            self._open(child)
         except BaseException:
             child.end()
             raise
         self._child = child
-        self._configure()
         self._set(State.RUNNING)
-        for unit in self._units.values():
-            if unit.state is State.RUNNING:
-                self._serve(unit)
+        if child.has_ended:
+            self._ended()
 
     def stop(self) -> None:
         """Stop WorkUnits and Naming Service in order; a node that does not run is left alone."""
@@ -297,10 +309,13 @@ class Node:
             NodeStateError: the node does not run, or not answer.
             WorkUnitError: it cannot start.
         """
-        self._running()
+        child = self._running()
         unit = self._units[name]
         unit.start()
-        self._serve(unit)
+        try:
+            self._serve(unit, child)
+        except StageError as error:
+            raise NodeStateError(f"node {error}") from error
 
     def waiting(self, name: str) -> int:
         """Return how many requests wait in the queue of a WorkUnit: those under way beyond one for each process.
@@ -323,13 +338,18 @@ class Node:
         """
         return {name: Queue(*counted) for name, counted in self._order({"count": True}, patience).items()}
 
-    def _serve(self, unit: WorkUnit) -> None:
+    def _open(self, child: _Process) -> None:
+        self.port = child.order({"open": True}, PATIENCE)[1]
+        self._configure()
+
+    def _serve(self, unit: WorkUnit, child: _Process) -> None:
         """Let requests to a WorkUnit's object go to its processes, and names lead to it."""
         endpoints = [reference.endpoints()[0] for reference in unit.references]
         keys = {endpoint.object_key.hex() for reference in unit.references for endpoint in reference.endpoints()}
         targets = [[endpoint.host, endpoint.port] for endpoint in endpoints]
-        self._order({"serve": unit.name, "keys": sorted(keys), "targets": targets})
-        with NameService(f"{self.host}:{self.port}") as names:
+        self._keys[unit.name] = sorted(keys)
+        child.order({"serve": unit.name, "keys": self._keys[unit.name], "targets": targets}, PATIENCE)
+        with NameService(":".join(map(str, self._naming))) as names:
             for name, address in self._names[unit.name].items():
                 host, port = address or (self.node.host_name, self.advertised_port)
                 names.root.rebind(parse_name(name), rewritten(unit.references[0].to_iop(), host=host, port=port))

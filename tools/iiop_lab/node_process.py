@@ -8,6 +8,9 @@ standard input, answers each in a line, `{"answer": ...}` or `{"answer": null, "
     {"serve": name, "keys": [hex, ...], "targets": [[host, port], ...]}   requests to these keys, and to keys that begin with them
                                                                           and are none of another WorkUnit, go to these processes
     {"count": true}                                                       requests under way, and processes, by WorkUnit
+    {"open": true}                                                        listen; the answer is host and port
+
+Before that it says `{"ready": [host, port]}`, where the Naming Service is: all can be in its place when the first client comes.
 
 What a `create` of a WorkUnit returns stays with the process that made it, until `remove`.
 """
@@ -18,7 +21,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -45,19 +48,20 @@ def _say(row: Mapping[str, Any]) -> None:
 class _Orders:
     """Do what the lab says."""
 
-    def __init__(self, front: VirtualHost) -> None:
+    def __init__(self, front: VirtualHost, start: Callable[[], Awaitable[object]]) -> None:
         self._front = front
+        self._start = start
         self._names: dict[bytes, str] = {}
         """Of WorkUnits, by their object keys."""
 
-    def answer(self, line: bytes) -> dict[str, Any]:
+    async def answer(self, line: bytes) -> dict[str, Any]:
         """Carry an order out and return what to say to it."""
         try:
-            return {"answer": self._do(json.loads(line))}
-        except (ValueError, TypeError, KeyError) as error:
+            return {"answer": await self._do(json.loads(line))}
+        except (OSError, ValueError, TypeError, KeyError) as error:
             return {"answer": None, "refused": f"{type(error).__name__}: {error}"}
 
-    def _do(self, order: dict[str, Any]) -> Any:
+    async def _do(self, order: dict[str, Any]) -> Any:
         if "serve" in order:
             return self._serve(order["serve"], [bytes.fromhex(key) for key in order["keys"]], order["targets"])
         if "count" in order:
@@ -66,6 +70,9 @@ class _Orders:
                 name: [sum(balancer.state(target).under_way for target in balancer.targets), len(balancer.targets)]
                 for name, balancer in balancers.items()
             }
+        if "open" in order:
+            await self._start()
+            return [self._front.host, self._front.port]
         raise ValueError(f"there is no order {', '.join(order)}")
 
     def _serve(self, name: str, keys: Sequence[bytes], addresses: Sequence[Sequence[Any]]) -> str:
@@ -93,16 +100,23 @@ class _Orders:
 async def _run(home: Path, host: str, port: int, advertised_port: int | None) -> None:
     nobody = Service("nobody", lambda key: False)
     async with AsyncExitStack() as stack:
-        front = await stack.enter_async_context(VirtualHost([], [nobody], refusal=Refusal(minor=0), host=host, port=port))
+        front = VirtualHost([], [nobody], refusal=Refusal(minor=0), host=host, port=port)
+        if not port:  # which references are to carry
+            await stack.enter_async_context(front)
         server = NodeServer(Node(home), host=host, port=0, advertised_port=advertised_port or front.port)
         naming = await stack.enter_async_context(server)
         front.serve(Service(NAMING), [Target(naming.host, naming.port)])
-        _say({"ready": [front.host, front.port]})
-        orders, loop = _Orders(front), asyncio.get_running_loop()
+        _say({"ready": [naming.host, naming.port]})
+        orders = _Orders(front, (lambda: stack.enter_async_context(front)) if port else _done)
+        loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=MOST)
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
         while line := await reader.readline():
-            _say(orders.answer(line))
+            _say(await orders.answer(line))
+
+
+async def _done() -> None:
+    """Do nothing: it has been done."""
 
 
 def _options(argv: Sequence[str]) -> tuple[Path, str, int, int | None]:

@@ -214,7 +214,7 @@ def test_order_and_time_outs(make: Make) -> None:
 
         return Resource(name, lambda node, role: calls.append(f"start {name} {role.value}"), stop, timeout)
 
-    extra = [resource("IREP"), *standard_resources(), resource("ES", hangs=True, timeout=0.2), resource("TDWU")]
+    extra = [resource("IREP"), *standard_resources(), resource("ES", hangs=True, timeout=2.0), resource("TDWU")]
     cluster = make(resources=extra)
     cluster.switch()
     go.set()

@@ -279,7 +279,7 @@ def test_one_that_hangs_unseen_does_not_hold_up_who_asks(make: Callable[[str], N
     node.add(td, names={NAME: None})
     os.kill(node.pids[0], signal.SIGSTOP)
     for _ in range(2):
-        with pytest.raises(NodeStateError, match=r"node host1 has said nothing for 0\.\d+ s"):
+        with pytest.raises(NodeStateError, match=r"node host1 has said nothing for 0\S* s"):
             node.queues(0.2)
     os.kill(node.pids[0], signal.SIGCONT)
     assert node.queues(10.0) == {"TD": Queue(0, 1)}, "late answers are for those who asked then"

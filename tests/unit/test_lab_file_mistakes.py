@@ -348,7 +348,24 @@ def test_in_the_lab(old: str, new: str, mistake: str) -> None:
         ),
         (
             "[faults.more]\nfault = 'latency'\nat = 'host1'\nparameters = { seconds = 1, seed = [] }",
-            "25: faults.more.parameters: fault latency: ",
+            "25: faults.more.parameters.seed: it takes a whole number, not an array",
+        ),
+        (
+            "[faults.more]\nfault = 'needs_addressing_mode'\nat = 'host1'\nparameters.mode = []",
+            "25: faults.more.parameters.mode: it takes a string or a whole number, not an array",
+        ),
+        (
+            "[faults.more]\nfault = 'latency'\nat = 'host1'\n[faults.more.parameters]\nseconds = true\njitter = 'b'",
+            "26: faults.more.parameters.seconds: it takes a number, not true\n"
+            "27: faults.more.parameters.jitter: it takes a number, not 'b'",
+        ),
+        (
+            "[faults.more]\nfault = 'other_byte_order'\nat = 'host1'\nparameters.interfaces = 5",
+            "25: faults.more.parameters.interfaces: it takes nothing that a file can say, not 5",
+        ),
+        (
+            "[clients.two]\nexpect = []",
+            "23: clients.two.expect: it belongs above the first [table], to the file as a whole",
         ),
         (
             "[faults.more]\nfault = 'drop'\nat = 'host3'",

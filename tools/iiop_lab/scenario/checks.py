@@ -5,11 +5,13 @@ What each key takes is known already (`iiop_lab.scenario.shaping`); steps and ex
 
 from __future__ import annotations
 
+import inspect
 import ipaddress
 import math
 import os
 import re
 from pathlib import Path
+from typing import get_type_hints
 
 from iiop.balancer import Measure, Threshold
 from iiop.exceptions import ReferenceFormatError
@@ -18,6 +20,7 @@ from iiop_lab.scenario.checking import ULONG, Checking
 from iiop_lab.scenario.declaration import Aiming, FaultDeclaration, LabFile, ServiceDeclaration, WorkUnitDeclaration
 from iiop_lab.scenario.meaning import cluster_of, host_of, targets_of
 from iiop_lab.scenario.mistakes import Findings, Key, meant
+from iiop_lab.scenario.shaping import mismatch
 from naming.names import parse_name
 
 __all__ = ["check_lab"]
@@ -210,6 +213,9 @@ class _LabChecks(Checking):
 
     def fault(self, declared: FaultDeclaration, key: Key) -> None:
         self._at(declared.at, (*key, "at"))
+        self._parameters(declared, (*key, "parameters"))
+        if self.findings.wrong((*key, "parameters")):
+            return
         try:
             fault = make_fault(declared.fault, **declared.parameters)
         except ValueError as error:
@@ -217,10 +223,17 @@ class _LabChecks(Checking):
             return
         try:
             Attachment(fault, aim_of(declared.aim), lambda _: None)
-        except TypeError as error:
-            self.findings.add((*key, "parameters"), f"fault {declared.fault}: {error}")
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             self.findings.add((*key, "aim"), str(error))
+
+    def _parameters(self, declared: FaultDeclaration, key: Key) -> None:
+        """Report parameters of another type than the fault's; what is not annotated may be anything."""
+        factory = fault_names().get(declared.fault)
+        hints = get_type_hints(factory) if inspect.isclass(factory) else {}
+        for name, value in declared.parameters.items():
+            reason = mismatch(value, hints[name]) if name in hints else None
+            if reason is not None:
+                self.findings.add((*key, name), reason)
 
     def _at(self, place: str, key: Key) -> None:
         vhost = self.lab.virtual_host

@@ -149,4 +149,4 @@ class Findings:
 
     def _at(self, key: Key, reason: str) -> Mistake:
         places = (self._lines[key[:size]] for size in range(len(key), 0, -1) if key[:size] in self._lines)
-        return Mistake(self._file, next(places, 0), format_key(key), reason)
+        return Mistake(self._file, next(places, 0), format_key(key), reason.replace("\n", " "))

@@ -77,8 +77,8 @@ def test_nobody_waits_for_a_loop_that_has_ended() -> None:
             count += 1
         return count
 
-    with ThreadPoolExecutor(4) as threads:
-        asking = [threads.submit(ask) for _ in range(4)]
+    with ThreadPoolExecutor(2) as threads:
+        asking = [threads.submit(ask) for _ in range(2)]
         for _ in range(25):
             with door:
                 door.ask()

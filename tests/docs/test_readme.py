@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -66,10 +67,14 @@ def test_pytest_examples(tmp_path: Path) -> None:
     assert f"{len(examples)} passed" in done.stdout, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("command", ["iortool decode", "nstool serve", "OD_or_adm", "iiop-lab demo"])
+@pytest.mark.parametrize("command", ["iortool decode", "nstool serve", "OD_or_adm", "iioplab up", "iioplab run"])
 def test_every_command_has_help(command: str) -> None:
     program, *rest = command.split()
-    done = subprocess.run([BIN / program, *rest, "--help"], capture_output=True, text=True, timeout=60)
+    module, _, function = tomllib.loads((README.parent / "pyproject.toml").read_text())["project"]["scripts"][program].partition(
+        ":"
+    )
+    code = f"import sys; from {module} import {function}; sys.exit({function}())"
+    done = subprocess.run([sys.executable, "-c", code, *rest, "--help"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0
     assert "Usage" in done.stdout
 

@@ -23,7 +23,7 @@ from iiop_lab.demo.ledger import Call, Client, Promise, judge, minor_text
 from iiop_lab.demo.play import _Play
 
 PATIENCE = 60.0
-COMMAND = [str(Path(sys.executable).with_name("iiop-lab")), "demo"]
+COMMAND = [sys.executable, "-c", "import sys; from iiop_lab.cli import main; sys.exit(main())", "demo"]
 
 lab = pytest.mark.lab
 one_at_a_time = pytest.mark.xdist_group("lab")
@@ -143,7 +143,7 @@ def test_port_in_use_is_one_clear_line(lab_addresses: None, tmp_path: Path, addr
         hear(process, "omniORBpy")
         code, out, err = outcome_of(process)
     assert code == 2
-    assert err == f"iiop-lab: {who}: cannot serve on {address}:8002: Address already in use\n"
+    assert err == f"iioplab: {who}: cannot serve on {address}:8002: Address already in use\n"
     assert "Traceback" not in out
     assert children_of(process.pid) == []
     assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,182 @@
+"""A lab that is up, as tables for a terminal, drawn again and again. It knows the status as plain data, and events as lines."""
+
+from __future__ import annotations
+
+import queue
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from iiop_lab.console.journal import event_line
+from iiop_lab.scenario.lab import LabEvent
+from iiop_tools import cli
+
+__all__ = ["Rates", "show", "tables", "watch"]
+
+PERIOD = 0.5
+"""Seconds from one drawing to the next."""
+
+LATELY = 5.0
+"""Seconds that rates are taken over."""
+
+WIDTH = 160
+"""Of what is no terminal."""
+
+EVENTS = 8
+"""Events that are shown, the last ones."""
+
+_QUIET = frozenset({"client"})
+"""Events that would drive all others out of sight."""
+
+_COLOURS = {
+    "running": "green",
+    "serving": "green",
+    "RUN": "green",
+    "WAIT": "cyan",
+    "maintenance": "yellow",
+    "hung": "yellow",
+    "full": "yellow",
+    "degraded": "yellow",
+    "died": "red",
+    "dead": "red",
+    "FAULTED": "red",
+}
+
+Status = Mapping[str, Any]
+
+
+def watch(status: Callable[[], Status], told: queue.SimpleQueue[LabEvent]) -> None:
+    """Draw a lab for ever.
+
+    Args:
+        status: of it.
+        told: its events, as they come.
+    """
+    events: deque[LabEvent] = deque(maxlen=EVENTS)
+    rates = Rates()
+    with Live(console=Console(file=sys.stdout), auto_refresh=False, vertical_overflow="crop") as live:
+        while True:
+            now = status()
+            live.update(Group(*tables(now, rates.of(now), [*events])), refresh=True)
+            until = time.monotonic() + PERIOD
+            while (left := until - time.monotonic()) > 0:
+                try:
+                    event = told.get(timeout=left)
+                except queue.Empty:
+                    break
+                if event.event not in _QUIET:
+                    events.append(event)
+
+
+def show(status: Status) -> None:
+    """Print how a lab is."""
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else WIDTH, highlight=False)
+    console.print(*tables(status, {}, []))
+
+
+class Rates:
+    """Know how many calls a second targets have answered lately, by node."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, dict[str, int]]] = deque()
+
+    def of(self, status: Status) -> dict[str, float]:
+        """Return calls a second, by node; only for those that were there before."""
+        at = float(status["seconds"])
+        answered = {name: node["target"]["answered"] for name, node in status["nodes"].items() if node["target"]}
+        self._seen.append((at, answered))
+        while len(self._seen) > 2 and self._seen[1][0] <= at - LATELY:
+            self._seen.popleft()
+        since, before = self._seen[0]
+        if at <= since:
+            return {}
+        return {name: (count - before[name]) / (at - since) for name, count in answered.items() if name in before}
+
+
+def tables(status: Status, rates: Mapping[str, float], events: list[LabEvent]) -> Iterator[RenderableType]:
+    """Return what is drawn.
+
+    Args:
+        status: of the lab.
+        rates: calls a second, by node.
+        events: the last ones.
+    """
+    front = status["virtual_host"]
+    if front is not None:
+        refused = sum(front["refusals"].values())
+        text = f"virtual host {front['address']}: {front['connections']} connections, {refused} requests refused"
+        yield Text(cli.printable(text))
+    yield _nodes(status["nodes"], rates)
+    if status["clusters"]:
+        yield _clusters(status["clusters"])
+    if status["faults"]:
+        yield _faults(status["faults"])
+    for event in events:
+        yield Text(cli.printable(event_line(event)), overflow="ellipsis", no_wrap=True)
+
+
+def _nodes(nodes: Mapping[str, Status], rates: Mapping[str, float]) -> Table:
+    table = Table("node", "address", "state", "standing", box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in ("calls", "calls/s", "p50", "p99", "under way", "waiting"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("WorkUnits")
+    table.add_column("last error")
+    for name, node in nodes.items():
+        target = node["target"]
+        units = Text(" ").join(
+            [Text.assemble(f"{unit} ", _state(is_now["state"])) for unit, is_now in node["work_units"].items()]
+        )
+        row: list[RenderableType] = [Text(name), node["address"], _state(node["state"])]
+        if target is None:
+            row += [""] * 7
+        else:
+            row += [
+                _state(target["standing"]),
+                str(target["answered"]),
+                f"{rates[name]:.0f}" if name in rates else "",
+                _milliseconds(target["p50"]),
+                _milliseconds(target["p99"]),
+                str(target["under_way"]),
+                f"{target['reported'].get('waiting_messages', ''):.5}",
+            ]
+        table.add_row(*row, units, _error(target))
+    return table
+
+
+def _error(target: Status | None) -> Text:
+    if target is None or not target["error"]:
+        return Text("")
+    return Text(cli.printable(f"{target['error']} ({target['error_age']:.0f} s ago)"))
+
+
+def _clusters(clusters: Mapping[str, Status]) -> Table:
+    table = Table("cluster", "active", "roles", box=box.SIMPLE_HEAD, pad_edge=False)
+    for name, cluster in clusters.items():
+        roles = Text(", ").join([Text.assemble(f"{node} ", _state(role)) for node, role in cluster["roles"].items()])
+        table.add_row(Text(name), Text(cluster["active"] or "nobody"), roles)
+    return table
+
+
+def _faults(faults: Mapping[str, Status]) -> Table:
+    table = Table("fault", "what", "at", "attached", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("struck", justify="right")
+    for name, fault in faults.items():
+        attached = Text("attached", "yellow") if fault["attached"] else Text("no")
+        table.add_row(Text(name), Text(fault["fault"]), Text(fault["at"]), attached, str(fault["struck"]))
+    return table
+
+
+def _state(state: str) -> Text:
+    return Text(state, _COLOURS.get(state, ""))
+
+
+def _milliseconds(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds * 1000:.2f} ms"

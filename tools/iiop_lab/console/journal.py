@@ -6,10 +6,12 @@ import json
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from iiop_lab.scenario.lab import LabEvent
 from iiop_tools import cli
+
+if TYPE_CHECKING:
+    from iiop_lab.scenario.lab import LabEvent
 
 __all__ = ["Journal", "event_line"]
 

@@ -7,7 +7,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -16,8 +16,10 @@ from rich.table import Table
 from rich.text import Text
 
 from iiop_lab.console.journal import event_line
-from iiop_lab.scenario.lab import LabEvent
 from iiop_tools import cli
+
+if TYPE_CHECKING:
+    from iiop_lab.scenario.lab import LabEvent
 
 __all__ = ["Rates", "show", "tables", "watch"]
 

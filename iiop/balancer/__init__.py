@@ -5,7 +5,7 @@ from __future__ import annotations
 from iiop.balancer.affinity import Affinity
 from iiop.balancer.core import Balancer
 from iiop.balancer.health import HEALTH, Health, Sign, Standing, TargetState
-from iiop.balancer.measures import Measure, Threshold
+from iiop.balancer.measures import Latencies, Measure, Threshold
 from iiop.balancer.policies import LOAD, DistributionPolicy, Least, Random, RoundRobin, Weighted
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Balancer",
     "DistributionPolicy",
     "Health",
+    "Latencies",
     "Least",
     "Measure",
     "Random",

@@ -7,7 +7,7 @@ Whoever distributes tells what it sees of them (`began`, `ended`), and passes on
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Generic, TypeVar
 
 from iiop.balancer.health import HEALTH, Health, Sign, TargetState
@@ -32,6 +32,7 @@ class Balancer(Generic[T]):
         probe_interval: seconds from the death of a target to its first probe, and between probes.
         probe_live: probe live targets too, so that a silent death is noticed before a client meets it.
         half_life: seconds after which `DATA_QUANTITY` has forgotten half of an amount.
+        on_limit: is told when a target is found over a limit, or below its restoration value: target, limit, its number.
         now: seconds; the first probes of live targets count from here.
 
     Raises:
@@ -47,6 +48,7 @@ class Balancer(Generic[T]):
         probe_interval: float = 1.0,
         probe_live: bool = False,
         half_life: float = 10.0,
+        on_limit: Callable[[T, Threshold, float], None] | None = None,
         now: float = 0.0,
     ) -> None:
         for name, seconds in (("probe_interval", probe_interval), ("half_life", half_life)):
@@ -56,6 +58,7 @@ class Balancer(Generic[T]):
         self._interval = probe_interval
         self._probe_live = probe_live
         self._thresholds = tuple(thresholds)
+        self._on_limit = on_limit
         self._targets: dict[T, TargetState[T]] = {}
         first_probe = now + probe_interval if probe_live else None
         for target in targets:
@@ -88,11 +91,11 @@ class Balancer(Generic[T]):
         Raises:
             ValueError: the policy chose what it was not offered.
         """
-        able = self._in_service
         if self._thresholds:
-            for entry in able:
-                self._look(entry, now)
-            able = tuple(entry for entry in able if not entry.full)
+            self.look(now)
+            able = tuple([entry for entry in self._in_service if not entry.over])
+        else:
+            able = self._in_service
         if not able:
             return None
         target = self._policy.choose(able, now)
@@ -122,8 +125,9 @@ class Balancer(Generic[T]):
         Raises:
             ValueError: it is not a target of this balancer.
         """
-        self._entry(target).under_way -= 1
-        self.served(target, now, seconds=seconds, octets=octets)
+        entry = self._entry(target)
+        entry.under_way -= 1
+        self._served(entry, now, seconds, octets)
 
     def served(self, target: T, now: float, *, seconds: float | None = None, octets: int = 0) -> None:
         """Tell what a part of a unit of work took, such as a call of a connection; see `ended`.
@@ -131,10 +135,15 @@ class Balancer(Generic[T]):
         Raises:
             ValueError: it is not a target of this balancer.
         """
-        entry = self._entry(target)
+        self._served(self._entry(target), now, seconds, octets)
+
+    @staticmethod
+    def _served(entry: TargetState[T], now: float, seconds: float | None, octets: int) -> None:
         if seconds is not None:
             entry.response_time += (seconds - entry.response_time) * (_NEWEST if entry.response_time else 1.0)
+            entry.latencies.add(seconds)
         if octets:
+            entry.octets += octets
             entry.quantity.add(octets, now)
 
     def report(self, target: T, measure: Measure, value: float) -> None:
@@ -147,32 +156,68 @@ class Balancer(Generic[T]):
             raise ValueError(f"{measure.value} is not reported: whoever distributes sees it")
         self._entry(target).reported[measure] = value
 
-    def maintain(self, target: T) -> None:
+    def look(self, now: float) -> None:
+        """Find out which targets are over a limit; `pick` does, too."""
+        for entry in self._targets.values():
+            over = entry.over
+            for limit in self._thresholds:
+                value, was = entry.measure(limit.measure, now), limit in over
+                if limit.is_full(value, was) is not was:
+                    entry.over = tuple([each for each in entry.over if each is not limit]) if was else (*entry.over, limit)
+                    if self._on_limit is not None:
+                        self._on_limit(entry.target, limit, value)
+
+    def maintain(self, target: T) -> bool:
         """Begin the maintenance phase of a target: it gets no new work, and what it has it may finish.
 
+        Returns:
+            Whether that is new.
+
         Raises:
             ValueError: it is not a target of this balancer.
         """
-        self._entry(target).maintenance = True
-        self._muster()
+        return self._maintained(target, True)
 
-    def release(self, target: T) -> None:
+    def release(self, target: T) -> bool:
         """End the maintenance phase of a target.
 
+        Returns:
+            Whether it was in it.
+
         Raises:
             ValueError: it is not a target of this balancer.
         """
-        self._entry(target).maintenance = False
-        self._muster()
+        return self._maintained(target, False)
 
-    def work_unit(self, target: T, name: str, *, runs: bool) -> None:
+    def _maintained(self, target: T, maintenance: bool) -> bool:
+        entry = self._entry(target)
+        was, entry.maintenance = entry.maintenance, maintenance
+        self._muster()
+        return was is not maintenance
+
+    def work_unit(self, target: T, name: str, *, runs: bool) -> bool:
         """Tell that a monitored WorkUnit of a target has stopped, or runs again.
+
+        Returns:
+            Whether that is new.
 
         Raises:
             ValueError: it is not a target of this balancer.
         """
         entry = self._entry(target)
-        entry.stopped = entry.stopped - {name} if runs else entry.stopped | {name}
+        was, entry.stopped = entry.stopped, entry.stopped - {name} if runs else entry.stopped | {name}
+        self._muster()
+        return was != entry.stopped
+
+    def take_over(self, known: TargetState[T]) -> None:
+        """Take over what another balancer knows of whether a target is to get work.
+
+        Raises:
+            ValueError: it is not a target of this balancer.
+        """
+        entry = self._entry(known.target)
+        entry.health, entry.since, entry.next_probe = known.health, known.since, known.next_probe
+        entry.maintenance, entry.stopped, entry.reported = known.maintenance, known.stopped, dict(known.reported)
         self._muster()
 
     def mark_dead(self, target: T, now: float) -> bool:
@@ -213,9 +258,6 @@ class Balancer(Generic[T]):
             return self._targets[target]
         except KeyError:
             raise ValueError(f"{target} is not a target of this balancer") from None
-
-    def _look(self, entry: TargetState[T], now: float) -> None:
-        entry.full = any(limit.is_full(entry.measure(limit.measure, now), entry.full) for limit in self._thresholds)
 
     def _muster(self) -> None:
         self._in_service = tuple(entry for entry in self._targets.values() if entry.gets_work)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic, TypeVar
 
-from iiop.balancer.measures import Decaying, Measure
+from iiop.balancer.measures import Decaying, Latencies, Measure, Threshold
 
 __all__ = ["HEALTH", "Health", "Sign", "Standing", "TargetState"]
 
@@ -67,9 +67,11 @@ class TargetState(Generic[T]):
         next_probe: seconds, when it is to be probed next; None if it is not.
         maintenance: whether it is in the maintenance phase.
         stopped: monitored WorkUnits of its that do not run.
-        full: whether it was over its limit when last looked at.
+        over: the limits that it was over when last looked at.
         under_way: work that has begun there and not ended.
         response_time: seconds, see `Measure`; 0 as long as nothing has ended.
+        latencies: of all that was answered.
+        octets: that went there and back in all.
         reported: numbers that it reported last.
     """
 
@@ -82,9 +84,11 @@ class TargetState(Generic[T]):
     deaths: int = 0
     maintenance: bool = False
     stopped: frozenset[str] = frozenset()
-    full: bool = False
+    over: tuple[Threshold, ...] = ()
     under_way: int = 0
     response_time: float = 0.0
+    latencies: Latencies = field(default_factory=Latencies)
+    octets: int = 0
     reported: dict[Measure, float] = field(default_factory=dict)
 
     @property
@@ -106,7 +110,7 @@ class TargetState(Generic[T]):
             return Standing.DEAD
         if self.stopped:
             return Standing.DEGRADED
-        return Standing.FULL if self.full else Standing.SERVING
+        return Standing.FULL if self.over else Standing.SERVING
 
     def measure(self, measure: Measure, now: float) -> float:
         """Return what is known of it, 0 where nothing is."""

@@ -8,10 +8,12 @@ limits work, not how numbers become a choice: that is ours (`iiop.balancer.polic
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from math import exp, log
 
-__all__ = ["OBSERVED", "Decaying", "Measure", "Threshold"]
+__all__ = ["OBSERVED", "Decaying", "Latencies", "Measure", "Threshold"]
 
 
 class Measure(Enum):
@@ -80,3 +82,54 @@ class Decaying:
     def value(self, now: float) -> float:
         """Return what is left of all amounts."""
         return float(self._sum * 0.5 ** ((now - self._at) / self._half_life)) if self._sum else 0.0
+
+
+_PER_E = 10
+"""Classes of times in each factor of e: one is 1.105 times the next."""
+_SECOND = 210
+"""The class of 1 second; as many are below it, down to a nanosecond."""
+_CLASSES = 300
+"""So that the last begins at two hours."""
+
+
+class Latencies:
+    """Count times by their logarithms: their number, and any quantile to 5 percent, in memory that does not grow."""
+
+    __slots__ = ("_counts",)
+
+    def __init__(self) -> None:
+        self._counts = [0] * _CLASSES
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return sum(self._counts)
+
+    def add(self, seconds: float) -> None:
+        """Count a time."""
+        try:
+            at = int(log(seconds) * _PER_E + _SECOND)
+            self._counts[at if at > 0 else 0] += 1
+        except ValueError:  # nothing has no logarithm
+            self._counts[0] += 1
+        except (IndexError, OverflowError):
+            self._counts[-1] += 1
+
+    def quantile(self, share: float) -> float | None:
+        """Return the time, in seconds, that this share of them took at most; None if there are none.
+
+        Args:
+            share: from 0 to 1; 0.5 for the median.
+        """
+        rank = share * len(self)
+        for at, count in enumerate(self._counts):
+            rank -= count
+            if count and rank <= 0:
+                return exp((at + 0.5 - _SECOND) / _PER_E)
+        return None
+
+    @classmethod
+    def together(cls, several: Iterable[Latencies]) -> Latencies:
+        """Return what several have counted."""
+        found = cls()
+        found._counts = [sum(counts) for counts in zip(found._counts, *(each._counts for each in several), strict=True)]
+        return found

@@ -9,12 +9,15 @@ import asyncio
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from concurrent.futures import Future
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from iiop.net.loop import new_event_loop
 
-__all__ = ["ServerThread", "Serving"]
+__all__ = ["Driven", "ServerThread", "Serving"]
+
+R = TypeVar("R")
 
 
 class ServerThread:
@@ -107,6 +110,45 @@ class Serving(ABC):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         assert self._thread is not None
         self._thread.__exit__(kind, error, trace)
+
+
+class Driven(Serving):
+    """Serve, and do what any thread asks in the loop that serves.
+
+    Who serves says in which loop it does, by `_served_by`, in `start` and `stop`.
+    """
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._lock = threading.RLock()
+
+    def _served_by(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Have things done in a loop from now on; with None, by whoever asks for them."""
+        with self._lock:
+            self._loop = loop
+
+    def _do(self, action: Callable[[], R]) -> R:
+        """Do something in the loop that serves, or here if none does, and return what it returns, or raise what it raises.
+
+        It must not block. What is asked before the loop is left is done in it.
+        """
+        try:
+            here = asyncio.get_running_loop()
+        except RuntimeError:
+            here = None
+        done: Future[R] = Future()
+        with self._lock:
+            if self._loop is None or self._loop is here:
+                return action()
+            self._loop.call_soon_threadsafe(_fulfil, done, action)
+        return done.result()
+
+
+def _fulfil(done: Future[R], action: Callable[[], R]) -> None:
+    try:
+        done.set_result(action())
+    except BaseException as error:
+        done.set_exception(error)
 
 
 async def _end_tasks() -> None:

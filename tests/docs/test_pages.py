@@ -10,7 +10,7 @@ import pytest
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-@pytest.mark.parametrize("name", ["states", "bounds"])
+@pytest.mark.parametrize("name", ["states", "bounds", "lab"])
 def test_pages_are_made_from_the_code(name: str) -> None:
     found = importlib.util.spec_from_file_location(f"draw_{name}", DOCS / f"draw_{name}.py")
     assert found is not None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -76,6 +78,35 @@ def hear(process: subprocess.Popen[str], words: str) -> str:
             return line
     assert process.stderr is not None
     pytest.fail(f"it never said {words!r}: {process.stderr.read()}")
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the processes that a process started and has not seen end."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(stat.parent.name))
+    return found
+
+
+@contextmanager
+def watched(pids: list[int]) -> Iterator[list[int]]:
+    """Hold on to processes, so that their ids stay theirs."""
+    descriptors = [os.pidfd_open(pid) for pid in pids]
+    try:
+        yield descriptors
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def all_end(descriptors: list[int], within: float) -> bool:
+    """Wait for the end of processes; an ended one can be read."""
+    waiting, end = set(descriptors), time.monotonic() + within
+    while waiting and (left := end - time.monotonic()) > 0:
+        waiting -= set(select.select(list(waiting), [], [], left)[0])
+    return not waiting
 
 
 def rows(path: Path) -> list[dict[str, object]]:

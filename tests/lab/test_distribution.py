@@ -304,13 +304,13 @@ def test_maintenance_under_load_fails_no_call(a: Node, b: Node, front: Start) ->
         thread.start()
     for target, _ in itertools.product((a.target, b.target), range(3)):
         before = sum(seen.values())
-        vhost.run(said(vhost.maintain, target))
+        vhost.maintain(target)
         vhost.until(lambda target=target: vhost.calls.state(target).under_way == 0)  # type: ignore[misc]
         picks = vhost.calls.state(target).picks
         vhost.until(lambda before=before: sum(seen.values()) > before + 40)  # type: ignore[misc]
         assert vhost.calls.state(target).picks == picks
         assert vhost.standing(target) is Standing.MAINTENANCE
-        vhost.run(said(vhost.release, target))
+        vhost.release(target)
         vhost.until(lambda target=target, picks=picks: vhost.calls.state(target).picks > picks)  # type: ignore[misc]
     done.set()
     for thread in threads:
@@ -320,18 +320,14 @@ def test_maintenance_under_load_fails_no_call(a: Node, b: Node, front: Start) ->
     assert vhost.deaths(a.target) == vhost.deaths(b.target) == 0
 
 
-async def said(tell: Callable[..., None], *words: Any, **more: Any) -> None:
-    tell(*words, **more)
-
-
 def test_who_is_bound_may_stay_in_maintenance(a: Node, b: Node, front: Start) -> None:
     vhost = front(a.target, b.target, services=distributed(stickiness=Stickiness.CONNECTION))
     with vhost.connect() as bound:
         assert bound.who() == "a"
-        vhost.run(said(vhost.maintain, a.target))
+        vhost.maintain(a.target)
         assert bound.who() == "a"
         assert turns(vhost, 2) + turns(vhost, 2) == ["b"] * 4
-        vhost.run(said(vhost.release, a.target))
+        vhost.release(a.target)
 
 
 def test_a_call_under_way_is_not_cut_by_maintenance(front: Start) -> None:
@@ -341,7 +337,7 @@ def test_a_call_under_way_is_not_cut_by_maintenance(front: Start) -> None:
         with vhost.connect() as client:
             client.send(request("who", id=2))
             server.wait_received(1)
-            vhost.run(said(vhost.maintain, target_of(server)))
+            vhost.maintain(target_of(server))
             with vhost.connect() as other:
                 assert failure(other.call("who")) == (COMM_FAILURE, IPCOM_MINOR, NO)
             go.set()
@@ -352,12 +348,12 @@ def test_a_call_under_way_is_not_cut_by_maintenance(front: Start) -> None:
 def test_a_monitored_work_unit(a: Node, b: Node, front: Start) -> None:
     vhost = front(a.target, b.target)
     with vhost.connect() as client:
-        vhost.run(said(vhost.work_unit, a.target, "WU1", runs=False))
+        vhost.work_unit(a.target, "WU1", runs=False)
         assert vhost.standing(a.target) is Standing.DEGRADED
         assert [client.who() for _ in range(10)] == ["b"] * 10
-        vhost.run(said(vhost.work_unit, b.target, "WU1", runs=False))
+        vhost.work_unit(b.target, "WU1", runs=False)
         assert failure(client.call("who")) == (COMM_FAILURE, IPCOM_MINOR, NO)
-        vhost.run(said(vhost.work_unit, a.target, "WU1", runs=True))
+        vhost.work_unit(a.target, "WU1", runs=True)
         assert [client.who() for _ in range(10)] == ["a"] * 10
 
 

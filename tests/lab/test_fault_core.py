@@ -27,6 +27,7 @@ from iiop.giop.messages import (
     key_address,
 )
 from iiop.giop.wire import decode, encode
+from iiop.iop import ServiceContext
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.profile import Version
 from iiop_lab.faults import (
@@ -251,6 +252,31 @@ def test_a_large_message_streams() -> None:
         assert len(world.server.octets) >= min(at, len(large)), "it is kept"
     assert world.server.octets == large
     assert idle.seen == 0
+
+
+def test_the_head_of_a_large_message_waits_only_until_it_tells_what_is_asked() -> None:
+    world = World()
+    world.attach(Drop(), operation="never", direction=TO_SERVER)
+    large = request(1, size=1 << 20)
+    world.ask(large[:5000])
+    assert world.server.octets == large[:5000]
+    world.ask(large[5000:])
+    assert world.server.octets == large
+
+
+@pytest.mark.parametrize("step", [1000, 4097, 7000, 20_000])
+@pytest.mark.parametrize("length", [5000, 30_000])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_long_head_is_waited_for(version: Version, length: int, step: int) -> None:
+    """What is asked may stand behind service contexts of any length, and behind a key of any."""
+    world = World()
+    add, get = (world.attach(Duplicate(), operation=name, direction=TO_SERVER) for name in ("add", "get"))
+    context, key = ServiceContext(0x69696F70, bytes(length)), b"k" * length
+    large = encode(Request(1, "add", key_address(key), service_context=(context,), body=body(100_000), version=version))
+    for at in range(0, len(large), step):
+        world.ask(large[at : at + step])
+    assert world.server.octets == large * 2
+    assert (add.struck, get.struck, get.seen) == (1, 0, 0)
 
 
 def test_a_message_over_the_limit_is_not_collected() -> None:

@@ -218,6 +218,71 @@ def test_wrong_use() -> None:
     assert td.state is State.STOPPED
 
 
+SERVANT = """
+from iiop.idl import Interface, Servant, operation
+import os
+
+class Folder(Interface):
+    repository_id = "IDL:test/Process:1.0"
+
+    @operation
+    def pid(self) -> str: ...
+
+class FolderServant(Servant):
+    interface = Folder
+
+    def pid(self) -> str:
+        return str(len(os.environ["SAID"]))
+"""
+
+
+def test_a_servant_beside_other_modules(tmp_path: Path) -> None:
+    (tmp_path / "beside_it.py").write_text(SERVANT)
+    (tmp_path / "naming.py").write_text("raise RuntimeError('not this one')")
+    td = unit(*servant_command("beside_it:FolderServant"), cwd=tmp_path)
+    td.surroundings = lambda: {"SAID": "four", "PYTHONPATH": "nowhere"}
+    with td:
+        assert ask(td.references[0]) == 4
+    nowhere = unit("true", cwd=tmp_path / "nowhere")
+    with pytest.raises(WorkUnitError, match=f"cannot run in {tmp_path}/nowhere: No such file or directory"):
+        nowhere.start()
+
+
+def test_killed_while_it_starts() -> None:
+    td = unit(sys.executable, "-c", "import time; time.sleep(600)")
+    refused: list[WorkUnitError] = []
+
+    def start() -> None:
+        with pytest.raises(WorkUnitError) as caught:
+            td.start()
+        refused.append(caught.value)
+
+    starting = threading.Thread(target=start)
+    starting.start()
+    while not td.pids:
+        time.sleep(0.001)
+    td.kill()
+    starting.join()
+    assert "ended with status -9 before it printed a reference" in str(refused[0])
+    assert (td.state, td.pids) == (State.STOPPED, ())
+
+
+def test_one_that_hangs_unseen_stops() -> None:
+    with unit(*servant_command(HERE)) as td:
+        os.kill(td.pids[0], signal.SIGSTOP)
+        began = time.monotonic()
+        td.stop()
+        assert time.monotonic() - began < 20, "it has heard SIGTERM, and was not killed after its time"
+
+
+@pytest.mark.parametrize("text", ["here", ":1", "host:", "host:0", "host:65536", "host:x"])
+def test_an_address_that_is_none(text: str) -> None:
+    td = unit(*servant_command(HERE))
+    td.surroundings = lambda: {"IIOP_LAB_ADDRESS": text}
+    with pytest.raises(WorkUnitError, match=r"ended with status 2 before it printed a reference: .*is not host:port"):
+        td.start()
+
+
 def serving(*options: str) -> subprocess.Popen[str]:
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     pipe, nothing = subprocess.PIPE, subprocess.DEVNULL

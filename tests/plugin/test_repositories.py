@@ -47,8 +47,9 @@ def test_ours_beside_theirs(naming_server, virtual_host, make_naming_server, cor
 
 
 def test_nodes(lab):
-    one = lab.node("one")
-    assert lab.virtual_host(one).port != one.port
+    assert lab.virtual_host.port != lab.nodes["host1"].port
+    with Client() as client:
+        assert not client.stub(lab.nodes["host1"].work_units["ISSAMPLE1"].references[0].to_iop(), Interface)._non_existent()
 
 
 def test_theirs_again():

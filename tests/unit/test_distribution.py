@@ -10,7 +10,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from iiop.balancer import LOAD, Affinity, Balancer, Least, Measure, Random, RoundRobin, Standing, Threshold, Weighted
+from iiop.balancer import LOAD, Affinity, Balancer, Latencies, Least, Measure, Random, RoundRobin, Standing, Threshold, Weighted
 
 M = Measure
 
@@ -232,3 +232,92 @@ def test_a_monitored_work_unit_that_stops_takes_its_server_out() -> None:
 def test_strangers(tell: str) -> None:
     with pytest.raises(ValueError, match="z is not a target"):
         getattr(Balancer("a"), tell)("z")
+
+
+def test_each_limit_has_its_own_hysteresis() -> None:
+    """One that is between its values, and was never over, keeps nobody away."""
+    told: list[tuple[str, Measure, float]] = []
+    limits = [Threshold(M.CPU, 0.8, 0.5), Threshold(M.MEMORY, 0.8, 0.5)]
+    balancer: Balancer[str] = Balancer(
+        "a", thresholds=limits, on_limit=lambda target, limit, value: told.append((target, limit.measure, value))
+    )
+    balancer.report("a", M.MEMORY, 0.7)
+    balancer.report("a", M.CPU, 0.9)
+    assert picks(balancer, 2) == [None, None]
+    assert balancer.state("a").over == (limits[0],)
+    balancer.report("a", M.CPU, 0.4)
+    assert picks(balancer, 1) == ["a"]
+    assert told == [("a", M.CPU, 0.9), ("a", M.CPU, 0.4)]
+
+
+def test_limits_are_looked_at_without_work() -> None:
+    told: list[str] = []
+    balancer: Balancer[str] = Balancer(
+        "ab", thresholds=[Threshold(M.CONNECTIONS, 1, 1)], on_limit=lambda target, _limit, _value: told.append(target)
+    )
+    balancer.began("b")
+    assert not told
+    balancer.look(0.0)
+    balancer.look(0.0)
+    assert told == ["b"]
+    assert balancer.state("b").standing is Standing.FULL
+    balancer.ended("b", 0.0)
+    balancer.look(0.0)
+    assert told == ["b", "b"]
+    assert balancer.state("b").standing is Standing.SERVING
+
+
+def test_what_operators_say_twice_changes_nothing_twice() -> None:
+    balancer = Balancer("a")
+    assert [balancer.maintain("a"), balancer.maintain("a"), balancer.release("a"), balancer.release("a")] == [
+        True,
+        False,
+        True,
+        False,
+    ]
+    assert [balancer.work_unit("a", "TD", runs=runs) for runs in (True, False, False, True)] == [False, True, False, True]
+
+
+# --- what is counted --------------------------------------------------------------------------------------------------
+
+
+def test_answers_and_octets_are_counted() -> None:
+    balancer = Balancer("a")
+    balancer.began("a")
+    balancer.ended("a", 0.0, seconds=0.5, octets=100)
+    balancer.served("a", 0.0, seconds=0.5, octets=20)
+    balancer.began("a")
+    balancer.ended("a", 0.0, octets=3)
+    state = balancer.state("a")
+    assert (len(state.latencies), state.octets) == (2, 123), "what was not answered has no time"
+
+
+TIMES = st.floats(1e-9, 7000)
+
+
+@given(st.lists(TIMES, min_size=1, max_size=60), st.lists(TIMES, max_size=60), st.sampled_from([0.01, 0.5, 0.9, 0.99, 1.0]))
+def test_quantiles_of_latencies(one: list[float], other: list[float], share: float) -> None:
+    """What is told is as near as the classes are wide to the time of the right rank."""
+    counted = []
+    for times in (one, other):
+        counted.append(Latencies())
+        for seconds in times:
+            counted[-1].add(seconds)
+    together = Latencies.together(counted)
+    times = sorted(one + other)
+    assert len(together) == len(times)
+    exact = next(seconds for rank, seconds in enumerate(times, 1) if rank >= share * len(times))
+    found = together.quantile(share)
+    assert found is not None
+    assert found == pytest.approx(exact, rel=0.0527), "half a class of a tenth of e"
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1e-30, 5e-324, 1e9, float("inf")])
+def test_times_out_of_all_measure_are_counted(seconds: float) -> None:
+    latencies = Latencies()
+    assert latencies.quantile(0.5) is None
+    latencies.add(seconds)
+    assert len(latencies) == 1
+    found = latencies.quantile(0.5)
+    assert found is not None
+    assert found < 2e-9 if seconds < 1 else found > 7000

@@ -17,12 +17,13 @@ from typing import Any
 
 from iiop.exceptions import IIOPError
 
-__all__ = ["Child", "ChildError", "Row", "nss_wrapper", "python_child", "run", "script"]
+__all__ = ["Child", "Row", "ChildError", "nss_wrapper", "python_child", "run", "script"]
 
 PATIENCE = 60.0
 """Seconds without a word from a process that should be speaking, before the lab gives up on it."""
 
 Row = dict[str, Any]
+"""What a process says in a line."""
 
 
 class ChildError(IIOPError):
@@ -95,7 +96,7 @@ class Child:
         try:
             self._process.stdin.write(line + "\n")
             self._process.stdin.flush()
-        except OSError as error:
+        except (OSError, ValueError) as error:  # the latter once `end` or `kill` has closed it
             raise ChildError(f"{self.name} has ended: exit {self._process.wait()}") from error
 
     @property
@@ -103,17 +104,21 @@ class Child:
         """Tell whether the process has stopped speaking."""
         return not self._reader.is_alive()
 
-    def until(self, key: str) -> Row:
+    def until(self, key: str, patience: float = PATIENCE) -> Row:
         """Return the next row that has a key; the rows before it have been heard.
 
+        Args:
+            key: of the row.
+            patience: seconds of silence that are put up with.
+
         Raises:
-            ChildError: the process ended, said why it cannot go on, or was silent for `PATIENCE` seconds.
+            ChildError: the process ended, said why it cannot go on, or was silent for too long.
         """
         while True:
             try:
-                row = self._rows.get(timeout=PATIENCE)
+                row = self._rows.get(timeout=patience)
             except queue.Empty:
-                raise ChildError(f"{self.name} has said nothing for {PATIENCE:g} s") from None
+                raise ChildError(f"{self.name} has said nothing for {patience:.3g} s") from None
             if row is None:
                 raise ChildError(f"{self.name} has ended: exit {self._process.wait()}")
             if "failed" in row:

@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 import click
 
 from iiop.exceptions import IIOPError
-from iiop_lab.demo.command import demo
 from iiop_lab.scenario.actions import VERBS
 from iiop_tools import cli
 
@@ -120,7 +119,7 @@ def run(file: str, as_json: bool, folder: Path | None, events: Path | None) -> N
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="iioplab-")))
         with running(read, folder, events) as lab:
             lab.listen(scenario.step_lines(read.lab, lambda line: click.echo(cli.printable(line), err=as_json)))
-            outcome = play(lab, read.lab, beside=path.parent)
+            outcome = play(lab)
     if as_json:
         click.echo(json.dumps(scenario.as_data(outcome)))
     else:
@@ -208,8 +207,6 @@ def _argument(number: int, named: str) -> click.Argument:
 
 for _name in VERBS:
     _operation(_name)
-
-iioplab.add_command(demo)
 
 
 @contextlib.contextmanager

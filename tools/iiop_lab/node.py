@@ -5,7 +5,9 @@
         node.kill()
 
 The Naming Service runs in a process of its own (`iiop_lab.node_process`), so that a node can be killed and hung whole. What a
-WorkUnit serves is bound in the Naming Service at the node's own address, or at that of a virtual host in front.
+WorkUnit serves is bound in the Naming Service at the node's own address, or at that of a virtual host in front. The processes of
+WorkUnits are told where they run: `IIOP_LAB_NODE` is the node's name, `IIOP_LAB_HOME` its folder, and `IIOP_LAB_ADDRESS` the
+`host:port` that references carry. The reference that they print must lead to themselves, all others may carry that address.
 
 Source: High Availability System Guide B1WS-1092-03ENZ0, 3.2.2.2, 3.2.3.1, for folders and registration.
 """
@@ -16,26 +18,87 @@ import json
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from iiop.exceptions import IIOPError
-from iiop_lab.child import Child
+from iiop_lab.child import Child, ChildError, Row
 from iiop_lab.work_unit import State, WorkUnit
 from ior.rewrite import rewritten
 from naming import NameService
 from naming import node as naming_node
 from naming.names import parse_name
 
-__all__ = ["Address", "Node", "NodeStateError"]
+__all__ = ["Address", "Node", "NodeStateError", "Queue"]
 
 Address = tuple[str, int]
 """Host and port."""
 
+PATIENCE = 10.0
+"""Seconds that a node's process gets to answer an order."""
+
 
 class NodeStateError(IIOPError):
     """Report what cannot be asked of a node in the state that it is in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Tell how much a WorkUnit has to do.
+
+    Attributes:
+        under_way: requests that were given to its processes, and are not answered.
+        processes: how many there are.
+    """
+
+    under_way: int
+    processes: int
+
+    @property
+    def waiting(self) -> int:
+        """Return how many requests wait: those under way beyond one for each process."""
+        return max(0, self.under_way - self.processes)
+
+
+class _Process(Child):
+    """Run `iiop_lab.node_process`, and give it orders from any thread, one at a time."""
+
+    def __init__(self, name: str, options: Mapping[str, Any], ended: Callable[[], None]) -> None:
+        command = [sys.executable, "-P", "-m", "iiop_lab.node_process", json.dumps(options)]
+        super().__init__(name, command, ended=ended)
+        self._ordering = threading.Lock()
+        self._owed = 0
+        """Answers that nobody has waited for long enough; they come first."""
+
+    def order(self, order: Mapping[str, Any], patience: float) -> Any:
+        """Give an order and return the answer.
+
+        Raises:
+            ChildError: it was refused, or not answered within `patience` seconds; the process has ended.
+        """
+        deadline = time.monotonic() + patience
+        if not self._ordering.acquire(timeout=patience):
+            raise ChildError(f"{self.name} has not answered another order for {patience:g} s")
+        try:
+            while self._owed:
+                self._next(deadline)
+            self.tell(json.dumps(order))
+            self._owed += 1
+            answer = self._next(deadline)
+        finally:
+            self._ordering.release()
+        if "refused" in answer:
+            raise ChildError(f"{self.name}: {answer['refused']}")
+        return answer["answer"]
+
+    def _next(self, deadline: float) -> Row:
+        row = self.until("answer", max(0.0, deadline - time.monotonic()))
+        self._owed -= 1
+        return row
 
 
 class Node:
@@ -46,10 +109,12 @@ class Node:
         home: the folder; made if it is not there. `etc/config` is written if there is none.
         host: address to listen on, which references carry, unless `OD_set_env` set another.
         port: to listen on; 0 lets the system choose, once: it stays the same when the node starts again.
+        advertised_port: that references carry, if something else stands there, as a proxy before the node; None for `port`.
         on_change: called with the node and the WorkUnit, or None, whose state has changed.
 
     Attributes:
         node: the folder, as the commands see it.
+        crashes: how often its process has ended though nobody had ended it.
         on_change: see above.
     """
 
@@ -60,6 +125,7 @@ class Node:
         *,
         host: str = "127.0.0.1",
         port: int = 8002,
+        advertised_port: int | None = None,
         on_change: Callable[[Node, WorkUnit | None], None] | None = None,
     ) -> None:
         self.name = name
@@ -67,10 +133,14 @@ class Node:
         self.host = host
         self.port = port
         self.on_change = on_change
-        self._child: Child | None = None
+        self._advertised_port = advertised_port
+        self._child: _Process | None = None
         self._state = State.STOPPED
         self._units: dict[str, WorkUnit] = {}
         self._names: dict[str, Mapping[str, Address | None]] = {}
+        self._keys: dict[str, list[str]] = {}
+        self._starting: set[str] = set()
+        self.crashes = 0
 
     def __enter__(self) -> Node:
         self.start()
@@ -85,9 +155,21 @@ class Node:
         return self._state
 
     @property
+    def advertised_port(self) -> int:
+        """Return the port that references carry; 0 if the system is still to choose it."""
+        return self.port if self._advertised_port is None else self._advertised_port
+
+    @property
     def address(self) -> str:
-        """Return `host:port`, for a `NameService`."""
-        return f"{self.host}:{self.port}"
+        """Return `host:port` as references carry it, for the `NameService` of a client."""
+        return f"{self.host}:{self.advertised_port}"
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Return the ids of the processes that there are: its own first, and those of its WorkUnits."""
+        child = self._child
+        own = () if child is None or child.has_ended else (child.pid,)
+        return (*own, *(pid for unit in self._units.values() for pid in unit.pids))
 
     @property
     def work_units(self) -> Mapping[str, WorkUnit]:
@@ -106,8 +188,9 @@ class Node:
         if self._child is not None:
             raise NodeStateError(f"node {self.name} is {self._state.value}")
         self._configure()
-        options = {"home": str(self.node.home), "host": self.host, "port": self.port}
-        child = Child(self.name, [sys.executable, "-m", "iiop_lab.node_process", json.dumps(options)], ended=self._ended)
+        home, advertised = str(self.node.home), self._advertised_port
+        options = {"home": home, "host": self.host, "port": self.port, "advertised_port": advertised, "work_units": self._keys}
+        child = _Process(self.name, options, self._ended)
         try:
             self.port = child.until("ready")["ready"][1]
         except BaseException:
@@ -190,12 +273,21 @@ class Node:
             start: start it now.
 
         Raises:
-            NodeStateError: there is one of that name; the node does not run.
+            NodeStateError: there is one of that name; the node does not run, or not answer.
             WorkUnitError: it cannot start.
         """
         if unit.name in self._units:
             raise NodeStateError(f"node {self.name} has a WorkUnit {unit.name} already")
-        unit.on_change = self._unit_changed
+        told = unit.on_change
+
+        def changed(unit: WorkUnit) -> None:
+            if told is not None:
+                told(unit)
+            if self.on_change is not None and unit.name not in self._starting:
+                self.on_change(self, unit)
+
+        unit.on_change = changed
+        unit.surroundings = self._surroundings
         self._units[unit.name] = unit
         self._names[unit.name] = dict(names or {})
         if start:
@@ -206,69 +298,86 @@ class Node:
 
         Raises:
             KeyError: there is none of that name.
-            NodeStateError: the node does not run.
+            NodeStateError: the node does not run, or not answer.
             WorkUnitError: it cannot start.
         """
         self._running()
         unit = self._units[name]
-        unit.start()
-        self._serve(unit)
+        self._starting.add(name)
+        try:
+            unit.start()
+            self._serve(unit)
+        finally:
+            self._starting.discard(name)
+            if self.on_change is not None:  # not before it can be reached
+                self.on_change(self, unit)
 
     def waiting(self, name: str) -> int:
         """Return how many requests wait in the queue of a WorkUnit: those under way beyond one for each process.
 
         Raises:
             KeyError: there is none of that name.
-            NodeStateError: the node does not run.
+            NodeStateError: the node does not run, or not answer.
         """
         self._units[name]
-        counted = self._order({"count": name}, "under_way")
-        return max(0, int(counted["under_way"]) - int(counted["processes"]))
+        return self.queues().get(name, Queue(0, 0)).waiting
+
+    def queues(self, patience: float = PATIENCE) -> dict[str, Queue]:
+        """Return the queues of the WorkUnits that have been started.
+
+        Args:
+            patience: seconds to wait for them.
+
+        Raises:
+            NodeStateError: the node does not run, or not answer.
+        """
+        return {name: Queue(*counted) for name, counted in self._order({"count": True}, patience).items()}
 
     def _serve(self, unit: WorkUnit) -> None:
         """Let requests to a WorkUnit's object go to its processes, and names lead to it."""
         endpoints = [reference.endpoints()[0] for reference in unit.references]
         keys = {endpoint.object_key.hex() for reference in unit.references for endpoint in reference.endpoints()}
-        if unit.name in self._served():
-            self._order({"withdraw": unit.name}, "withdrawn")
+        self._keys[unit.name] = sorted(keys)
         targets = [[endpoint.host, endpoint.port] for endpoint in endpoints]
-        self._order({"serve": unit.name, "keys": sorted(keys), "targets": targets}, "served")
-        with NameService(self.address) as names:
+        self._order({"serve": unit.name, "keys": self._keys[unit.name], "targets": targets})
+        with NameService(f"{self.host}:{self.port}") as names:
             for name, address in self._names[unit.name].items():
-                host, port = address or (self.node.host_name, self.port)
+                host, port = address or (self.node.host_name, self.advertised_port)
                 names.root.rebind(parse_name(name), rewritten(unit.references[0].to_iop(), host=host, port=port))
 
-    def _served(self) -> set[str]:
-        return set(self._order({"list": True}, "services")["services"])
-
-    def _unit_changed(self, unit: WorkUnit) -> None:
-        if self.on_change is not None:
-            self.on_change(self, unit)
+    def _surroundings(self) -> dict[str, str]:
+        """Return what processes of WorkUnits are told of where they run."""
+        self._configure()
+        address = f"{self.node.host_name}:{self.advertised_port}"
+        return {"IIOP_LAB_NODE": self.name, "IIOP_LAB_ADDRESS": address, "IIOP_LAB_HOME": str(self.node.home)}
 
     # --- the process
 
     def _ended(self) -> None:
         """Note that the process has ended, if nobody here has ended it; what is left of it goes with `stop` or `kill`."""
         if self._child is not None:
+            self.crashes += 1
             self._set(State.DIED)
 
-    def _running(self) -> Child:
-        if self._child is None or self._state is not State.RUNNING:
+    def _running(self) -> _Process:
+        child = self._child
+        if child is None or self._state is not State.RUNNING:
             raise NodeStateError(f"node {self.name} is {self._state.value}, not running")
-        return self._child
+        return child
 
-    def _order(self, order: Mapping[str, Any], answer: str) -> dict[str, Any]:
-        child = self._running()
-        child.tell(json.dumps(order))
-        return child.until(answer)
+    def _order(self, order: Mapping[str, Any], patience: float = PATIENCE) -> Any:
+        try:
+            return self._running().order(order, patience)
+        except ChildError as error:
+            raise NodeStateError(f"node {error}") from error
 
     def _configure(self) -> None:
         """Make the folder what it needs to be, and leave a config alone that is there."""
         etc = self.node.home / "etc"
         etc.mkdir(parents=True, exist_ok=True)
         config = etc / "config"
-        ours = f"IIOP_hostname = {self.host}\nIIOP_port = {self.port}\n"
-        if self.port and (not config.exists() or not config.read_text().strip()):
+        ours = f"IIOP_hostname = {self.host}\nIIOP_port = {self.advertised_port}\n"
+        if self.advertised_port and (not config.exists() or not config.read_text().strip()):
             config.write_text(ours)
 
     def _set(self, state: State) -> None:

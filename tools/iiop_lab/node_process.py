@@ -1,13 +1,16 @@
 """The process of a node: its Naming Service, and one port before that and its WorkUnits. `iiop_lab.node` starts it.
 
-    python -m iiop_lab.node_process '{"home": ..., "host": ..., "port": ...}'
+    python -m iiop_lab.node_process '{"home": ..., "host": ..., "port": ..., "advertised_port": ..., "work_units": ...}'
 
-It takes orders, a JSON object a line, from its standard input, answers each in a line, and ends with it:
+`advertised_port` is what references carry, the port listened on if it is null; `work_units` the object keys, in hex, of WorkUnits
+still to be started: until they are, who asks them is answered COMM_FAILURE, COMPLETED_NO. It takes orders, a JSON object a
+line, from its standard input, answers each in a line, `{"answer": ...}` or `{"answer": null, "refused": why}`, and ends with it:
 
-    {"serve": name, "keys": [hex, ...], "targets": [[host, port], ...]}     requests to these keys go to these processes
-    {"withdraw": name}
-    {"list": true}                                                           names of what is served
-    {"count": name}                                                          requests under way, and processes
+    {"serve": name, "keys": [hex, ...], "targets": [[host, port], ...]}   requests to these keys, and to keys that begin with them
+                                                                          and are none of another WorkUnit, go to these processes
+    {"count": true}                                                       requests under way, and processes, by WorkUnit
+
+What a `create` of a WorkUnit returns stays with the process that made it, until `remove`.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -23,7 +27,7 @@ from typing import Any
 from iiop.balancer import Least, Measure
 from iiop.exceptions import IIOPError
 from iiop.net.loop import new_event_loop
-from iiop_lab.virtual_host import Refusal, Service, Target, VirtualHost
+from iiop_lab.virtual_host import Refusal, Service, Stickiness, Target, VirtualHost, is_naming_key
 from naming.node import Node
 from naming.node_server import NodeServer
 
@@ -35,7 +39,7 @@ MOST = 1 << 24
 """Octets of an order."""
 
 
-def _say(row: dict[str, Any]) -> None:
+def _say(row: Mapping[str, Any]) -> None:
     os.write(1, f"{json.dumps(row)}\n".encode())
 
 
@@ -44,47 +48,115 @@ class _Orders:
 
     def __init__(self, front: VirtualHost) -> None:
         self._front = front
+        self._names: dict[bytes, str] = {}
+        """Of WorkUnits, by their object keys."""
 
-    def do(self, order: dict[str, Any]) -> dict[str, Any]:
-        """Carry an order out and return the answer."""
+    def answer(self, line: bytes) -> dict[str, Any]:
+        """Carry an order out and return what to say to it."""
+        try:
+            return {"answer": self._do(json.loads(line))}
+        except (ValueError, TypeError, KeyError) as error:
+            return {"answer": None, "refused": f"{type(error).__name__}: {error}"}
+
+    def _do(self, order: dict[str, Any]) -> Any:
         if "serve" in order:
-            keys = frozenset(map(bytes.fromhex, order["keys"]))
-            service = Service(order["serve"], keys.__contains__, policy=lambda: Least(Measure.CONNECTIONS))
-            self._front.serve(service, [Target(*target) for target in order["targets"]], first=True)
-            return {"served": order["serve"]}
-        if "withdraw" in order:
-            self._front.withdraw(order["withdraw"])
-            return {"withdrawn": order["withdraw"]}
-        if "list" in order:
-            return {"services": [*self._front.places]}
-        balancer = self._front.balancer(order["count"])
-        under_way = sum(balancer.state(target).under_way for target in balancer.targets)
-        return {"under_way": under_way, "processes": len(balancer.targets)}
+            return self.serve(order["serve"], order["keys"], order["targets"])
+        if "count" in order:
+            balancers = {name: self._front.balancer(name) for name in {*self._names.values()}}
+            return {
+                name: [sum(balancer.state(target).under_way for target in balancer.targets), len(balancer.targets)]
+                for name, balancer in balancers.items()
+            }
+        raise ValueError(f"there is no order {', '.join(order)}")
+
+    def serve(self, name: str, keys: Sequence[str], addresses: Sequence[Sequence[Any]]) -> str:
+        """Let requests to keys go to processes; see the module.
+
+        Raises:
+            ValueError, TypeError: these are no keys or addresses.
+        """
+        targets = [Target(*address) for address in addresses]
+        if name in self._front.places:
+            self._front.withdraw(name)
+        self._names = {key: owner for key, owner in self._names.items() if owner != name} | dict.fromkeys(
+            map(bytes.fromhex, keys), name
+        )
+        service = Service(
+            name,
+            lambda key: self._owner(key) == name,
+            Stickiness.SESSION,
+            policy=lambda: Least(Measure.CONNECTIONS),
+        )
+        self._front.serve(service, targets, first=True)
+        return name
+
+    def _owner(self, key: bytes) -> str | None:
+        """Return the WorkUnit that a key belongs to; the Naming Service keeps its own, unless one has exactly that."""
+        if key in self._names or is_naming_key(key):
+            return self._names.get(key)
+        longest = max((known for known in self._names if known and key.startswith(known)), key=len, default=None)
+        return None if longest is None else self._names[longest]
 
 
-async def _run(home: Path, host: str, port: int) -> None:
+async def _run(home: Path, host: str, port: int, advertised_port: int | None, work_units: Mapping[str, Sequence[str]]) -> None:
     nobody = Service("nobody", lambda key: False)
     async with AsyncExitStack() as stack:
-        front = await stack.enter_async_context(VirtualHost([], [nobody], refusal=Refusal(minor=0), host=host, port=port))
-        naming = await stack.enter_async_context(NodeServer(Node(home), host=host, port=0, advertised_port=front.port))
+        front = VirtualHost([], [nobody], refusal=Refusal(minor=0), host=host, port=port)
+        orders = _Orders(front)
+        for name, keys in work_units.items():
+            orders.serve(name, keys, [])
+        await stack.enter_async_context(front)
+        server = NodeServer(Node(home), host=host, port=0, advertised_port=advertised_port or front.port)
+        naming = await stack.enter_async_context(server)
         front.serve(Service(NAMING), [Target(naming.host, naming.port)])
         _say({"ready": [front.host, front.port]})
-        orders, loop = _Orders(front), asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=MOST)
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
         while line := await reader.readline():
-            _say(orders.do(json.loads(line)))
+            _say(orders.answer(line))
 
 
-def main(argument: str) -> None:
-    """Run a node until standard input ends."""
-    options = json.loads(argument)
+def _options(argv: Sequence[str]) -> tuple[Path, str, int, int | None, dict[str, list[str]]]:
+    """Read the options.
+
+    Raises:
+        ValueError: they are not what the module says.
+    """
+    (text,) = argv if len(argv) == 1 else ("",)
+    try:
+        options = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"not one JSON object: {error}") from error
+    match options:
+        case {
+            "home": str(home),
+            "host": str(host),
+            "port": int(port),
+            "advertised_port": int() | None as advertised,
+            "work_units": dict(units),
+        }:
+            if len(options) == 5 and all(0 <= number < 65536 for number in (port, advertised or 0)):
+                return Path(home), host, port, advertised, units
+    form = '{"home": text, "host": text, "port": 0 to 65535, "advertised_port": that, or null, "work_units": {name: [key, ...]}}'
+    raise ValueError(f"not of the form {form}")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run a node until standard input ends; return the exit status, 2 for options that cannot be used."""
+    try:
+        options = _options(argv)
+    except ValueError as error:
+        print(f"node_process: {error}", file=sys.stderr)
+        return 2
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            runner.run(_run(Path(options["home"]), options["host"], options["port"]))
+            runner.run(_run(*options))
     except (OSError, IIOPError) as error:
         _say({"failed": str(error)})
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    sys.exit(main(sys.argv[1:]))

@@ -1,12 +1,10 @@
 """What tests of CORBA clients and servers need, as pytest fixtures that the installation of iiopkit brings along.
 
     def test_failover(lab):
-        one, two = lab.node("one"), lab.node("two")
-        vhost = lab.virtual_host(one, two)
-        with NameService(vhost.address) as names:
-            stub = names.reference(BY_CALL, stub=TdTest)
+        with NameService(lab.address()) as names:
+            stub = names.reference("TDsample::tdtest", stub=TdTest)
             ...
-            one.kill()
+            lab.do("kill host1")
 
     @pytest.mark.iiop(naming_server={"profile": "interstage"})
     def test_withdraw(naming_server, iiop_peer):
@@ -26,7 +24,6 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,19 +31,15 @@ import pytest
 
 if TYPE_CHECKING:
     from iiop_lab.background import Background
-    from iiop_lab.child import Child
     from iiop_lab.clock import CorbaClock
     from iiop_lab.omninames import OmniNames
     from iiop_lab.pcap import Traffic
     from iiop_lab.peer import ScriptedServer
+    from iiop_lab.scenario.lab import Lab
     from iiop_lab.virtual_host import VirtualHost
     from naming import NamingServer
 
 __all__ = [
-    "BY_CALL",
-    "BY_REFERENCE",
-    "Lab",
-    "LabNode",
     "corba_clock",
     "iiop_peer",
     "lab",
@@ -56,17 +49,18 @@ __all__ = [
     "virtual_host",
 ]
 
-BY_CALL = "TDsample::tdtest"
-"""Name of the sample server at its virtual host: distribution call by call."""
+TWO_HOSTS = Path(__file__).with_name("scenarios") / "two-hosts.toml"
+"""The lab of a test that says nothing of it."""
 
-BY_REFERENCE = "TDsample::tdtest.direct"
-"""Name of the sample server at its own node: distribution when the Naming Service reference is obtained."""
-
-HOST = "127.0.0.1"
-
-_MARKER = """iiop(naming_server={...}, virtual_host={...}, errors_allowed=True): options of the fixtures of these names, as \
-their classes take them; errors_allowed: Python errors of servants do not fail the test"""
-_MARKS = ("naming_server", "virtual_host", "errors_allowed")
+_MARKER = """iiop(naming_server={...}, virtual_host={...}, lab=FILE, errors_allowed=True): options of the fixtures of these \
+names, as their classes take them; lab: a lab file, beside the test, or the same as a dict; errors_allowed: Python errors of \
+servants, and parts of the lab that end by themselves, do not fail the test"""
+_MARKS: dict[str, type | tuple[type, ...]] = {
+    "naming_server": dict,
+    "virtual_host": dict,
+    "lab": (dict, str, Path),
+    "errors_allowed": bool,
+}
 _PCAP = """where tests leave what their fixtures said over TCP: a folder for those that fail (by default beside --junitxml, or \
 in the base temporary folder), `always` for every test, `never`"""
 
@@ -132,112 +126,13 @@ def _options(item: pytest.Item) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for mark in item.iter_markers("iiop"):
         for name, value in mark.kwargs.items():
-            if name not in _MARKS or (name != "errors_allowed" and not isinstance(value, dict)):
+            kind = _MARKS.get(name, ())
+            if not isinstance(value, kind):
                 raise pytest.UsageError(f"{item.nodeid}: iiop({name}={value!r}) is none of: {_MARKER}")
-            found[name] = {**value, **found.get(name, {})} if isinstance(value, dict) else found.get(name, value)
+            found[name] = value | found.get(name, {}) if kind is dict else found.get(name, value)
         if mark.args:
             raise pytest.UsageError(f"{item.nodeid}: iiop{mark.args!r} is none of: {_MARKER}")
     return found
-
-
-class LabNode:
-    """Run a Naming Service and a sample server in a process of their own, at one address.
-
-    Attributes:
-        name: what `call` of the sample server answers.
-        home: the folder; with it in OD_HOME, `OD_or_adm` and its like work on this node.
-        port: stays the same over restarts.
-    """
-
-    def __init__(self, name: str, folder: Path, stack: ExitStack) -> None:
-        self.name = name
-        self.home = folder / name
-        self.port = 0
-        self._journals = folder / "journals"
-        self._stack = stack
-        self._child: Child | None = None
-        (self.home / "etc").mkdir(parents=True)
-        self._journals.mkdir(exist_ok=True)
-        self.restart()
-        self.register(BY_REFERENCE, HOST, self.port)
-
-    @property
-    def address(self) -> str:
-        """Return `host:port`, for a `NameService`."""
-        return f"{HOST}:{self.port}"
-
-    @property
-    def ran(self) -> list[int]:
-        """Return the numbers of the calls that the sample server ran, in order, whoever was told of it."""
-        from iiop_lab.sample import runs
-
-        return runs(self._journals).get(self.name, [])
-
-    def kill(self) -> None:
-        """End the process with SIGKILL, and see it gone; one that is dead stays so."""
-        if self._child is not None:
-            self._child.kill()
-            self._child = None
-
-    def restart(self) -> None:
-        """Run again after `kill`, at the same port, with the bindings there were."""
-        from iiop_lab.child import python_child
-
-        self.kill()
-        self._configure()
-        arguments = {
-            "name": self.name,
-            "address": HOST,
-            "port": self.port,
-            "home": str(self.home),
-            "journals": str(self._journals),
-        }
-        child = self._child = python_child(self.name, "host", arguments)
-        self._stack.callback(child.end)
-        self.port = int(child.until("ready")["ready"].rpartition(":")[2].partition("/")[0])
-        self._configure()
-
-    def register(self, name: str, host: str, port: int) -> None:
-        """Bind a name in this node's Naming Service to the sample server, as reached at a host and port."""
-        from iiop_lab.ours import naming_module
-        from iiop_lab.sample import IMPLEMENTATION_ID, TdTest
-
-        registration, parse_name = naming_module("naming.registration"), naming_module("naming.names").parse_name
-        reference = registration.Registration(TdTest.repository_id, host, port, IMPLEMENTATION_ID).reference()
-        with naming_module("naming").NameService(self.address) as names:
-            names.root.rebind(parse_name(name), reference)
-
-    def _configure(self) -> None:
-        lines = [f"IIOP_hostname = {HOST}", *([f"IIOP_port = {self.port}"] if self.port else [])]
-        (self.home / "etc" / "config").write_text("\n".join(lines) + "\n")
-
-
-class Lab:
-    """Make nodes and virtual hosts that end with the test."""
-
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
-        self._folder = folder
-        self._stack = stack
-
-    def node(self, name: str) -> LabNode:
-        """Start a node; the sample server is bound to `BY_REFERENCE` in its Naming Service."""
-        return LabNode(name, self._folder, self._stack)
-
-    def virtual_host(self, *nodes: LabNode) -> VirtualHost:
-        """Start a virtual host in front of nodes; the sample server is bound to `BY_CALL` in the Naming Service of each."""
-        from iiop_lab.virtual_host import Target, VirtualHost
-
-        vhost = self._stack.enter_context(VirtualHost([Target(HOST, node.port) for node in nodes]))
-        for node in nodes:
-            node.register(BY_CALL, vhost.host, vhost.port)
-        return vhost
-
-
-@pytest.fixture
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Make nodes and virtual hosts."""
-    with ExitStack() as stack:
-        yield Lab(tmp_path_factory.mktemp("lab"), stack)
 
 
 def _install(clock: CorbaClock) -> None:
@@ -309,6 +204,33 @@ def virtual_host(request: pytest.FixtureRequest, _iiop_background: Background, n
 
     options = _options(request.node).get("virtual_host", {})
     return _iiop_background.serve(VirtualHost([Target(naming_server.host, naming_server.port)], **options))
+
+
+@pytest.fixture
+def lab(request: pytest.FixtureRequest, _iiop_background: Background, tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """Run a lab: two nodes, host1 and host2, with a sample server on each, behind a virtual host; or what a lab file declares.
+
+        @pytest.mark.iiop(lab="bank.toml")    # beside the test
+        def test_failover(lab):
+            lab.do("kill host1")
+            with NameService(lab.address(), hosts=lab.hosts) as names: ...
+
+    `lab={...}` declares the same as a file would. Every port is one that the system chooses, whatever is declared. `lab.play()`
+    plays the steps of the file and returns what came of it. A node or WorkUnit that ends by itself fails the test.
+    """
+    from iiop_lab.ours import naming_module
+
+    text = naming_module("iiop_lab.scenario.text")
+    declared = _options(request.node).get("lab", TWO_HOSTS)
+    read = (
+        text.read_table(declared, request.path) if isinstance(declared, dict) else text.read_lab(request.path.parent / declared)
+    )
+    made: type[Lab] = naming_module("iiop_lab.scenario.lab").Lab
+    folder = tmp_path_factory.mktemp("lab")
+    strict = not _options(request.node).get("errors_allowed", False)
+    return _iiop_background.enter(
+        made(read.lab, folder, beside=read.folder, any_port=True, proxies=True, serve=_iiop_background.serve, strict=strict)
+    )
 
 
 @pytest.fixture

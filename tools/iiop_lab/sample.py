@@ -13,7 +13,7 @@ from typing import Annotated
 from iiop.cdr import Long
 from iiop.idl import Interface, Servant, operation
 
-__all__ = ["IMPLEMENTATION_ID", "KEY", "Journal", "Sample", "SampleServant", "TdTest", "runs"]
+__all__ = ["IMPLEMENTATION_ID", "Journal", "Sample", "SampleServant", "TdTest", "runs"]
 
 IMPLEMENTATION_ID = "FUJITSU-Interstage-TDLC"
 """Implementation repository id of transaction applications (B1WS-1092-03ENZ0, 3.2.3.1)."""
@@ -31,10 +31,6 @@ class TdTest(Interface):
     @operation(idempotent=True)
     def has_run(self, number: Annotated[int, Long]) -> bool:  # type: ignore[empty-body]
         """Tell whether a call of that number has run, on whichever host."""
-
-
-KEY = f"{IMPLEMENTATION_ID}|{TdTest.repository_id}"
-"""Object key of the sample server: what `OD_or_adm` makes of the two ids."""
 
 
 class Journal:

@@ -216,6 +216,11 @@ class LabLoop(asyncio.SelectorEventLoop):
         transport, _ = await super().create_connection(self._tapped(protocol_factory, False, taps), *args, **options)
         return _Transport(taps[-1], transport), taps[-1].protocol
 
+    async def connect_accepted_socket(self, protocol_factory: Any, *args: Any, **options: Any) -> Any:
+        taps: list[_Tap] = []
+        transport, _ = await super().connect_accepted_socket(self._tapped(protocol_factory, True, taps), *args, **options)
+        return _Transport(taps[-1], transport), taps[-1].protocol
+
     def _tapped(self, factory: Any, accepted: bool, made: list[_Tap] | None = None) -> Callable[[], Any]:
         def make() -> asyncio.BaseProtocol:
             tap = _Tap(self, factory(), accepted=accepted)

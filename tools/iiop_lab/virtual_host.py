@@ -21,20 +21,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 
 from iiop.balancer import Balancer, Measure, Standing
-from iiop.exceptions import CompletionStatus
+from iiop.exceptions import COMM_FAILURE, CompletionStatus, SystemException
+from iiop.giop.messages import Request
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.net.address import Hosts, map_host
-from iiop.net.serving import Serving
+from iiop.net.serving import Driven
+from iiop_lab.vhost.events import ClientConnected, ClientGone, Event, Refused, TargetChanged
 from iiop_lab.vhost.link import Link
 from iiop_lab.vhost.places import Place
 from iiop_lab.vhost.prober import Probe, Prober
-from iiop_lab.vhost.routes import Routes
+from iiop_lab.vhost.routes import Route, Routes
 from iiop_lab.vhost.services import CALLS, IPCOM_MINOR, NAMING, Delivery, Refusal, Service, Stickiness, Target, is_naming_key
 from iiop_lab.vhost.session import Session
+from iiop_lab.vhost.status import Status, standing_of, status_of
 from iiop_lab.vhost.tls import Tunnel
 
 __all__ = [
@@ -54,8 +58,10 @@ __all__ = [
 log = logging.getLogger("iiop_lab.virtual_host")
 
 
-class VirtualHost(Serving):
+class VirtualHost(Driven):
     """Distribute IIOP over targets.
+
+    What operators say, and ask, they may from any thread: it is done in the loop that serves.
 
     Args:
         targets: the servers, all taken for alive.
@@ -69,6 +75,7 @@ class VirtualHost(Serving):
         probe_live: look at live ones, too.
         connect_timeout: seconds to connect to a target, or for it to answer a probe.
         limits: what clients and targets may make it hold; messages of any size pass.
+        on_event: is told what happens, in the loop that serves, which it must not hold up; what it raises is logged.
 
     Raises:
         ValueError: no service, two of one name, a target that comes twice.
@@ -88,7 +95,11 @@ class VirtualHost(Serving):
         probe_live: bool = False,
         connect_timeout: float = 2.0,
         limits: Limits = DEFAULT_LIMITS,
+        on_event: Callable[[Event], object] | None = None,
     ) -> None:
+        super().__init__()
+        self._on_event = on_event
+        self._errors: dict[Target, tuple[str, float]] = {}
         self.targets = tuple(targets)
         self.limits = limits
         self.routes: Routes
@@ -109,7 +120,7 @@ class VirtualHost(Serving):
         self._sessions: set[Session] = set()
         self._tunnels: set[Tunnel] = set()
         self._connecting: set[asyncio.Task[None]] = set()
-        self._empty = asyncio.Event()
+        self._gone = asyncio.Event()
         self._prober = Prober(
             lambda: [place.balancer for place in self._ordered],
             lambda target, alive, reason: self.mark(target, alive=alive, reason=reason),
@@ -148,7 +159,7 @@ class VirtualHost(Serving):
         return self.places[service].balancer
 
     def serve(self, service: Service, targets: Iterable[Target], *, first: bool = False) -> None:
-        """Distribute a service, behind those that are distributed already or before them; in the loop, once it runs.
+        """Distribute a service, behind those that are distributed already or before them.
 
         Args:
             service: what, and how.
@@ -158,9 +169,15 @@ class VirtualHost(Serving):
         Raises:
             ValueError: there is a service of that name; a target comes twice.
         """
+        self._do(lambda: self._serve(service, targets, first))
+
+    def _serve(self, service: Service, targets: Iterable[Target], first: bool) -> None:
         if service.name in self.places:
             raise ValueError(f"two services are called {service.name}")
-        place = Place(service, targets, probe_interval=self._probe_interval, probe_live=self._probe_live)
+        place = Place(service, targets, self._changed, probe_interval=self._probe_interval, probe_live=self._probe_live)
+        for target in place.balancer.targets:
+            for balancer in self._find_balancers(target)[:1]:
+                place.balancer.take_over(balancer.state(target))
         self._arrange({service.name: place, **self.places} if first else {**self.places, service.name: place})
 
     def withdraw(self, service: str) -> None:
@@ -170,6 +187,9 @@ class VirtualHost(Serving):
             KeyError: there is none of that name.
             ValueError: it is the last.
         """
+        self._do(lambda: self._withdraw(service))
+
+    def _withdraw(self, service: str) -> None:
         if [*self.places] == [service]:
             raise ValueError(f"{service} is the last service")
         if service not in self.places:
@@ -192,6 +212,7 @@ class VirtualHost(Serving):
         self._listener = await loop.create_server(lambda: Session(self), *self._address, backlog=1024)
         self._address = self._listener.sockets[0].getsockname()[:2]
         self._prober.start()
+        self._served_by(loop)
 
     async def stop(self) -> None:
         """Stop listening; let requests under way be answered for `Limits.stop_time`; close every connection on both sides."""
@@ -199,20 +220,26 @@ class VirtualHost(Serving):
             self._listener.close()
             self._listener = None
         await self._prober.stop()
-        self._empty = asyncio.Event()
         for session in tuple(self._sessions):
             session.close()
-        if self._sessions:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self.limits.stop_time):
-                    await self._empty.wait()
-        for session in tuple(self._sessions):
-            session.abort()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.limits.stop_time):
+                await self._until_gone(self._sessions)
         for connecting in tuple(self._connecting):
             connecting.cancel()
+        for session in tuple(self._sessions):
+            session.abort()
         for tunnel in tuple(self._tunnels):
             tunnel.abort()
+        await self._until_gone(self._sessions)
+        await self._until_gone(self._tunnels)
         await asyncio.sleep(0)
+        self._served_by(None)
+
+    async def _until_gone(self, clients: Set[Session] | Set[Tunnel]) -> None:
+        while clients:
+            self._gone.clear()
+            await self._gone.wait()
 
     # --- what operators say
 
@@ -222,9 +249,7 @@ class VirtualHost(Serving):
         Raises:
             ValueError: it is not a target.
         """
-        for balancer in self._balancers_of(target):
-            balancer.maintain(target)
-        log.warning("%s is in maintenance", target)
+        self._say(target, lambda balancer: balancer.maintain(target), "is in maintenance")
 
     def release(self, target: Target) -> None:
         """End the maintenance phase of a target.
@@ -232,9 +257,7 @@ class VirtualHost(Serving):
         Raises:
             ValueError: it is not a target.
         """
-        for balancer in self._balancers_of(target):
-            balancer.release(target)
-        log.warning("%s is released from maintenance", target)
+        self._say(target, lambda balancer: balancer.release(target), "is released from maintenance")
 
     def work_unit(self, target: Target, name: str, *, runs: bool) -> None:
         """Tell that a monitored WorkUnit of a target has stopped, which takes the target out, or runs again.
@@ -242,9 +265,18 @@ class VirtualHost(Serving):
         Raises:
             ValueError: it is not a target.
         """
-        for balancer in self._balancers_of(target):
-            balancer.work_unit(target, name, runs=runs)
-        log.warning("%s: WorkUnit %s %s", target, name, "runs again" if runs else "has stopped")
+        what = f"WorkUnit {name} {'runs again' if runs else 'has stopped'}"
+        self._say(target, lambda balancer: balancer.work_unit(target, name, runs=runs), what)
+
+    def _say(self, target: Target, say: Callable[[Balancer[Target]], bool], what: str) -> None:
+        """Say something of a target to all who distribute to it, and tell if that changes anything."""
+
+        def act() -> None:
+            changes = [say(balancer) for balancer in self._balancers_of(target)]
+            if any(changes):
+                self._changed(target, what)
+
+        self._do(act)
 
     def report(self, target: Target, measure: Measure, value: float) -> None:
         """Tell what a target reports of itself.
@@ -252,8 +284,13 @@ class VirtualHost(Serving):
         Raises:
             ValueError: it is not a target, or the measure is none that is reported.
         """
-        for balancer in self._balancers_of(target):
-            balancer.report(target, measure, value)
+
+        def act() -> None:
+            for balancer in self._balancers_of(target):
+                balancer.report(target, measure, value)
+                balancer.look(self._now())
+
+        self._do(act)
 
     def standing(self, target: Target) -> Standing:
         """Tell whether a target gets new work, and why not.
@@ -261,36 +298,96 @@ class VirtualHost(Serving):
         Raises:
             ValueError: it is not a target.
         """
-        return self._balancers_of(target)[0].state(target).standing
+        return self._do(lambda: self._standing(target))
+
+    def status(self) -> Status:
+        """Show how it stands now."""
+        return self._do(self._status)
+
+    def _standing(self, target: Target) -> Standing:
+        return standing_of([balancer.state(target) for balancer in self._balancers_of(target)])
+
+    def _status(self) -> Status:
+        now, shown = self._now(), []
+        for place in self._ordered:
+            place.balancer.look(now)
+        for target in dict.fromkeys(target for place in self._ordered for target in place.balancer.targets):
+            error, at = self._errors.get(target, ("", None))
+            states = [balancer.state(target) for balancer in self._balancers_of(target)]
+            shown.append(status_of(states, error, None if at is None else now - at))
+        return Status(self.connections, dict(self.failures), tuple(shown))
+
+    def _now(self) -> float:
+        return time.monotonic() if self._loop is None else self._loop.time()
 
     def mark(self, target: Target, *, alive: bool, reason: object = "") -> None:
         """Take a target out of distribution, or back into it."""
-        now, changed = asyncio.get_running_loop().time(), False
-        for balancer in [place.balancer for place in self._ordered if target in place.balancer.targets]:
+        now, changed = self._now(), False
+        for balancer in self._find_balancers(target):
             changed |= balancer.mark_alive(target, now) if alive else balancer.mark_dead(target, now)
         if changed:
-            log.warning("%s %s", target, "is back" if alive else f"left: {reason}")
+            if not alive:
+                self._errors[target] = str(reason), now
+            self._changed(target, "is back" if alive else f"left: {reason}")
         if not alive:
             self._prober.look()
 
+    def failed(self, target: Target, reason: str, *, alive: bool) -> None:
+        """Note that a target did not do what it was asked; it leaves, unless it was there to say so."""
+        if alive:
+            self._errors[target] = reason, self._now()
+        else:
+            self.mark(target, alive=False, reason=reason)
+
     def _balancers_of(self, target: Target) -> list[Balancer[Target]]:
-        found = [place.balancer for place in self._ordered if target in place.balancer.targets]
+        found = self._find_balancers(target)
         if not found:
             raise ValueError(f"{target} is no target of this virtual host")
         return found
+
+    def _find_balancers(self, target: Target) -> list[Balancer[Target]]:
+        return [place.balancer for place in self._ordered if target in place.balancer.targets]
+
+    def _changed(self, target: Target, reason: str) -> None:
+        self.tell(TargetChanged(target, self._standing(target), reason))
+
+    def tell(self, event: Event) -> None:
+        """Tell who watches, and the log."""
+        if log.isEnabledFor(event.level):
+            log.log(event.level, "%s", event)
+        if self._on_event is not None:
+            try:
+                self._on_event(event)
+            except Exception:
+                log.exception("who was told of %s failed", event)
 
     # --- what sessions ask
 
     def admit(self, session: Session) -> bool:
         """Take a connection of a client, if there are not too many."""
         self._sessions.add(session)
+        self.tell(ClientConnected(session.peer))
         return self._listener is not None and self.connections <= self.limits.connections
 
     def forget(self, session: Session) -> None:
         """Note that a connection of a client has ended."""
         self._sessions.discard(session)
-        if not self._sessions:
-            self._empty.set()
+        self._client_gone(session.peer)
+
+    def _client_gone(self, peer: str) -> None:
+        self.tell(ClientGone(peer))
+        self._gone.set()
+
+    def refused(self, client: str, route: Route, exception: SystemException, reason: str) -> Delivery | None:
+        """Tell of a request that no server answers; return how its client learns that, if it waits for an answer."""
+        delivery = Delivery.REPLY if route.expects_reply else None
+        if isinstance(exception, COMM_FAILURE) and self.refusal.delivery is Delivery.CLOSE:
+            delivery = Delivery.CLOSE
+        operation = route.message.operation if isinstance(route.message, Request) else ""
+        name, completed = type(exception).__name__, exception.completed
+        self.failures[completed] += 1
+        self.tell(Refused(client, operation, name, exception.minor, completed, delivery, reason))
+        return delivery
 
     def place(self, key: bytes) -> Place:
         """Return how an object is distributed."""
@@ -319,14 +416,20 @@ class VirtualHost(Serving):
         except UnicodeError as error:
             raise OSError(f"{host} is no host name") from error
 
-    def pass_through(self, transport: asyncio.Transport, address: str, data: bytes) -> None:
-        """Let a connection that speaks TLS pass, to one target."""
-        near = Tunnel(lambda: self._tunnels.discard(near))
+    def pass_through(self, session: Session, transport: asyncio.Transport, data: bytes) -> None:
+        """Let a connection that speaks TLS pass, to one target; it is no session any more."""
+
+        def lost() -> None:
+            self._tunnels.discard(near)
+            self._client_gone(session.peer)
+
+        near = Tunnel(lost)
         self._tunnels.add(near)
+        self._sessions.discard(session)
         transport.set_protocol(near)
         near.connection_made(transport)
         near.read(False)
-        connecting = asyncio.get_running_loop().create_task(self._tunnel(near, address, data))
+        connecting = asyncio.get_running_loop().create_task(self._tunnel(near, session.address, data))
         self._connecting.add(connecting)
         connecting.add_done_callback(self._connecting.discard)
 
@@ -346,7 +449,9 @@ class VirtualHost(Serving):
                 await self._connect(lambda far=far: far, target.host, target.tls_port)  # type: ignore[misc]
             except OSError as error:
                 place.balancer.ended(target, now())
-                log.warning("%s does not take TLS: %s", target, str(error) or "no answer in time")
+                reason = f"does not take TLS: {str(error) or 'no answer in time'}"
+                log.warning("%s %s", target, reason)
+                self.failed(target, reason, alive=True)
                 self.suspect(target)
             else:
                 near.read(True)

@@ -47,15 +47,15 @@ class State(Enum):
 
 
 def servant_command(named: str, *, host: str = "127.0.0.1", key: str | None = None) -> tuple[str, ...]:
-    """Return the command that serves a Python servant.
+    """Return the command that serves a Python servant, as `iiop_lab.serve_servant` says.
 
     Args:
-        named: its class, as `module:Class`.
+        named: its class, as `module:Class`; also of a module in the folder where the WorkUnit runs.
         host: address to listen on.
         key: object key; None for one that nobody can guess.
     """
     options = ("--host", host, *(("--key", key) if key else ()))
-    return sys.executable, "-m", "iiop_lab.serve_servant", named, *options
+    return sys.executable, "-P", "-m", "iiop_lab.serve_servant", named, *options
 
 
 @dataclass(slots=True, eq=False)
@@ -75,13 +75,16 @@ class WorkUnit:
         count: of processes; their references must name one object key if there are several.
         log: file to which all that they print is appended; None keeps it nowhere.
         env: variables added to ours.
+        cwd: folder to run in; None for ours.
         monitored: whether its end takes the server out of distribution.
         patience: seconds to start, and as many to stop before it is killed.
         on_change: called with the WorkUnit when its state has changed, from whichever thread noticed.
 
     Attributes:
         starts: how often it was started.
+        crashes: how often a process of it has ended though nobody had ended it.
         on_change: see above.
+        surroundings: returns variables that its host adds, asked at every start; those of `env` win. None if there are none.
     """
 
     def __init__(
@@ -92,6 +95,7 @@ class WorkUnit:
         count: int = 1,
         log: Path | None = None,
         env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
         monitored: bool = True,
         patience: float = 30.0,
         on_change: Callable[[WorkUnit], None] | None = None,
@@ -101,12 +105,15 @@ class WorkUnit:
         self.name = name
         self.monitored = monitored
         self.starts = 0
+        self.crashes = 0
         self._command = tuple(os.fspath(word) for word in command)
         self._count = count
         self._log = log
-        self._env = {**os.environ, **(env or {})}
+        self._env = dict(env or {})
+        self._cwd = cwd
         self._patience = patience
         self.on_change = on_change
+        self.surroundings: Callable[[], Mapping[str, str]] | None = None
         self._processes: list[_Process] = []
         self._state = State.STOPPED
         self._ending = False
@@ -145,8 +152,9 @@ class WorkUnit:
                 raise WorkUnitError(f"WorkUnit {self.name} is {self._state.value}, and must be stopped to be started")
             self._ending = False
             try:
+                env = {**os.environ, **(self.surroundings() if self.surroundings is not None else {}), **self._env}
                 for _ in range(self._count):
-                    self._processes.append(self._launch())
+                    self._processes.append(self._launch(env))
                 for process in self._processes:
                     process.reference = self._await_reference(process)
                 keys = {tuple(endpoint.object_key for endpoint in reference.endpoints()) for reference in self.references}
@@ -161,13 +169,13 @@ class WorkUnit:
     def stop(self) -> None:
         """Stop every process by SIGTERM, and by SIGKILL those that do not listen; one that does not run is left alone."""
         with self._lock:
-            if self._state is State.HUNG:
-                self._signal(signal.SIGCONT)
             self._end(signal.SIGTERM)
             self._set(State.STOPPED)
 
     def kill(self) -> None:
-        """End every process by SIGKILL, as a crash does."""
+        """End every process by SIGKILL, as a crash does, be it in the middle of a start."""
+        self._ending = True
+        self._signal(signal.SIGKILL)
         with self._lock:
             ran = bool(self._processes)
             self._end(signal.SIGKILL)
@@ -205,18 +213,20 @@ class WorkUnit:
 
     # --- processes
 
-    def _launch(self) -> _Process:
+    def _launch(self, env: Mapping[str, str]) -> _Process:
         try:
             popen = subprocess.Popen(
                 self._command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                env=self._env,
+                env=env,
+                cwd=self._cwd,
                 start_new_session=True,
             )
         except OSError as error:
-            raise WorkUnitError(f"WorkUnit {self.name}: cannot run {self._command[0]}: {error.strerror}") from error
+            what = f"in {self._cwd}" if self._cwd is not None and error.filename == self._cwd else self._command[0]
+            raise WorkUnitError(f"WorkUnit {self.name}: cannot run {what}: {error.strerror}") from error
         process = _Process(popen)
         process.reader = threading.Thread(target=self._read, args=(process,), name=f"WorkUnit {self.name}", daemon=True)
         process.reader.start()
@@ -236,6 +246,7 @@ class WorkUnit:
         process.lines.put(None)
         process.popen.wait()
         if not self._ending and process.reference is not None:
+            self.crashes += 1
             self._set(State.DIED)
 
     def _await_reference(self, process: _Process) -> IOR:
@@ -261,6 +272,7 @@ class WorkUnit:
     def _end(self, how: signal.Signals) -> None:
         self._ending = True
         self._signal(how)
+        self._signal(signal.SIGCONT)  # a process that stands still hears nothing else
         for process in self._processes:
             try:
                 process.popen.wait(self._patience)
@@ -277,7 +289,7 @@ class WorkUnit:
         self._processes = []
 
     def _signal(self, number: signal.Signals) -> None:
-        for process in self._processes:
+        for process in tuple(self._processes):
             _signal(process, number)
 
     def _expect(self, state: State) -> None:

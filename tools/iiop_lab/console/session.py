@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import queue
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,11 +77,12 @@ def show(lab: Lab, name: str) -> None:
 def _introduction(lab: Lab, name: str) -> Iterator[str]:
     """Say that a lab is up, and how it is reached."""
     yield f"{name} is up in {lab.folder}, process {os.getpid()}"
-    yield f"  clients call   {lab.address()}, corbaloc::1.2@{lab.address()}/NameService"
-    yield f"  host names     {lab.hosts_file}, as /etc/hosts has them"
+    yield f"  clients    {lab.address()}, corbaloc::1.2@{lab.address()}/NameService"
+    yield f"  hosts      {lab.hosts_file}, as /etc/hosts has them"
     try:
-        for variable, value in lab.environment().items():
-            yield f"  programs need  {variable}={value}"
+        environment = " ".join(f"{variable}={shlex.quote(value)}" for variable, value in lab.environment().items())
     except LabError as error:
-        yield f"  programs need  {error}"
-    yield f"  operators      iioplab status --folder {lab.folder}, or kill, restore, ...; Ctrl-C ends it"
+        environment = str(error)
+    if environment:
+        yield f"  programs   {environment}"
+    yield f"  operators  iioplab status --folder {shlex.quote(str(lab.folder))}; kill, restore, ...; Ctrl-C ends it"

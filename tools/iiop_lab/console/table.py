@@ -138,7 +138,7 @@ def _nodes(nodes: Mapping[str, Status], rates: Mapping[str, float]) -> Table:
         )
         row: list[RenderableType] = [Text(name), node["address"], _state(node["state"])]
         if target is None:
-            row += [""] * 7
+            row += [""] * 6
         else:
             row += [
                 _state(target["standing"]),
@@ -147,9 +147,9 @@ def _nodes(nodes: Mapping[str, Status], rates: Mapping[str, float]) -> Table:
                 _milliseconds(target["p50"]),
                 _milliseconds(target["p99"]),
                 str(target["under_way"]),
-                f"{target['reported'].get('waiting_messages', ''):.5}",
             ]
-        table.add_row(*row, units, _error(target))
+        waiting = [unit["waiting"] for unit in node["work_units"].values() if unit["waiting"] is not None]
+        table.add_row(*row, str(sum(waiting)) if waiting else "", units, _error(target))
     return table
 
 

@@ -192,10 +192,12 @@ class Lane:
     # messages
 
     def _passes_by(self, data: bytes) -> bool:
-        """Tell, quickly, that octets are one message that no fault is aimed at."""
-        if self._needles is None or len(data) > SHORT or self._queue or self._put_in or self.dead:
+        """Tell, quickly, that octets are one message that no fault is aimed at, or go on with one that none strikes."""
+        if self._shaping or self._queue or self._put_in or self.dead:
             return False
-        if not self._cutter.is_one_message(data):
+        if self._fate is None and self._cutter.goes_on(data):
+            return True
+        if self._needles is None or len(data) > SHORT or not self._cutter.is_one_message(data):
             return False
         if self.direction is TO_CLIENT:
             return not self.conversation.asks

@@ -11,17 +11,15 @@ It must not know what a fault does, nor what octets say. A server that refuses r
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import contextlib
 import logging
 import socket
 import struct
-import threading
 from collections.abc import Callable
 from typing import cast
 
 from iiop.limits import DEFAULT_LIMITS, Limits
-from iiop.net.serving import Serving
+from iiop.net.serving import Driven
 from iiop_lab.faults.aim import Aim
 from iiop_lab.faults.conversation import Conversation, Lane
 from iiop_lab.faults.fault import TO_CLIENT, TO_SERVER, Attachment, Fault
@@ -123,7 +121,7 @@ class _Side(asyncio.Protocol):
             self._transport.close()
 
 
-class FaultProxy(Serving):
+class FaultProxy(Driven):
     """Stand before a server and pass on what clients and server say, but for the faults that are attached.
 
     `with` runs it in a thread of its own, `async with` in the caller's event loop.
@@ -141,12 +139,11 @@ class FaultProxy(Serving):
     def __init__(
         self, server: tuple[str, int], *, host: str = "127.0.0.1", port: int = 0, limits: Limits = DEFAULT_LIMITS
     ) -> None:
+        super().__init__()
         self.server = server
         self.host = host
         self.port = port
         self._limits = limits
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._lock = threading.Lock()
         self._attachments: tuple[Attachment, ...] = ()
         self._family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._reserved: socket.socket | None = None
@@ -183,30 +180,11 @@ class FaultProxy(Serving):
         self._change(lambda attachments: tuple([item for item in attachments if item is not attachment]))
 
     def _change(self, change: Callable[[tuple[Attachment, ...]], tuple[Attachment, ...]]) -> None:
-        with self._lock:
+        def carry_out() -> None:
             self._attachments = change(self._attachments)
-        loop = self._loop
-        if loop is None:
-            return
-        try:
-            inside = asyncio.get_running_loop() is loop
-        except RuntimeError:
-            inside = False
-        if inside:
             self._attached()
-            return
-        done: concurrent.futures.Future[None] = concurrent.futures.Future()
 
-        def run() -> None:
-            try:
-                self._attached()
-            except BaseException as error:
-                done.set_exception(error)
-            else:
-                done.set_result(None)
-
-        loop.call_soon_threadsafe(run)
-        done.result()
+        self._do(carry_out)
 
     def _attached(self) -> None:
         """Let everything know what is attached now."""
@@ -225,7 +203,7 @@ class FaultProxy(Serving):
         # Bound but never listening: it keeps the port ours while that is closed.
         self._reserved = self._bound(self.port)
         self.port = self._reserved.getsockname()[1]
-        self._loop = asyncio.get_running_loop()
+        self._served_by(asyncio.get_running_loop())
         self._all_gone = asyncio.Event()
         try:
             self._listen()
@@ -236,7 +214,7 @@ class FaultProxy(Serving):
     async def stop(self) -> None:
         """Stop listening, and end every connection at once; what is held back is lost."""
         self._close_port()
-        self._loop = None
+        self._served_by(None)
         if self._reserved is not None:
             self._reserved.close()
             self._reserved = None

@@ -24,10 +24,10 @@ from iiop.limits import DEFAULT_LIMITS
 __all__ = ["SHORT", "Asked", "Cutter", "Piece", "Sighting"]
 
 HEAD_SIZE = 65536
-"""Octets of a message that are waited for to find out what it asks; the header of a request ends among them."""
+"""Octets of a message that are waited for at most, to find out what it asks."""
 
 SHORT = 4096
-"""Octets that are searched in less time than a header is decoded in."""
+"""Octets that are searched in less time than a header is decoded in, and among which most headers end."""
 
 _UNBOUNDED = replace(DEFAULT_LIMITS, message_size=(1 << 32) + HEADER_SIZE)
 """Nothing is kept of a message here, so its size does not matter."""
@@ -55,9 +55,17 @@ class Sighting:
 
     def __init__(self, header: Header, head: bytes) -> None:
         self.header = header
-        self._head = head
+        self._head = head[:HEAD_SIZE]
         self._message: Message | None = None
         self.asked = NOTHING
+
+    @property
+    def tells(self) -> bool:
+        """Tell whether there is enough of it to know what it asks, or as much as is waited for."""
+        size = len(self._head)
+        if size >= min(self.header.size, HEAD_SIZE):
+            return True
+        return size > SHORT and (self.header.message_type is MessageType.Fragment or self.message is not None)
 
     def mentions(self, octets: bytes) -> bool:
         """Tell whether octets may be in its head; what is searched quicker than decoded is searched."""
@@ -65,10 +73,13 @@ class Sighting:
 
     @property
     def message(self) -> Message | None:
-        """Return the message, its body perhaps cut off; None where the octets cannot be read."""
+        """Return the message, as much of its body as may be; None where the octets cannot be read."""
         if self._message is None:
-            with contextlib.suppress(DecodeError):
-                self._message = decode_whole(self.header._replace(more_fragments=False), self._head)
+            header = self.header._replace(more_fragments=False)
+            for head in (self._head[:SHORT], self._head):
+                with contextlib.suppress(DecodeError):
+                    self._message = decode_whole(header, head)
+                    break
         return self._message
 
     @property
@@ -135,6 +146,13 @@ class Cutter:
             and data.startswith(MAGIC)
         )
 
+    def goes_on(self, data: bytes) -> bool:
+        """Tell whether octets that come next are all of one message, and not its last; take note of them if so."""
+        if len(data) >= self._left:
+            return False
+        self._left -= len(data)
+        return True
+
     def follow(self, data: bytes) -> None:
         """Take note of octets that pass unseen."""
         if self.is_one_message(data):
@@ -176,15 +194,15 @@ class Cutter:
             header = self._header(octets[at : at + HEADER_SIZE]) if len(octets) - at >= HEADER_SIZE else None
             if self._opaque:
                 continue
-            if header is None or len(octets) - at < min(header.size, HEAD_SIZE):
+            step = min(header.size, len(octets) - at) if header is not None else 0
+            now = octets[at : at + step]
+            if header is None or not (message := Sighting(header, now)).tells:
                 self._held = octets[at:]
                 return
-            step = min(header.size, len(octets) - at)
-            now = octets[at : at + step] if step != len(octets) else octets
-            self._message = Sighting(header, now)
+            self._message = message
             self._left = header.size - step
             at += step
-            yield Piece(self._message, now, True, not self._left)
+            yield Piece(message, now, True, not self._left)
 
     def let_go(self) -> bytes:
         """Return what was held back; it counts as passed unseen."""

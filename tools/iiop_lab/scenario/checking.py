@@ -68,9 +68,7 @@ class Checking:
     def seconds(self, value: float | None, key: Key, *, positive: bool = False) -> None:
         """Report seconds that cannot be."""
         if value is not None and not ((value > 0 if positive else value >= 0) and value < math.inf):
-            self.findings.add(
-                key, f"{value} seconds cannot be: it takes {'more than 0' if positive else '0 or more'}, and an end"
-            )
+            self.findings.add(key, f"it must be {'more than 0' if positive else '0 or more'} seconds, not {value}")
 
     def at_least(self, least: int, value: int | None, key: Key) -> None:
         """Report a count that is too small."""

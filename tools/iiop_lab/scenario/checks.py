@@ -5,11 +5,13 @@ What each key takes is known already (`iiop_lab.scenario.shaping`); steps and ex
 
 from __future__ import annotations
 
+import inspect
 import ipaddress
 import math
 import os
 import re
 from pathlib import Path
+from typing import get_type_hints
 
 from iiop.balancer import Measure, Threshold
 from iiop.exceptions import ReferenceFormatError
@@ -18,6 +20,7 @@ from iiop_lab.scenario.checking import ULONG, Checking
 from iiop_lab.scenario.declaration import Aiming, FaultDeclaration, LabFile, ServiceDeclaration, WorkUnitDeclaration
 from iiop_lab.scenario.meaning import cluster_of, host_of, targets_of
 from iiop_lab.scenario.mistakes import Findings, Key, meant
+from iiop_lab.scenario.shaping import mismatch
 from naming.names import parse_name
 
 __all__ = ["check_lab"]
@@ -39,8 +42,8 @@ def check_lab(lab: LabFile, findings: Findings, folder: Path) -> None:
     check = _LabChecks(lab, findings)
     check.names()
     check.hosts()
-    check.nodes()
     check.clusters()
+    check.nodes()
     check.addresses()
     check.virtual_host()
     for name, unit in lab.work_units.items():
@@ -76,12 +79,13 @@ class _LabChecks(Checking):
         lab = self.lab
         if not lab.nodes and self.told("nodes"):
             self.findings.add(("nodes",), "there are none; a lab has at least one, as [nodes.host1]")
+        clear = self.told("clusters") and not any(self.findings.wrong(("clusters", name, "nodes")) for name in lab.clusters)
         for name, node in lab.nodes.items():
             key = ("nodes", name)
             self.up_to(65535, node.port, (*key, "port"))
             if node.host:
                 self.there_is("host", node.host, (*key, "host"))
-            elif cluster_of(lab, name) is None:
+            elif clear and cluster_of(lab, name) is None:
                 self.there_is("host", name, (*key, "host"), "it listens at the host of its own name: ")
             if not isinstance(node.load, str):
                 for measure, number in node.load.items():
@@ -209,6 +213,9 @@ class _LabChecks(Checking):
 
     def fault(self, declared: FaultDeclaration, key: Key) -> None:
         self._at(declared.at, (*key, "at"))
+        self._parameters(declared, (*key, "parameters"))
+        if self.findings.wrong((*key, "parameters")):
+            return
         try:
             fault = make_fault(declared.fault, **declared.parameters)
         except ValueError as error:
@@ -218,6 +225,15 @@ class _LabChecks(Checking):
             Attachment(fault, aim_of(declared.aim), lambda _: None)
         except (TypeError, ValueError) as error:
             self.findings.add((*key, "aim"), str(error))
+
+    def _parameters(self, declared: FaultDeclaration, key: Key) -> None:
+        """Report parameters of another type than the fault's; what is not annotated may be anything."""
+        factory = fault_names().get(declared.fault)
+        hints = get_type_hints(factory) if inspect.isclass(factory) else {}
+        for name, value in declared.parameters.items():
+            reason = mismatch(value, hints[name]) if name in hints else None
+            if reason is not None:
+                self.findings.add((*key, name), reason)
 
     def _at(self, place: str, key: Key) -> None:
         vhost = self.lab.virtual_host

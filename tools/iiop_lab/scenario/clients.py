@@ -18,13 +18,15 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import iiop_lab
 from iiop_lab.child import Child, ChildError, Row, python_child, run, script
 from iiop_lab.scenario.calls import Call
 from iiop_lab.scenario.declaration import ClientDeclaration
-from iiop_lab.scenario.lab import Lab
+
+if TYPE_CHECKING:
+    from iiop_lab.scenario.lab import Lab
 
 __all__ = ["Clients", "Program", "start_clients"]
 
@@ -192,13 +194,12 @@ class Program:
             self._process.wait()
 
 
-def start_clients(lab: Lab, declared: Mapping[str, ClientDeclaration], *, beside: Path, stack: ExitStack) -> Clients:
+def start_clients(lab: Lab, declared: Mapping[str, ClientDeclaration], stack: ExitStack) -> Clients:
     """Start clients; they call nobody yet, but for programs of the user.
 
     Args:
         lab: that they call.
         declared: by name.
-        beside: where programs run, and paths begin.
         stack: ends them.
 
     Raises:
@@ -212,7 +213,7 @@ def start_clients(lab: Lab, declared: Mapping[str, ClientDeclaration], *, beside
         if client.command:
             log = lab.folder / "logs" / f"{name}.log"
             env = {**lab.environment(), "IIOP_LAB_NAMING": f"corbaloc::1.2@{lab.address(client.naming)}/NameService"}
-            program = clients.programs[name] = Program(name, client.command, log=log, env=env, folder=beside)
+            program = clients.programs[name] = Program(name, client.command, log=log, env=env, folder=lab.beside)
             stack.callback(program.end)
         else:
             start = _omni if client.stub == "omniORBpy" else _ours

@@ -146,7 +146,7 @@ class WorkUnitDeclaration:
         servant: a Python servant class, `module:Class`; modules beside the file are found.
         script: a Python program that prints a reference, relative to the file; one of omniORBpy, for example.
         command: any program that does, with its arguments.
-        key: object key of the servant.
+        key: object key of the servant; the name of the WorkUnit if left out.
         count: of processes.
         monitored: whether its end takes the server out of distribution.
         names: what it is bound to in the Naming Service, and at which host: one of `[hosts]`, or `own` for that of the node.
@@ -194,7 +194,8 @@ class Aiming:
     """Declare what a fault is aimed at, as `iiop_lab.faults.Aim` does.
 
     Attributes:
-        target: object key.
+        direction: the way on which the fault is at home if left out.
+        target: object key of the object asked.
     """
 
     direction: Literal["to_server", "to_client"] | None = None

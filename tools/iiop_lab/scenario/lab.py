@@ -11,49 +11,47 @@ does, whoever caused it. It must not know files, clients or steps.
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self, TypeVar
 
-from iiop.balancer import Standing
+from iiop.balancer import Measure, Standing
 from iiop.net.serving import Serving
 from iiop_lab.cluster import Cluster, standard_resources
 from iiop_lab.faults import Attachment, FaultProxy, Refuse, make_fault
+from iiop_lab.load import Reporter
 from iiop_lab.node import Node
-from iiop_lab.sample import KEY as SAMPLE_KEY
 from iiop_lab.sample import runs
 from iiop_lab.scenario.actions import Action, parse_action
+from iiop_lab.scenario.building import build_node, build_unit, build_virtual_host
 from iiop_lab.scenario.checks import aim_of
 from iiop_lab.scenario.declaration import (
-    ClientDeclaration,
     FaultDeclaration,
     LabFile,
-    NodeDeclaration,
     VirtualHostDeclaration,
-    WorkUnitDeclaration,
 )
-from iiop_lab.scenario.meaning import cluster_of, host_of, naming_of, nodes_of, targets_of
+from iiop_lab.scenario.meaning import cluster_of, front_of, host_of, nodes_of, targets_of
 from iiop_lab.scenario.operations import OPERATIONS
 from iiop_lab.scenario.plan import LabError, Plan
-from iiop_lab.scenario.services import services
-from iiop_lab.virtual_host import Delivery, Probe, Refusal, Target, VirtualHost
-from iiop_lab.work_unit import State, WorkUnit, servant_command
+from iiop_lab.scenario.play import Outcome, play
+from iiop_lab.scenario.status import status_of
+from iiop_lab.vhost.events import Event as VirtualHostEvent
+from iiop_lab.vhost.events import Refused, TargetChanged
+from iiop_lab.virtual_host import Target, VirtualHost
+from iiop_lab.work_unit import State, WorkUnit
 
-__all__ = ["SAMPLE", "Lab", "LabError", "LabEvent"]
+__all__ = ["Lab", "LabError", "LabEvent"]
 
 log = logging.getLogger("iiop_lab")
 
 S = TypeVar("S", bound=Serving)
-
-SAMPLE = "iiop_lab.sample:Sample"
-"""The servant of a WorkUnit that declares none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +87,13 @@ class Lab:
         any_port: let the system choose every port, whatever the file says, so that labs can run side by side.
         proxies: have a fault proxy before every node and the virtual host, so that all that is said passes this process.
         serve: begins to serve what runs in this process, and ends it; its own thread by default.
+        strict: raise LabError at the end if a node or a WorkUnit has ended by itself.
 
     Attributes:
         nodes, clusters: by name.
         virtual_host: None if there is none.
         hosts: addresses by name, for clients that are to know them.
-        folder: see above.
+        file, folder, beside: see above.
     """
 
     def __init__(
@@ -106,6 +105,7 @@ class Lab:
         any_port: bool = False,
         proxies: bool = False,
         serve: Callable[[Any], Any] | None = None,
+        strict: bool = False,
     ) -> None:
         self.file = file
         self.folder = folder.absolute()
@@ -113,10 +113,12 @@ class Lab:
         self.nodes: dict[str, Node] = {}
         self.clusters: dict[str, Cluster] = {}
         self.virtual_host: VirtualHost | None = None
-        self._beside = (beside or Path()).absolute()
+        self.beside = (beside or Path()).absolute()
         self._plan = Plan(file, any_port=any_port, proxies=proxies)
         self._serve = serve
+        self._strict = strict
         self._targets: dict[str, Target] = {}
+        self._node_at: dict[Target, str] = {}
         self._proxies: dict[str, FaultProxy] = {}
         self._down: dict[str, Attachment] = {}
         self._faults: dict[str, Attachment] = {}
@@ -134,8 +136,20 @@ class Lab:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stack.close()
+        crashed = self.crashed
+        if self._strict and crashed:
+            raise LabError(f"{', '.join(crashed)} ended by itself; what it said is in {self.folder / 'logs'}")
 
     # --- what it is
+
+    @property
+    def crashed(self) -> tuple[str, ...]:
+        """Return which nodes, and `node/WorkUnit`, have ended though nobody had ended them."""
+        nodes = [name for name, node in self.nodes.items() if node.crashes]
+        return (
+            *nodes,
+            *(f"{name}/{unit.name}" for name, node in self.nodes.items() for unit in node.work_units.values() if unit.crashes),
+        )
 
     def address(self, host: str = "") -> str:
         """Return `host:port` of a host of the lab, for a `NameService`; that of the virtual host if none is named.
@@ -143,7 +157,7 @@ class Lab:
         Raises:
             LabError: there is none of that name.
         """
-        host = host or naming_of(self.file, ClientDeclaration())
+        host = host or front_of(self.file)
         port = self._plan.port_of(host)
         return f"{self._plan.called(host)}:{port}"
 
@@ -188,32 +202,19 @@ class Lab:
         attachment = self._faults.get(fault)
         return attachment.struck if attachment is not None else 0
 
-    def status(self) -> dict[str, Any]:
-        """Return how everything is, as plain data."""
-        return {
-            "seconds": round(time.monotonic() - self._began, 3),
-            "nodes": {name: self._node_status(node) for name, node in self.nodes.items()},
-            "clusters": {
-                name: {"active": self.active(name), "roles": {node.name: cluster.role(node).value for node in cluster.nodes}}
-                for name, cluster in self.clusters.items()
-            },
-            "faults": {
-                name: {
-                    "fault": declared.fault,
-                    "at": declared.at,
-                    "attached": name in self._faults,
-                    "struck": self.struck(name),
-                }
-                for name, declared in self.file.faults.items()
-            },
-        }
+    @property
+    def seconds(self) -> float:
+        """Return how long it has been there."""
+        return time.monotonic() - self._began
 
-    def _node_status(self, node: Node) -> dict[str, Any]:
-        units = {
-            name: {"state": unit.state.value, "processes": list(unit.pids), "starts": unit.starts, "monitored": unit.monitored}
-            for name, unit in node.work_units.items()
-        }
-        return {"address": f"{node.host}:{node.port}", "state": node.state.value, "work_units": units}
+    @property
+    def attached(self) -> frozenset[str]:
+        """Return which faults are attached."""
+        return frozenset(self._faults)
+
+    def status(self) -> dict[str, Any]:
+        """Return how everything is, as plain data; see `iiop_lab.scenario.status.status_of`."""
+        return status_of(self)
 
     def environment(self) -> dict[str, str]:
         """Return what a program needs in its environment to find the hosts by name, where references have names.
@@ -224,15 +225,23 @@ class Lab:
         needed = self._plan.environment()
         return {**needed, "NSS_WRAPPER_HOSTS": str(self.hosts_file)} if needed else {}
 
+    def play(self) -> Outcome:
+        """Play the scenario that the file declares; see `iiop_lab.scenario.play.play`.
+
+        Raises:
+            IIOPError: it cannot be played to its end.
+        """
+        return play(self)
+
     # --- what is told
 
     def listen(self, listener: Callable[[LabEvent], None]) -> None:
         """Call a function with whatever happens from now on, from whichever thread notices."""
         self._listeners.append(listener)
 
-    def tell(self, event: str, subject: str, text: str, **details: Any) -> None:
+    def tell(self, event: str, subject: str, text: str, /, **details: Any) -> None:
         """Tell everybody who listens that something has happened."""
-        told = LabEvent(time.monotonic() - self._began, event, subject, text, details)
+        told = LabEvent(self.seconds, event, subject, text, details)
         log.info("%s %s: %s", event, subject, text)
         for listener in self._listeners:
             listener(told)
@@ -286,8 +295,8 @@ class Lab:
         (self.folder / "logs").mkdir(exist_ok=True)
         self.hosts_file.write_text("".join(f"{address} {name}\n" for name, address in self.hosts.items()))
         stack.callback(self._plan.close)
-        for name, declared in self.file.nodes.items():
-            self._declare_node(name, declared)
+        for name in self.file.nodes:
+            self.nodes[name] = build_node(self._plan, name, self.folder, self.beside, self._node_changed)
         for node in self.nodes.values():
             stack.callback(node.stop)
         alone = [name for name in self.nodes if cluster_of(self.file, name) is None]
@@ -295,12 +304,14 @@ class Lab:
         for name in alone:
             if self._plan.has_proxy(name):
                 node = self.nodes[name]
-                self._proxy(stack, name, node.host, self._plan.port_of(host_of(self.file, name)), node.listening)
+                self._proxy(stack, name, node.host, self._plan.port_of(host_of(self.file, name)), (node.host, node.port))
         if self.file.virtual_host is not None:
             self._begin_virtual_host(stack, self.file.virtual_host)
         for name, node in self.nodes.items():
             self._add_units(name, node)
-        self._together({name: self.nodes[name].start_units for name in alone})
+        self._together({name: partial(_start_units, self.nodes[name]) for name in alone})
+        for name, target in self._targets.items():
+            self._begin_load(stack, name, target)
         for name in self.file.clusters:
             self._begin_cluster(stack, name)
         self._together({name: cluster.start for name, cluster in self.clusters.items()})
@@ -309,55 +320,23 @@ class Lab:
             if fault.attached:
                 self.attach(name)
 
-    def _declare_node(self, name: str, declared: NodeDeclaration) -> None:
-        host = host_of(self.file, name)
-        cluster = cluster_of(self.file, name)
-        home = self.folder / "nodes" / name
-        if declared.home:
-            home = self._beside / declared.home
-        elif cluster is not None and self.file.clusters[cluster].shared_folder:
-            home = self.folder / "nodes" / cluster
-        port = self._plan.port_of(host)
-        config = home / "etc" / "config"
-        if not config.exists():
-            config.parent.mkdir(parents=True, exist_ok=True)
-            config.write_text(f"IIOP_hostname = {self._plan.called(host)}\nIIOP_port = {port}\n")
-        self.nodes[name] = Node(
-            name,
-            home,
-            host=self.hosts[host],
-            port=0 if self._plan.has_proxy(name) else port,
-            advertised_port=port,
-            on_change=self._node_changed,
-        )
-
     def _begin_virtual_host(self, stack: ExitStack, declared: VirtualHostDeclaration) -> None:
-        address, port, has_proxy = (
-            self.hosts[declared.host],
-            self._plan.port_of(declared.host),
-            self._plan.has_proxy(declared.host),
-        )
         for name in targets_of(self.file):
             host = host_of(self.file, name)
-            self._targets[name] = Target(host, self._plan.port_of(host))
-        self.virtual_host = self._enter(
-            stack,
-            VirtualHost(
-                self._targets.values(),
-                services(self.file, self._targets, self._keys_of),
-                refusal=Refusal(declared.refusal.minor, Delivery(declared.refusal.delivery)),
-                host=address,
-                port=0 if has_proxy else port,
-                hosts=self.hosts,
-                probe=Probe(declared.probe),
-                probe_interval=declared.probe_interval,
-                probe_live=declared.probe_live,
-                connect_timeout=declared.connect_timeout,
-                on_event=self._front_told,
-            ),
-        )
-        if has_proxy:
-            self._proxy(stack, declared.host, address, port, (address, self.virtual_host.port))
+            self._targets[name] = target = Target(host, self._plan.port_of(host))
+            self._node_at[target] = name
+        made = build_virtual_host(self._plan, self._targets, self._keys_of, self._front_told)
+        self.virtual_host = self._enter(stack, made)
+        if self._plan.has_proxy(declared.host):
+            self._proxy(stack, declared.host, made.host, self._plan.port_of(declared.host), (made.host, made.port))
+
+    def _begin_load(self, stack: ExitStack, name: str, target: Target) -> None:
+        declared, front = self.file.nodes[name].load, self.distributor()
+        if declared == "measured":
+            stack.enter_context(Reporter(self.nodes[name], partial(front.report, target)))
+        else:
+            for measure, value in declared.items():
+                front.report(target, Measure(measure), value)
 
     def _begin_cluster(self, stack: ExitStack, name: str) -> None:
         declared = self.file.clusters[name]
@@ -367,7 +346,7 @@ class Lab:
             resources=standard_resources(declared.timeout),
             automatic=declared.automatic,
             watches_naming=declared.watches_naming,
-            on_event=lambda event: self.tell("cluster", name, f"{event.node} {event.what}", node=event.node),
+            # on_event=lambda event: self.tell("cluster", name, f"{event.node} {event.what}", node=event.node),
         )
         stack.callback(cluster.stop)
 
@@ -375,30 +354,9 @@ class Lab:
         for unit, declared in self.file.work_units.items():
             if name in nodes_of(self.file, declared):
                 bound = {text: None if host == "own" else self._bound_at(host) for text, host in declared.names.items()}
-                node.add(self._unit(unit, declared, name, node), names=bound, start=False)
+                node.add(build_unit(unit, declared, node, self.folder, self.beside), names=bound, start=False)
                 if declared.iswitch and self.virtual_host is not None:
                     self.tell("note", f"{name}/{unit}", "iswitch has no effect behind a virtual host")
-
-    def _unit(self, name: str, declared: WorkUnitDeclaration, node_name: str, node: Node) -> WorkUnit:
-        command: tuple[str, ...]
-        if declared.command:
-            command = declared.command
-        elif declared.script:
-            command = (sys.executable, str(self._beside / declared.script))
-        else:
-            sample = not declared.servant
-            key = declared.key or (SAMPLE_KEY if sample else name)
-            command = servant_command(declared.servant or SAMPLE, host=node.host, key=key, path=self._beside)
-        env = {"IIOP_LAB_NODE": node_name, "IIOP_LAB_JOURNALS": str(self.folder / "journals"), **declared.env}
-        return WorkUnit(
-            name,
-            command,
-            count=declared.count,
-            log=self.folder / "logs" / f"{node_name}-{name}.log",
-            env=env,
-            cwd=self._beside,
-            monitored=declared.monitored,
-        )
 
     def _bound_at(self, host: str) -> tuple[str, int]:
         return self._plan.called(host), self._plan.port_of(host)
@@ -426,15 +384,25 @@ class Lab:
         return self._proxies[declared.at].attach(make_fault(declared.fault, **declared.parameters), aim_of(declared.aim))
 
     def _enter(self, stack: ExitStack, serving: S) -> S:
-        return cast("S", self._serve(serving)) if self._serve is not None else stack.enter_context(serving)
+        if self._serve is None:
+            stack.enter_context(serving)
+        else:
+            self._serve(serving)
+        return serving
 
-    @staticmethod
-    def _together(actions: Mapping[str, Callable[[], None]]) -> None:
+    def _together(self, actions: Mapping[str, Callable[[], None]]) -> None:
         """Do things at a time, and raise what the first of those raised that failed."""
         if not actions:
             return
         with ThreadPoolExecutor(len(actions)) as pool:
             futures = [pool.submit(action) for action in actions.values()]
+            try:
+                wait(futures)
+            except BaseException:  # Ctrl-C: what has not come up need not
+                for node in self.nodes.values():
+                    for unit in node.work_units.values():
+                        unit.kill()
+                raise
         for future in futures:
             future.result()
 
@@ -460,8 +428,15 @@ class Lab:
         if state in (State.STOPPED, State.DIED):
             self._down[name] = self._proxies[name].attach(Refuse())
 
-    def _front_told(self, event: object) -> None:
-        raise NotImplementedError
+    def _front_told(self, event: VirtualHostEvent) -> None:
+        row = event.as_json()
+        match event:
+            case TargetChanged(target):
+                self.tell("target", self._node_at[target], str(event), **row)
+            case Refused(client):
+                self.tell("refusal", client, str(event), **row)
+            case _:
+                self.tell("client", row["client"], str(event), **row)
 
     # --- who is who
 
@@ -500,6 +475,11 @@ class Lab:
         if unit not in node.work_units:
             raise LabError(f"there is no WorkUnit {unit} on {name}: there is {', '.join(node.work_units) or 'none'}")
         return node, node.work_units[unit]
+
+
+def _start_units(node: Node) -> None:
+    for name in node.work_units:
+        node.start_unit(name)
 
 
 def _keys(unit: WorkUnit) -> frozenset[bytes]:

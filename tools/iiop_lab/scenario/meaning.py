@@ -1,10 +1,10 @@
-"""What a declared lab means where it leaves something out: which targets, at whose address, on which nodes."""
+"""What a declared lab means where it leaves something out: which targets, at which host, on which nodes."""
 
 from __future__ import annotations
 
-from iiop_lab.scenario.declaration import ClientDeclaration, LabFile, WorkUnitDeclaration
+from iiop_lab.scenario.declaration import LabFile, WorkUnitDeclaration
 
-__all__ = ["address_of", "callers", "cluster_of", "host_of", "naming_of", "nodes_of", "runs", "targets_of"]
+__all__ = ["callers", "cluster_of", "front_of", "host_of", "nodes_of", "runs", "targets_of"]
 
 
 def targets_of(lab: LabFile) -> tuple[str, ...]:
@@ -29,13 +29,11 @@ def host_of(lab: LabFile, node: str) -> str:
     return lab.nodes[node].host or (node if cluster is None else lab.clusters[cluster].host or cluster)
 
 
-def address_of(lab: LabFile, node: str) -> tuple[str, int]:
-    """Return where a node listens.
-
-    Raises:
-        KeyError: there is no such node, or no such host.
-    """
-    return lab.hosts[host_of(lab, node)], lab.nodes[node].port
+def front_of(lab: LabFile) -> str:
+    """Return the name of `[hosts]` that clients call unless they say more: the virtual host, the first cluster, the first node."""
+    if lab.virtual_host is not None:
+        return lab.virtual_host.host
+    return host_of(lab, (*(cluster.nodes[0] for cluster in lab.clusters.values()), *lab.nodes)[0])
 
 
 def nodes_of(lab: LabFile, unit: WorkUnitDeclaration) -> tuple[str, ...]:
@@ -46,23 +44,6 @@ def nodes_of(lab: LabFile, unit: WorkUnitDeclaration) -> tuple[str, ...]:
 def runs(lab: LabFile, unit: str, node: str) -> bool:
     """Tell whether there is such a WorkUnit, and runs on such a node."""
     return node in lab.nodes and unit in lab.work_units and node in nodes_of(lab, lab.work_units[unit])
-
-
-def naming_of(lab: LabFile, client: ClientDeclaration) -> str:
-    """Return the name of `[hosts]` whose Naming Service a client asks.
-
-    Raises:
-        ValueError: the lab has no node.
-    """
-    if client.naming:
-        return client.naming
-    if lab.virtual_host is not None:
-        return lab.virtual_host.host
-    for name, cluster in lab.clusters.items():
-        return cluster.host or name
-    for name in lab.nodes:
-        return host_of(lab, name)
-    raise ValueError("a lab without nodes has no Naming Service")
 
 
 def callers(lab: LabFile) -> tuple[str, ...]:

@@ -86,14 +86,20 @@ def meant(name: str, known: Iterable[str]) -> str:
     if not names:
         return "; there are none"
     close = closest(name, names)
+    listing = ", ".join(each if each.isprintable() else repr(each) for each in names)
     if close is None:
-        return f"; there are: {', '.join(names)}"
-    return f"; did you mean {close!r}?" + (f" There are: {', '.join(names)}" if len(names) <= FEW else "")
+        return f"; there are: {listing}"
+    return f"; did you mean {close!r}?" + (f" There are: {listing}" if len(names) <= FEW else "")
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that was probably meant."""
-    return next(iter(difflib.get_close_matches(name, known, 1)), None)
+    close = difflib.get_close_matches(name, known)
+    return next((each for each in close if each[:1] == name[:1]), close[0] if close else None)
+
+
+def _ways(key: Key) -> list[Key]:
+    return [key[:size] for size in range(1, len(key) + 1)]
 
 
 class Findings:
@@ -119,10 +125,13 @@ class Findings:
 
     def add(self, key: Key, reason: str) -> None:
         """Report a mistake."""
-        ways = [key[:size] for size in range(1, len(key) + 1)]
-        if key not in self._around and not any(way in self._mistakes for way in ways):
+        if not self.wrong(key):
             self._mistakes[key] = self._at(key, reason)
-            self._around.update(ways)
+            self._around.update(_ways(key))
+
+    def wrong(self, key: Key) -> bool:
+        """Tell whether there is a mistake at a key, inside it or around it."""
+        return key in self._around or any(way in self._mistakes for way in _ways(key))
 
     def note(self, key: Key, reason: str) -> None:
         """Report what is allowed, but without effect."""
@@ -140,4 +149,4 @@ class Findings:
 
     def _at(self, key: Key, reason: str) -> Mistake:
         places = (self._lines[key[:size]] for size in range(len(key), 0, -1) if key[:size] in self._lines)
-        return Mistake(self._file, next(places, 0), format_key(key), reason)
+        return Mistake(self._file, next(places, 0), format_key(key), reason.replace("\n", " "))

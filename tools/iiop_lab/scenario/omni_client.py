@@ -18,28 +18,55 @@ import TDsample  # type: ignore[import-not-found]  # made by omniidl
 from omniORB import URI
 
 
+class Target:
+    """Have the sample server by its name, and acquire it anew with all there is to it: ORB, connection, Naming Service.
+
+    An ORB of omniORB keeps its connections, so that with the old one a virtual host that distributes connections would not
+    distribute again.
+    """
+
+    def __init__(self, address: str, name: str) -> None:
+        self._address = address
+        self._name = URI.stringToName(name)
+        self._orb: Any = None
+        self._stub: Any = None
+
+    def acquire(self) -> Any:
+        """Return a stub."""
+        if self._stub is None:
+            self._orb = CORBA.ORB_init(sys.argv[:1] + sys.argv[2:], CORBA.ORB_ID)
+            names = self._orb.string_to_object(self._address)._narrow(CosNaming.NamingContextExt)
+            self._stub = names.resolve(self._name)._narrow(TDsample.tdtest)
+        return self._stub
+
+    def forget(self) -> None:
+        """Have nothing any more."""
+        if self._orb is not None:
+            self._orb.destroy()
+        self._orb = self._stub = None
+
+
 def run(address: str, name: str, first: int, *, fresh: int, restart: bool, pace: float) -> None:
     """Call until standard input ends."""
-    orb = CORBA.ORB_init(sys.argv[:1] + sys.argv[2:], CORBA.ORB_ID)
-    target: Any = None
+    target = Target(address, name)
     for made, _ in enumerate(sys.stdin):
         time.sleep(pace)
         row: dict[str, Any] = {"number": first + made}
+        if fresh and made % fresh == 0:
+            target.forget()
         try:
-            if target is None or (fresh and made % fresh == 0):
-                names = orb.string_to_object(address)._narrow(CosNaming.NamingContextExt)
-                target = names.resolve(URI.stringToName(name))._narrow(TDsample.tdtest)
-            row["host"] = target.call(first + made)
-        except CORBA.SystemException as error:
-            row |= {"error": type(error).__name__, "minor": error.minor, "completed": str(error.completed)}
+            row["host"] = target.acquire().call(first + made)
+        except CORBA.Exception as error:  # a name that is not found is none of the system's
+            minor, completed = getattr(error, "minor", 0), getattr(error, "completed", CORBA.COMPLETED_NO)
+            row |= {"error": type(error).__name__, "minor": minor, "completed": str(completed)}
             if restart:
-                target = None
+                target.forget()
         row["at"] = time.monotonic()
         try:
             os.write(1, f"{json.dumps(row)}\n".encode())
         except BrokenPipeError:  # the lab has gone
             break
-    orb.destroy()
+    target.forget()
 
 
 if __name__ == "__main__":

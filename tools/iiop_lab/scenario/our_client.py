@@ -65,13 +65,15 @@ def _call(stub: TdTest, number: int, *, asks: bool) -> dict[str, Any]:
             return {**seen[-1], "completed": CompletionStatus.COMPLETED_MAYBE.name, "seen": seen}
 
 
-def _described(error: BaseException) -> dict[str, Any]:
-    """Describe what a call ended with, by the CORBA exception at its root."""
-    while isinstance(error, FailoverExhausted | DeadlineExceeded) and error.__cause__ is not None:
-        error = error.__cause__
-    completed = getattr(error, "completed", None) or CompletionStatus.COMPLETED_NO
-    minor = error.minor if isinstance(error, SystemException) else 0
-    return {"error": type(error).__name__, "minor": minor, "completed": completed.name, "text": str(error)}
+def _described(error: IIOPError) -> dict[str, Any]:
+    """Describe what a call ended with: by the CORBA exception at its root, if there is one."""
+    root: BaseException = error
+    while isinstance(root, FailoverExhausted | DeadlineExceeded) and root.__cause__ is not None:
+        root = root.__cause__
+    told = root if isinstance(root, SystemException) else error
+    completed = getattr(told, "completed", None) or CompletionStatus.COMPLETED_NO
+    minor = told.minor if isinstance(told, SystemException) else 0
+    return {"error": type(told).__name__, "minor": minor, "completed": completed.name, "text": str(error)}
 
 
 def main(argument: str) -> None:

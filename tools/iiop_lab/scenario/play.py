@@ -1,7 +1,7 @@
 """Scenarios, played: step by step, with clients that call all the while, and what was expected compared with what came.
 
     with Lab(...) as lab:
-        outcome = play(lab, file, beside=path.parent)
+        outcome = play(lab)
         assert outcome.kept
 
 It must not know how labs, clients or expectations do their part.
@@ -13,14 +13,15 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from iiop_lab.scenario.calls import Call, exceptions, hosts
 from iiop_lab.scenario.clients import Clients, start_clients
-from iiop_lab.scenario.declaration import Expectation, LabFile, Step
+from iiop_lab.scenario.declaration import Expectation, Step
 from iiop_lab.scenario.expectations import Verdict, judge
-from iiop_lab.scenario.lab import Lab
+
+if TYPE_CHECKING:
+    from iiop_lab.scenario.lab import Lab
 
 __all__ = ["ClientOutcome", "Outcome", "StepOutcome", "play"]
 
@@ -95,20 +96,19 @@ class Outcome:
         return (*(verdict for step in self.steps for verdict in step.verdicts), *self.verdicts)
 
 
-def play(lab: Lab, file: LabFile, *, beside: Path) -> Outcome:
-    """Play a scenario.
+def play(lab: Lab) -> Outcome:
+    """Play the scenario that the file of a lab declares.
 
     Args:
         lab: that runs.
-        file: whose clients and steps.
-        beside: where paths of the file begin.
 
     Raises:
         ChildError: a client cannot be started, has ended by itself, or does not call any more.
         LabError, ActionError, ClusterError, NodeStateError, WorkUnitError: something cannot be done.
     """
+    file = lab.file
     with ExitStack() as stack:
-        clients = start_clients(lab, file.clients, beside=beside, stack=stack)
+        clients = start_clients(lab, file.clients, stack)
         begin = time.monotonic()
         steps = tuple([_Played(lab, clients, step).outcome() for step in file.step])
         clients.pause(PATIENCE)

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from iiop_lab.scenario.mistakes import Findings, Key, closest, meant
 
-__all__ = ["shape"]
+__all__ = ["mismatch", "shape"]
 
 T = TypeVar("T")
 
@@ -26,13 +26,25 @@ def shape(table: Mapping[str, object], cls: type[T], findings: Findings) -> T:
         findings: where mistakes are reported.
 
     """
-    made: T = _Shaping(findings).dataclass(table, cls, ())
+    made: T = _Shaping(findings, tuple(_hints(cls))).dataclass(table, cls, ())
     return made
 
 
+def mismatch(value: object, annotation: object) -> str | None:
+    """Return why a value is no scalar as annotated; None if it is.
+
+    Args:
+        value: as `tomllib` returns it.
+        annotation: of what else than scalars it allows, TOML has nothing.
+    """
+    kinds = tuple(each for each in _alternatives(annotation) if each in (str, int, float, bool))
+    return None if any(_fits(value, each) for each in kinds) else _mismatch(value, kinds)
+
+
 class _Shaping:
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: Findings, top: tuple[str, ...]) -> None:
         self._findings = findings
+        self._top = top
 
     def dataclass(self, table: Mapping[str, object], cls: type[Any], key: Key) -> Any:
         hints = _hints(cls)
@@ -55,7 +67,7 @@ class _Shaping:
         kinds = _alternatives(annotation)
         kind = next((each for each in kinds if _fits(value, each)), None)
         if kind is None:
-            self._findings.add(key, f"it takes {' or '.join(map(_takes, kinds))}, not {_shown(value)}")
+            self._findings.add(key, _mismatch(value, kinds))
             self._findings.spoilt.add(key)
             return default
         origin, arguments = get_origin(kind), get_args(kind)
@@ -87,11 +99,15 @@ class _Shaping:
 
     def _unknown(self, table: Mapping[str, object], known: tuple[str, ...], key: Key) -> None:
         for name in table:
-            if name not in known:
-                self._findings.add((*key, name), f"there is no such key{meant(name, known)}")
-                close = closest(name, known)
-                if close is not None:
-                    self._findings.spoilt.add((*key, close))
+            if name in known:
+                continue
+            close = closest(name, known)
+            if close is not None:
+                self._findings.spoilt.add((*key, close))
+            elif name in self._top:
+                self._findings.spoilt.add((name,))
+                self._findings.add((*key, name), "it belongs above the first [table], to the file as a whole")
+            self._findings.add((*key, name), f"there is no such key{meant(name, known)}")
 
 
 def _hints(cls: type[Any]) -> dict[str, Any]:
@@ -115,6 +131,10 @@ def _fits(value: object, kind: Any) -> bool:
     if kind is bool:
         return isinstance(value, bool)
     return isinstance(value, (int, float) if kind is float else int) and not isinstance(value, bool)
+
+
+def _mismatch(value: object, kinds: tuple[Any, ...]) -> str:
+    return f"it takes {' or '.join(map(_takes, kinds)) or 'nothing that a file can say'}, not {_shown(value)}"
 
 
 def _takes(kind: Any) -> str:

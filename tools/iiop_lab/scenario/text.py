@@ -7,6 +7,7 @@ not go together is found by `iiop_lab.scenario.checks` and `iiop_lab.scenario.pl
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from iiop_lab.scenario.play_checks import check_play
 from iiop_lab.scenario.positions import key_lines
 from iiop_lab.scenario.shaping import shape
 
-__all__ = ["Read", "read_lab"]
+__all__ = ["Read", "read_lab", "read_table"]
 
 OF_THE_LAB = ("references", "hosts", "virtual_host", "nodes", "work_units", "clusters", "faults")
 """What comes from the other file where one is named."""
@@ -59,7 +60,24 @@ def read_lab(path: Path) -> Read:
     Raises:
         LabFileError: a file cannot be read, is no TOML, or says what cannot be; with all mistakes of both.
     """
-    own = _declared(path)
+    return _checked(_declared(path))
+
+
+def read_table(table: Mapping[str, object], file: Path) -> Read:
+    """Read what `tomllib` would return of a lab file, from wherever it comes.
+
+    Args:
+        table: what is declared.
+        file: that mistakes are told of, and paths are relative to.
+
+    Raises:
+        LabFileError: it says what cannot be; with all mistakes.
+    """
+    findings = Findings(str(file), {})
+    return _checked(_Declared(file, table, shape(table, LabFile, findings), findings))
+
+
+def _checked(own: _Declared) -> Read:
     other = _other(own) if own.lab.lab else own
     lab = own.lab
     if other is not own:
@@ -74,24 +92,29 @@ def read_lab(path: Path) -> Read:
         notes += other.findings.notes
     if mistakes:
         raise LabFileError(mistakes)
-    return Read(lab, path, folder, notes)
+    return Read(lab, own.path, folder, notes)
 
 
 def _other(own: _Declared) -> _Declared:
     """Read the file that another names.
 
     Raises:
-        LabFileError: it cannot be read; with the mistakes of both.
+        LabFileError: it cannot be read, or names a third; with the mistakes of both.
     """
+    path = own.path.parent / own.lab.lab
+    if os.path.abspath(path) == os.path.abspath(own.path):
+        own.findings.add(("lab",), "it names this file itself; leave it out")
+        raise LabFileError(own.findings.mistakes)
     for name in OF_THE_LAB:
         if name in own.table:
             own.findings.add((name,), f"{own.lab.lab} declares the lab, so this belongs there")
     try:
-        other = _declared(own.path.parent / own.lab.lab)
+        other = _declared(path)
     except LabFileError as error:
         raise LabFileError((*own.findings.mistakes, *error.mistakes)) from error
     if other.lab.lab:
         other.findings.add(("lab",), f"{own.path} takes the lab from here, so it must be declared here, not in a third file")
+        raise LabFileError((*own.findings.mistakes, *other.findings.mistakes))
     return other
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from iiop.balancer import Affinity, Balancer
+from iiop.balancer import Affinity, Balancer, Threshold
 from iiop.endpoints import endpoints
 from iiop.exceptions import DecodeError
 from iiop.giop.messages import Body
@@ -53,13 +53,28 @@ class Place:
     Args:
         service: what is distributed, and how.
         targets: where to.
+        on_limit: is told when a target is over a limit, or no more, in words.
         probe_interval, probe_live: see `Balancer`.
     """
 
-    def __init__(self, service: Service, targets: Iterable[Target], *, probe_interval: float, probe_live: bool) -> None:
+    def __init__(
+        self,
+        service: Service,
+        targets: Iterable[Target],
+        on_limit: Callable[[Target, str], None],
+        *,
+        probe_interval: float,
+        probe_live: bool,
+    ) -> None:
         self.service = service
+        self._tell = on_limit
         self.balancer: Balancer[Target] = Balancer(
-            targets, service.policy(), thresholds=service.thresholds, probe_interval=probe_interval, probe_live=probe_live
+            targets,
+            service.policy(),
+            thresholds=service.thresholds,
+            probe_interval=probe_interval,
+            probe_live=probe_live,
+            on_limit=self._passed,
         )
         self.by_call = service.stickiness is Stickiness.CALL
         counts_calls = service.stickiness is not Stickiness.CONNECTION
@@ -74,6 +89,16 @@ class Place:
     def sessions(self) -> int:
         """Return how many objects of sessions are remembered."""
         return len(self._sessions)
+
+    def _passed(self, target: Target, limit: Threshold, value: float) -> None:
+        over = limit in self.balancer.state(target).over
+        passed = f"over the limit {limit.upper:g}" if over else f"below the restoration value {limit.restoration:g}"
+        self._tell(target, f"{self.service.name}: {limit.measure.value} {value:g} is {passed}")
+
+    def nobody(self) -> str:
+        """Tell why no target gets new work."""
+        standings = [f"{target} ({self.balancer.state(target).standing.value})" for target in self.balancer.targets]
+        return f"no target of {self.service.name} takes it: {', '.join(standings) or 'there is none'}"
 
     def choose(self, key: bytes, address: str, stays: dict[Place, Stay], now: float) -> Target | None:
         """Return the target of a request; None if there is none.

@@ -111,7 +111,8 @@ class Session(asyncio.Protocol):
             self.close()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._forget()
+        self._stop_looking()
+        self._vhost.forget(self)
         for connecting in self._connecting:
             connecting.cancel()
         now = self._time()
@@ -128,10 +129,9 @@ class Session(asyncio.Protocol):
         if self._cutter.unfinished:
             log.warning("%s left in the middle of a message", self.peer)
 
-    def _forget(self) -> None:
+    def _stop_looking(self) -> None:
         if self._idle is not None:
             self._idle.cancel()
-        self._vhost.forget(self)
 
     def pause_writing(self) -> None:
         self._full = True
@@ -185,8 +185,8 @@ class Session(asyncio.Protocol):
         known = None
         if self._cutter.idle:
             if data[0] == TLS_HANDSHAKE and not self._heard:
-                self._forget()
-                self._vhost.pass_through(self._transport, self.address, data)
+                self._stop_looking()
+                self._vhost.pass_through(self, self._transport, data)
                 return
             known = self._vhost.routes.known(data)
         try:
@@ -263,11 +263,13 @@ class Session(asyncio.Protocol):
             if self._between:
                 self._last = pending
         if route.place.service.process_bind:
-            self._refuse(pending, NO_IMPLEMENT(self._vhost.refusal.process_bind_minor, _NO))
+            reason = f"the objects of {route.place.service.name} are bound to processes"
+            self._refuse(pending, NO_IMPLEMENT(self._vhost.refusal.process_bind_minor, _NO), reason)
             return
         if len(self.pending) >= self.outstanding:
-            log.error("%s: more requests waiting than the limit outstanding=%d", self.peer, self.outstanding)
-            self._fail(pending, _NO)
+            reason = f"more requests waiting than the limit outstanding={self.outstanding}"
+            log.error("%s: %s", self.peer, reason)
+            self._fail(pending, _NO, reason)
             return
         if route.expects_reply:
             self.pending[request_id] = pending
@@ -340,7 +342,7 @@ class Session(asyncio.Protocol):
         elif pending.tries < 2 * len(place.balancer.targets):
             target = place.choose(pending.route.key, self.address, self._stays, now)
         if target is None:
-            self._fail(pending, _NO)
+            self._fail(pending, _NO, place.nobody())
             return
         link = self._links.get(target)
         if link is None or not link.open:
@@ -422,7 +424,7 @@ class Session(asyncio.Protocol):
         for pending in self._of(link):
             if pending.pieces is None:
                 pending.route.place.ended(link.target, self._time())
-                self._fail(pending, _NO)
+                self._fail(pending, _NO, f"{link.target} closed before it ran, and it is too long to be sent again")
             else:
                 kept[pending] = pending.pieces
         self._try_again(kept)
@@ -438,12 +440,12 @@ class Session(asyncio.Protocol):
         """
         unsent = link.unsent()
         waiting = [pending for pending in self._of(link) if pending not in unsent]
-        if waiting and not alive:
-            self._vhost.mark(link.target, alive=False, reason=reason)
+        if waiting:
+            self._vhost.failed(link.target, reason, alive=alive)
         self._drop(link)
         for pending in waiting:
             pending.route.place.ended(link.target, self._time())
-            self._fail(pending, _MAYBE)
+            self._fail(pending, _MAYBE, f"{link.target}: {reason}")
         self._try_again(unsent)
         self._vhost.suspect(link.target)
 
@@ -480,18 +482,18 @@ class Session(asyncio.Protocol):
         if self._ending and not self.pending:
             self.close()
 
-    def _fail(self, pending: Pending, completed: CompletionStatus) -> None:
-        self._vhost.failures[completed] += 1
-        self._refuse(pending, COMM_FAILURE(self._vhost.refusal.minor, completed))
+    def _fail(self, pending: Pending, completed: CompletionStatus, reason: str) -> None:
+        self._refuse(pending, COMM_FAILURE(self._vhost.refusal.minor, completed), reason)
 
-    def _refuse(self, pending: Pending, exception: SystemException) -> None:
+    def _refuse(self, pending: Pending, exception: SystemException, reason: str) -> None:
         """Answer a request ourselves, or end the connection, as is configured."""
         if self.pending.get(pending.request_id) is pending:
             del self.pending[pending.request_id]
         pending.link = None
-        if self._vhost.refusal.delivery is Delivery.CLOSE and isinstance(exception, COMM_FAILURE):
+        delivery = self._vhost.refused(self.peer, pending.route, exception, reason)
+        if delivery is Delivery.CLOSE:
             self._transport.close()
-        elif pending.route.expects_reply:
+        elif delivery is Delivery.REPLY:
             self.to_client(None, encode(refusal(pending.route.asked(pending.request_id), exception)), ends=True)
         else:
             self._end_if_done()

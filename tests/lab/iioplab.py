@@ -92,8 +92,11 @@ def children_of(pid: int) -> list[int]:
 
 @contextmanager
 def watched(pids: list[int]) -> Iterator[list[int]]:
-    """Hold on to processes, so that their ids stay theirs."""
-    descriptors = [os.pidfd_open(pid) for pid in pids]
+    """Hold on to processes that have not ended yet, so that their ids stay theirs."""
+    descriptors = []
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            descriptors.append(os.pidfd_open(pid))
     try:
         yield descriptors
     finally:

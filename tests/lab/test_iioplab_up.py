@@ -8,6 +8,8 @@ import re
 import signal
 import socket
 import subprocess
+import termios
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,10 @@ from typing import Any
 import pytest
 
 from iiop.failover import FailoverPolicy
+from iiop_lab.cli import main
 from iiop_lab.console.control import ask
 from iiop_lab.sample import TdTest
-from naming import NameService
+from naming import NameService, parse_name
 from tests.lab.iioplab import LAB, all_end, children_of, ended, hear, iioplab, rows, started, watched
 
 pytestmark = pytest.mark.timeout(120)
@@ -57,14 +60,28 @@ def folder_of(file: Path) -> Path:
     return file.parent / ".iioplab" / "lab"
 
 
-def status(folder: Path) -> dict[str, Any]:
-    code, out, err = iioplab(folder, "status", "--json")
+Say = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Say:
+    """Run a command in this process, which is quicker."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        return main(arguments), *capsys.readouterr()
+
+    return run
+
+
+def status(say: Say) -> dict[str, Any]:
+    code, out, err = say("status", "--json")
     assert (code, err) == (0, "")
     shown: dict[str, Any] = json.loads(out)
     return shown
 
 
-def test_an_outage_is_rehearsed(tmp_path: Path, file: Path) -> None:
+def test_an_outage_is_rehearsed(tmp_path: Path, file: Path, say: Say) -> None:
     file.write_text(LAB + FAULTS)
     with started(tmp_path, "up") as process:
         address = up(process)
@@ -74,29 +91,32 @@ def test_an_outage_is_rehearsed(tmp_path: Path, file: Path) -> None:
             sample = names.reference("TDsample::tdtest", TdTest)
             assert {sample.call(number) for number in range(4)} == {"host1", "host2"}
 
-            assert iioplab(tmp_path, "kill", "host1") == (0, "", "")
+            assert say("kill", "host1") == (0, "", "")
             assert {sample.call(number) for number in range(10, 14)} == {"host2"}
-            now = status(tmp_path)
+            now = status(say)
             assert now["nodes"]["host1"]["state"] == "died"
             assert now["nodes"]["host1"]["target"]["standing"] in ("dead", "degraded")
             assert now["nodes"]["host2"]["target"]["answered"] >= 6
             assert now["nodes"]["host2"]["work_units"]["ISSAMPLE1"]["waiting"] == 0
             assert now["virtual_host"]["connections"] >= 1
-            _, out, _ = iioplab(tmp_path, "status")
-            assert re.search(r"host1 +127\.0\.0\.2:\d+ +died", out)
-            assert re.search(r"host2 +127\.0\.0\.3:\d+ +running +serving", out)
+            _, out, _ = say("status")
+            assert re.search(r"host1 +died +(dead|degraded)", out)
+            assert re.search(r"host2 +running +serving +\d+ ", out)
+            assert re.search(r"host2 +127\.0\.0\.3:\d+ +ISSAMPLE1 running", out)
             assert re.search(r"slow +latency +host2 +no +0", out)
 
-            assert iioplab(tmp_path, "restore", "host1") == (0, "", "")
-            assert iioplab(tmp_path, "maintenance", "host2") == (0, "", "")
+            assert say("restore", "host1") == (0, "", "")
+            assert say("maintenance", "host2") == (0, "", "")
             assert {sample.call(number) for number in range(20, 24)} == {"host1"}
-            assert iioplab(tmp_path, "release", "host2") == (0, "", "")
-            assert iioplab(tmp_path, "fault", "slow") == (0, "", "")
+            assert say("release", "host2") == (0, "", "")
+            assert say("fault", "slow") == (0, "", "")
             assert {sample.call(number) for number in range(30, 34)} == {"host1", "host2"}
-            assert status(tmp_path)["faults"]["slow"] == {"fault": "latency", "at": "host2", "attached": True, "struck": 4}
-            assert iioplab(tmp_path, "fault", "slow", "off") == (0, "", "")
-            assert iioplab(tmp_path, "report", "host1", "cpu", "0.5") == (0, "", "")
-            assert status(tmp_path)["nodes"]["host1"]["target"]["reported"] == {"cpu": 0.5}
+            slow = status(say)["faults"]["slow"]
+            assert slow.pop("struck") >= 2
+            assert slow == {"fault": "latency", "at": "host2", "attached": True}
+            assert say("fault", "slow", "off") == (0, "", "")
+            assert say("report", "host1", "cpu", "0.5") == (0, "", "")
+            assert status(say)["nodes"]["host1"]["target"]["reported"] == {"cpu": 0.5}
 
             process.terminate()
             code, out, err = ended(process)
@@ -120,7 +140,7 @@ def test_an_outage_is_rehearsed(tmp_path: Path, file: Path) -> None:
     assert {event["event"] for event in events} >= {"node", "work_unit", "target", "action", "fault", "client"}
 
 
-def test_what_cannot_be_done(tmp_path: Path, file: Path) -> None:
+def test_what_cannot_be_done(tmp_path: Path, file: Path, say: Say) -> None:
     with started(tmp_path, "up") as process:
         up(process)
         for words, why in (
@@ -131,7 +151,7 @@ def test_what_cannot_be_done(tmp_path: Path, file: Path) -> None:
             (["fault", "slow"], "there is no fault slow: the file declares none"),
             (["report", "host1", "heat", "1"], "report host1 heat 1: "),
         ):
-            code, out, err = iioplab(tmp_path, *words)
+            code, out, err = say(*words)
             assert (code, out) == (1, ""), words
             assert err.startswith(f"iioplab: {why}")
             assert err.count("\n") == 1
@@ -149,7 +169,7 @@ def test_bindings_survive(tmp_path: Path, file: Path) -> None:
                 if (other / "mark").exists():
                     assert names.resolve("branch").type_id
                 else:
-                    names.root.bind_new_context([("branch", "")])
+                    names.root.bind_new_context(parse_name("branch"))
                     (other / "mark").touch()
             process.terminate()
             assert ended(process)[0] == 0
@@ -158,7 +178,7 @@ def test_bindings_survive(tmp_path: Path, file: Path) -> None:
     assert len([row for row in rows(tmp_path / "what.jsonl") if row["event"] == "node"]) == 8
 
 
-def test_a_lab_that_is_up_already(tmp_path: Path, file: Path) -> None:
+def test_a_lab_that_is_up_already(tmp_path: Path, file: Path, say: Say) -> None:
     with started(tmp_path, "up") as process:
         up(process)
         assert iioplab(tmp_path, "up") == (
@@ -166,7 +186,7 @@ def test_a_lab_that_is_up_already(tmp_path: Path, file: Path) -> None:
             "",
             f"iioplab: this lab is up already, process {process.pid}: .iioplab/lab\n",
         )
-        assert status(tmp_path)["nodes"]["host1"]["state"] == "running"
+        assert status(say)["nodes"]["host1"]["state"] == "running"
         process.terminate()
         assert ended(process)[0] == 0
 
@@ -203,17 +223,17 @@ def test_interrupted_while_it_starts_it_leaves_nothing(tmp_path: Path, file: Pat
     assert not (tmp_path / "here" / "control").exists()
 
 
-def test_killed_it_takes_its_processes_along_and_can_start_again(tmp_path: Path, file: Path) -> None:
+def test_killed_it_takes_its_processes_along_and_can_start_again(tmp_path: Path, file: Path, say: Say) -> None:
     with started(tmp_path, "up") as process:
         up(process)
         with watched(children_of(process.pid)) as children:
             process.kill()
             assert all_end(children, 20.0)
     assert (folder_of(file) / "control").is_socket()
-    assert iioplab(tmp_path, "status")[0] == 2
+    assert say("status")[0] == 2
     with started(tmp_path, "up") as process:
         up(process)
-        assert status(tmp_path)["nodes"]["host1"]["state"] == "running"
+        assert status(say)["nodes"]["host1"]["state"] == "running"
         process.terminate()
         assert ended(process)[0] == 0
 
@@ -233,20 +253,21 @@ def test_a_port_in_use_is_one_clear_line(tmp_path: Path, file: Path, who: str) -
     assert not (folder_of(file) / "control").exists()
 
 
-def test_nobody_reads(tmp_path: Path, file: Path) -> None:
+def test_nobody_reads(tmp_path: Path, file: Path, say: Say) -> None:
     with started(tmp_path, "up") as process:
         up(process)
         with watched(children_of(process.pid)) as children:
             assert process.stdout is not None
             process.stdout.close()
-            iioplab(tmp_path, "hang", "host1")
+            say("hang", "host1")
             assert process.wait(60) == 141
             assert all_end(children, 1.0)
 
 
-def test_on_a_terminal_there_is_a_table(tmp_path: Path, file: Path) -> None:
+def test_on_a_terminal_there_is_a_table(tmp_path: Path, file: Path, say: Say) -> None:
     file.write_text(LAB + FAULTS)
     near, far = os.openpty()
+    termios.tcsetwinsize(far, (40, 80))
     with started(tmp_path, "up", out=far) as process:
         os.close(far)
         seen = b""
@@ -258,10 +279,10 @@ def test_on_a_terminal_there_is_a_table(tmp_path: Path, file: Path) -> None:
             seen = b""
 
         see("serving")
-        assert iioplab(tmp_path, "kill", "host1")[0] == 0
+        assert say("kill", "host1")[0] == 0
         see("kill host1")
         see("died")
-        assert iioplab(tmp_path, "fault", "slow")[0] == 0
+        assert say("fault", "slow")[0] == 0
         see("attached")
         process.send_signal(signal.SIGINT)
         while True:

@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
@@ -116,27 +115,34 @@ def tables(status: Status, rates: Mapping[str, float], events: list[LabEvent]) -
         refused = sum(front["refusals"].values())
         text = f"virtual host {front['address']}: {front['connections']} connections, {refused} requests refused"
         yield Text(cli.printable(text))
+        yield ""
     yield _nodes(status["nodes"], rates)
+    yield ""
+    yield _places(status["nodes"])
     if status["clusters"]:
+        yield ""
         yield _clusters(status["clusters"])
     if status["faults"]:
+        yield ""
         yield _faults(status["faults"])
+    if events:
+        yield ""
     for event in events:
         yield Text(cli.printable(event_line(event)), overflow="ellipsis", no_wrap=True)
 
 
+def _table(*titles: str) -> Table:
+    return Table(*titles, box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+
+
 def _nodes(nodes: Mapping[str, Status], rates: Mapping[str, float]) -> Table:
-    table = Table("node", "address", "state", "standing", box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("calls", "calls/s", "p50", "p99", "under way", "waiting"):
+    """Draw what changes all the time; it fits into 80 columns."""
+    table = _table("node", "state", "standing")
+    for title in ("calls", "calls/s", "p50 ms", "p99 ms", "busy", "queued"):
         table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("WorkUnits")
-    table.add_column("last error")
     for name, node in nodes.items():
+        row: list[RenderableType] = [Text(name), _state(node["state"])]
         target = node["target"]
-        units = Text(" ").join(
-            [Text.assemble(f"{unit} ", _state(is_now["state"])) for unit, is_now in node["work_units"].items()]
-        )
-        row: list[RenderableType] = [Text(name), node["address"], _state(node["state"])]
         if target is None:
             row += [""] * 6
         else:
@@ -148,8 +154,16 @@ def _nodes(nodes: Mapping[str, Status], rates: Mapping[str, float]) -> Table:
                 _milliseconds(target["p99"]),
                 str(target["under_way"]),
             ]
-        waiting = [unit["waiting"] for unit in node["work_units"].values() if unit["waiting"] is not None]
-        table.add_row(*row, str(sum(waiting)) if waiting else "", units, _error(target))
+        queued = [unit["waiting"] for unit in node["work_units"].values() if unit["waiting"] is not None]
+        table.add_row(*row, str(sum(queued)) if queued else "")
+    return table
+
+
+def _places(nodes: Mapping[str, Status]) -> Table:
+    table = _table("node", "address", "WorkUnits", "last error")
+    for name, node in nodes.items():
+        units = [Text.assemble(f"{unit} ", _state(is_now["state"])) for unit, is_now in node["work_units"].items()]
+        table.add_row(Text(name), node["address"], Text(", ").join(units), _error(node["target"]))
     return table
 
 
@@ -160,7 +174,7 @@ def _error(target: Status | None) -> Text:
 
 
 def _clusters(clusters: Mapping[str, Status]) -> Table:
-    table = Table("cluster", "active", "roles", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = _table("cluster", "active", "roles")
     for name, cluster in clusters.items():
         roles = Text(", ").join([Text.assemble(f"{node} ", _state(role)) for node, role in cluster["roles"].items()])
         table.add_row(Text(name), Text(cluster["active"] or "nobody"), roles)
@@ -168,7 +182,7 @@ def _clusters(clusters: Mapping[str, Status]) -> Table:
 
 
 def _faults(faults: Mapping[str, Status]) -> Table:
-    table = Table("fault", "what", "at", "attached", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = _table("fault", "what", "at", "attached")
     table.add_column("struck", justify="right")
     for name, fault in faults.items():
         attached = Text("attached", "yellow") if fault["attached"] else Text("no")
@@ -181,4 +195,4 @@ def _state(state: str) -> Text:
 
 
 def _milliseconds(seconds: float | None) -> str:
-    return "" if seconds is None else f"{seconds * 1000:.2f} ms"
+    return "" if seconds is None else f"{seconds * 1000:.2f}"

@@ -23,8 +23,8 @@ def status_of(lab: Lab) -> dict[str, Any]:
     """Return how a lab is.
 
     Returns:
-        `seconds` since it began; `virtual_host`, None if there is none; `nodes`, each with its `work_units` and, as `target`, what
-        the virtual host knows of it; `clusters`; `faults`.
+        `seconds` since it began; `virtual_host`, None if there is none; `nodes`, each with its `work_units` and what the virtual
+        host knows of it as a `target`; `clusters`; `faults`.
     """
     front, targets = _front(lab)
     return {

@@ -7,8 +7,9 @@ STAMP := $(VENV)/.installed
 ONLY ?=
 MINUTES ?= 60
 CALLS ?= 1000000
+SWITCHES ?= 50
 
-.PHONY: demo test durability soak vhost-soak lint bench clean
+.PHONY: demo test durability soak vhost-soak switches lint bench clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -29,6 +30,9 @@ soak: $(STAMP)
 
 vhost-soak: $(STAMP)
 	VHOST_CALLS=$(CALLS) $(BIN)/python -m pytest -s tests/lab/test_virtual_host_memory.py
+
+switches: $(STAMP)
+	CLUSTER_SWITCHES=$(SWITCHES) $(BIN)/python -m pytest -s tests/lab/test_cluster_clients.py -k throughout
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

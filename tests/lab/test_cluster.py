@@ -7,23 +7,25 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from itertools import product
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from iiop.exceptions import CompletionStatus, IIOPError
+from iiop.exceptions import IIOPError
 from iiop.failover import FailoverPolicy
-from iiop_lab.cluster import TRANSITIONS, Cluster, ClusterError, Resource, Role, Transition, standard_resources
+from iiop_lab.cluster import TRANSITIONS, Cluster, ClusterError, Event, Resource, Role, Transition, standard_resources
 from iiop_lab.node import Node
 from iiop_lab.work_unit import State
 from naming import NameService
 from tests import peers
 from tests.lab.test_node import NAME, pid, unit
-from tests.lab.test_work_unit import Process
 
-PATIENT = FailoverPolicy(deadline=60.0, attempt_timeout=5.0, rounds=1000, backoff_initial=0.01, backoff_max=0.05)
+HOST = "127.0.0.23"
+"""Where clients do not connect from: none of their connections has the port when nobody listens."""
 
 Make = Callable[..., Cluster]
 
@@ -32,13 +34,13 @@ Make = Callable[..., Cluster]
 def make(tmp_path: Path) -> Iterator[Make]:
     with ExitStack() as stack:
 
-        def cluster(name: str = "app", *, shared: bool = False, start: bool = True, **options: object) -> Cluster:
-            port = peers.free_port()
+        def cluster(name: str = "app", *, shared: bool = False, start: bool = True, **options: Any) -> Cluster:
+            port = peers.free_port(HOST)
             homes = [tmp_path / name / ("shared" if shared else node) for node in ("node1", "node2")]
-            nodes = [Node(f"node{number}", home, port=port) for number, home in enumerate(homes, 1)]
+            nodes = [Node(f"node{number}", home, host=HOST, port=port) for number, home in enumerate(homes, 1)]
             for node in nodes:
                 node.add(unit(), names={NAME: None}, start=False)
-            made = Cluster(name, nodes, **options)  # type: ignore[arg-type]
+            made = Cluster(name, nodes, **options)
             stack.callback(made.stop)
             if start:
                 made.start()
@@ -89,8 +91,7 @@ def test_a_failure_switches(make: Make, dies: str) -> None:
     cluster = make()
     one, two = cluster.nodes
     if dies == "naming":
-        assert one._child is not None
-        os.kill(one._child.pid, signal.SIGKILL)
+        os.kill(one.pids[0], signal.SIGKILL)
     elif dies == "unit":
         os.kill(one.work_units["TD"].pids[0], signal.SIGKILL)
     else:
@@ -132,16 +133,21 @@ def test_a_standby_that_dies_is_no_switch(make: Make) -> None:
 
 def test_what_is_not_watched_does_not_switch(make: Make) -> None:
     cluster = make(watches_naming=False)
-    one, _ = cluster.nodes
-    one.work_units["TD"].monitored = False
-    one.work_units["TD"].kill()
-    assert one._child is not None
-    os.kill(one._child.pid, signal.SIGKILL)
+    one, two = cluster.nodes
+    os.kill(one.pids[0], signal.SIGKILL)
     until(lambda: one.state is State.DIED)
     cluster.wait_settled()
     assert cluster.active is one
+    one.work_units["TD"].monitored = False
+    one.work_units["TD"].kill()
+    cluster.wait_settled()
+    assert cluster.active is one
     cluster.fail(one)
-    assert cluster.active is cluster.nodes[1]
+    assert cluster.active is two
+    os.kill(two.work_units["TD"].pids[0], signal.SIGKILL)
+    until(lambda: cluster.role(two) is Role.FAULTED)
+    cluster.wait_settled()
+    assert cluster.active is None, "WorkUnits are watched all the same"
 
 
 @pytest.mark.parametrize("shared", [True, False])
@@ -208,7 +214,7 @@ def test_order_and_time_outs(make: Make) -> None:
 
         return Resource(name, lambda node, role: calls.append(f"start {name} {role.value}"), stop, timeout)
 
-    extra = [resource("IREP"), *standard_resources(), resource("ES", hangs=True, timeout=0.2), resource("TDWU")]
+    extra = [resource("IREP"), *standard_resources(), resource("ES", hangs=True, timeout=2.0), resource("TDWU")]
     cluster = make(resources=extra)
     cluster.switch()
     go.set()
@@ -229,17 +235,56 @@ def test_one_that_does_not_start(make: Make) -> None:
         pid(cluster.nodes[0].address, FailoverPolicy(deadline=0.5, rounds=1))
 
 
-@pytest.mark.parametrize(("role", "transition"), sorted(product(Role, Transition), key=str))
-def test_transitions_follow_the_table(role: Role, transition: Transition, tmp_path: Path) -> None:
-    cluster = Cluster("app", [Node("a", tmp_path / "a"), Node("b", tmp_path / "b")], resources=[])
-    node = cluster.nodes[0]
-    cluster._roles[node] = role
-    if (role, transition) in TRANSITIONS:
-        cluster._move(node, transition)
-        assert cluster.role(node) is TRANSITIONS[role, transition]
-    else:
-        with pytest.raises(KeyError):
-            cluster._move(node, transition)
+class Walk:
+    """Drive a cluster without resources, and follow its roles by its events and the table alone."""
+
+    def __init__(self, folder: Path) -> None:
+        nodes = [Node(name, folder / name, host=HOST) for name in ("a", "b")]
+        self.cluster = Cluster("app", nodes, resources=[], on_event=self.heard)
+        self.roles = dict.fromkeys(("a", "b"), Role.OFFLINE)
+        self.taken: set[tuple[Role, Transition]] = set()
+
+    def heard(self, event: Event) -> None:
+        step = self.roles[event.node], Transition(event.what)
+        self.taken.add(step)
+        self.roles[event.node] = TRANSITIONS[step]
+
+    def do(self, action: str) -> None:
+        verb, _, name = action.partition(" ")
+        nodes = [node for node in self.cluster.nodes if node.name == name]
+        with suppress(ClusterError):
+            getattr(self.cluster, verb)(*nodes)
+        assert {node.name: self.cluster.role(node) for node in self.cluster.nodes} == self.roles
+        assert [*self.roles.values()].count(Role.RUN) <= 1
+        assert [*self.roles.values()].count(Role.WAIT) <= 1
+
+
+ACTIONS = ["start", "switch", "stop", "fail a", "fail b", "repair a", "repair b"]
+
+
+@given(actions=st.lists(st.sampled_from(ACTIONS), max_size=20))
+def test_roles_follow_the_table(tmp_path_factory: pytest.TempPathFactory, actions: list[str]) -> None:
+    walk = Walk(tmp_path_factory.getbasetemp() / "walk")
+    for action in actions:
+        walk.do(action)
+
+
+def test_every_transition_is_taken(tmp_path: Path) -> None:
+    walk = Walk(tmp_path)
+    for action in ("start", "switch", "fail b", "repair b", "fail b", "fail a", "repair a", "repair b", "stop"):
+        walk.do(action)
+    assert walk.taken == set(TRANSITIONS)
+
+
+def test_whoever_listens_to_a_node_still_hears_it(tmp_path: Path) -> None:
+    heard: list[str] = []
+    nodes = [Node(name, tmp_path / name, host=HOST, port=peers.free_port(HOST)) for name in ("a", "b")]
+    nodes[0].on_change = lambda node, unit: heard.append(node.state.value)
+    events: list[Event] = []
+    with Cluster("app", nodes, on_event=events.append) as cluster:
+        pass
+    assert heard == ["running", "stopped"]
+    assert events == cluster.history
 
 
 def test_wrong_use(make: Make, tmp_path: Path) -> None:
@@ -252,40 +297,3 @@ def test_wrong_use(make: Make, tmp_path: Path) -> None:
         cluster.start()
     with pytest.raises(ClusterError, match="node2 is wait, not faulted"):
         cluster.repair(cluster.nodes[1])
-
-
-SWITCHES = int(os.environ.get("CLUSTER_SWITCHES", "5"))
-
-
-def test_a_client_calls_throughout(make: Make) -> None:
-    """A switch in order loses no call: what was not answered has not run, or may run again, as it changes nothing."""
-    cluster = make()
-    seen: list[int] = []
-    failed: list[IIOPError] = []
-    ended = threading.Event()
-
-    def call() -> None:
-        with NameService(cluster.nodes[0].address, policy=PATIENT) as names:
-            process = names.reference(NAME, Process, policy=PATIENT)
-            while not ended.is_set():
-                try:
-                    seen.append(int(process.pid()))
-                except IIOPError as error:
-                    failed.append(error)
-
-    def the_active_one_answers() -> bool:
-        return seen[-1:] == [active_pid(cluster)]
-
-    caller = threading.Thread(target=call)
-    caller.start()
-    try:
-        until(the_active_one_answers)
-        for _ in range(SWITCHES):
-            cluster.switch()
-            until(the_active_one_answers)
-    finally:
-        ended.set()
-        caller.join()
-    assert len(set(seen)) == SWITCHES + 1
-    maybe = [error for error in failed if getattr(error, "completed", None) is not CompletionStatus.COMPLETED_MAYBE]
-    assert maybe == [], "what failed at all, failed because nobody knows whether it ran"

@@ -220,11 +220,13 @@ def test_reported_while_the_node_comes_and_goes(node: Node) -> None:
 def test_stops_at_once(node: Node, hung: bool) -> None:
     if hung:
         os.kill(node.pids[0], signal.SIGSTOP)
-    reporter = Reporter(node, lambda measure, value: None, interval=3600.0)
-    reporter.stop()
-    with reporter:
+    heard = threading.Event()
+    Reporter(node, lambda measure, value: heard.set()).stop()
+    with Reporter(node, lambda measure, value: heard.set(), interval=3600.0):
+        assert hung or heard.wait(30)
         began = time.monotonic()
     assert time.monotonic() - began < 10
+    assert heard.is_set() is not hung
     node.kill()
 
 

@@ -95,4 +95,5 @@ def test_what_does_not_come_so_is_told(tmp_path: Path) -> None:
         ("kept", "all calls"),
     ]
     (client,) = outcome.clients
-    assert (client.name, client.answered, client.hosts) == ("ours", 5, {"host1": 5})
+    assert client.name == "ours"
+    assert client.answered == client.hosts["host1"] == len(lab.journals["host1"]) >= 5

@@ -15,10 +15,11 @@ from iiop.balancer import Least, Measure, Standing, Threshold
 from iiop.exceptions import COMM_FAILURE, NO_IMPLEMENT
 from iiop.giop.messages import LocateReply, LocateRequest, Request, key_address
 from iiop.giop.wire import encode
+from iiop.limits import Limits
 from iiop.net.client import Client
 from iiop_lab.vhost.events import ClientConnected, ClientGone, Event, Refused, TargetChanged
 from iiop_lab.virtual_host import CALLS, NAMING, Delivery, Refusal, Service, Stickiness, Target, VirtualHost
-from tests.lab.fronts import KEY, MAYBE, NO, PATIENCE, Front, Node, Start, failure, nobody, request, target_of
+from tests.lab.fronts import KEY, MAYBE, NO, PATIENCE, Front, Node, Server, Start, failure, nobody, request, target_of
 from tests.net import scripted
 from tests.net.scripted import Counter as CounterStub
 from tests.net.scripted import ScriptedServer, gone, locate_here, reply, rst, serve, wait_for
@@ -316,6 +317,30 @@ def test_refusals(front: Start, watcher: Watcher) -> None:
             "reason": reasons[1],
         }
         assert str(refused[4]).startswith(f"{name} was refused a LocateRequest with COMM_FAILURE 0x464a0914 COMPLETED_NO: ")
+
+
+def test_a_refusal_of_what_did_not_run(front: Start, watcher: Watcher) -> None:
+    orderly = [scripted.request, scripted.close_connection, gone]
+    with ScriptedServer(orderly, then=[locate_here, gone]) as server:
+        vhost = front(target_of(server), on_event=watcher, probe_interval=60.0)
+        with vhost.connect() as client:
+            assert failure(client.call("take", bytes(100_000))) == (COMM_FAILURE, 0x464A0114, NO)
+        (refused,) = watcher.told(Refused)
+        assert isinstance(refused, Refused)
+        assert refused.reason == f"{target_of(server)} closed before it ran, and it is too long to be sent again"
+        assert vhost.status().targets[0].error == "", "that is no error"
+
+
+def test_a_refusal_of_one_too_many(one: Server, front: Start, watcher: Watcher, caplog: pytest.LogCaptureFixture) -> None:
+    with front(one.target, on_event=watcher, limits=Limits(outstanding=1)).connect() as client:
+        client.send(request("who", id=2))
+        one.accept()
+        client.send(request("who", id=4))
+        assert failure(client.receive()) == (COMM_FAILURE, 0x464A0114, NO)
+    (refused,) = watcher.told(Refused)
+    assert isinstance(refused, Refused)
+    assert refused.reason == "more requests waiting than the limit outstanding=1"
+    assert any(record.levelname == "ERROR" and refused.reason in record.message for record in caplog.records)
 
 
 def test_a_refusal_by_the_end_of_the_connection(front: Start, watcher: Watcher) -> None:

@@ -1,4 +1,4 @@
-"""What serves does what any thread asks: in its loop while it serves, where it is asked otherwise, and never never."""
+"""What serves does what any thread asks: in its loop while it serves, and where it is asked otherwise."""
 
 from __future__ import annotations
 
@@ -77,11 +77,11 @@ def test_nobody_waits_for_a_loop_that_has_ended() -> None:
             count += 1
         return count
 
-    with ThreadPoolExecutor(4) as threads:
-        asking = [threads.submit(ask) for _ in range(4)]
-        for _ in range(100):
+    with ThreadPoolExecutor(2) as threads:
+        asking = [threads.submit(ask) for _ in range(2)]
+        for _ in range(25):
             with door:
                 door.ask()
         ended.set()
         counts = [each.result(PATIENCE) for each in asking]
-    assert sum(counts) + 100 == len(door.done)
+    assert sum(counts) + 25 == len(door.done)

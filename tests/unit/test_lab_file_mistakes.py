@@ -364,8 +364,8 @@ def test_in_the_lab(old: str, new: str, mistake: str) -> None:
             "25: faults.more.parameters.interfaces: it takes nothing that a file can say, not 5",
         ),
         (
-            "[work_units.more]\nabout = ''",
-            "23: work_units.more.about: it belongs above the first [table], to the file as a whole",
+            "[clients.two]\nexpect = []",
+            "23: clients.two.expect: it belongs above the first [table], to the file as a whole",
         ),
         (
             "[faults.more]\nfault = 'drop'\nat = 'host3'",

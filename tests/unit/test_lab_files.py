@@ -46,7 +46,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (
             "hosts.a = '127.0.0.1'\n[node.a]\n[faults.b]\nfault = 'drop'\nat = 'a'\n[[step]]\nname = 'b'\ndo = ['kill a']",
             [
-                "lab.toml:2: node: there is no such key; did you mean 'nodes'? There are: about, lab, hosts, virtual_host, nodes,"
+                "lab.toml:2: node: there is no such key; did you mean 'nodes'? There are: about, lab, references, hosts, virtual_host,"
                 " work_units, clusters, faults, clients, step, expect"
             ],
         ),

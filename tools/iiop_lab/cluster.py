@@ -75,6 +75,8 @@ TRANSITIONS: dict[tuple[Role, Transition], Role] = {
 }
 
 
+NodeChange = Callable[[Node, WorkUnit | None], None]
+
 Hook = Callable[[Node, Transition], None]
 """Called for a node and a transition, at the time that the transition says."""
 
@@ -141,6 +143,7 @@ class Cluster:
         hooks: called at every transition, in order, as state transition procedures of one's own.
         automatic: switch by itself when the active node, or a monitored WorkUnit of it, dies.
         watches_naming: a Naming Service that dies is a reason to switch (`IS_ISV_WATCH_MODE`).
+        on_event: called with each event that goes into the history, in whichever thread it happens.
 
     Attributes:
         history: what has happened so far.
@@ -155,6 +158,7 @@ class Cluster:
         hooks: Sequence[Hook] = (),
         automatic: bool = True,
         watches_naming: bool = True,
+        on_event: Callable[[Event], None] | None = None,
     ) -> None:
         if len(nodes) != 2 or nodes[0] is nodes[1]:
             raise ValueError(f"cluster {name}: it takes two nodes, one to serve and one to stand by")
@@ -165,12 +169,16 @@ class Cluster:
         self._hooks = tuple(hooks)
         self._automatic = automatic
         self._watches_naming = watches_naming
+        self._on_event = on_event
         self._roles = dict.fromkeys(self.nodes, Role.OFFLINE)
         self._lock = threading.RLock()
         self._moving = False
+        self._looking = threading.Lock()
+        self._fails = False
+        """A thread is about to fail over, and will look again before it ends."""
         self._failing: threading.Thread | None = None
         for node in self.nodes:
-            node.on_change = self._changed
+            node.on_change = self._and_changed(node.on_change)
 
     def __enter__(self) -> Cluster:
         self.start()
@@ -213,14 +221,14 @@ class Cluster:
 
     def stop(self) -> None:
         """Stop both nodes, the one that stands by first."""
-        if self._failing is not None:
-            self._failing.join()
+        self._join()
         with self._lock:
             for node in (self.standby, self.active):
                 if node is not None:
                     self._move(node, Transition.STOP_WAIT if self._roles[node] is Role.WAIT else Transition.STOP_RUN)
             for node in self.nodes:
                 node.stop()
+        self._join()
 
     def switch(self) -> None:
         """Let the nodes change their roles, in order, as an operator does.
@@ -251,6 +259,7 @@ class Cluster:
             standby = self.standby
             if role is Role.RUN and standby is not None:
                 self._move(standby, Transition.START_RUN)
+            self._look()
 
     def repair(self, node: Node) -> None:
         """Let a failed node take part again: it stands by, or serves if no other does.
@@ -262,6 +271,7 @@ class Cluster:
             if self._roles[node] is not Role.FAULTED:
                 raise ClusterError(f"cluster {self.name}: {node.name} is {self._roles[node].value}, not faulted")
             self._move(node, Transition.START_RUN if self.active is None else Transition.START_WAIT)
+            self._look()
 
     def wait_settled(self, timeout: float = 60.0) -> None:
         """Wait until a switch that a failure has begun is over.
@@ -269,11 +279,17 @@ class Cluster:
         Raises:
             ClusterError: it is not within `timeout` seconds.
         """
-        failing = self._failing
-        if failing is not None:
-            failing.join(timeout)
+        if not self._join(timeout):
+            raise ClusterError(f"cluster {self.name} has not settled within {timeout:g} s")
+
+    def _join(self, timeout: float | None = None) -> bool:
+        """Wait until nothing fails over any more; tell whether that is so."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while (failing := self._failing) is not None and failing.is_alive():
+            failing.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
             if failing.is_alive():
-                raise ClusterError(f"cluster {self.name} has not settled within {timeout:g} s")
+                return False
+        return True
 
     # --- one node
 
@@ -348,25 +364,39 @@ class Cluster:
             hook(node, transition)
 
     def _note(self, node: Node, what: str) -> None:
-        self.history.append(Event(time.monotonic(), node.name, what))
+        event = Event(time.monotonic(), node.name, what)
+        self.history.append(event)
         log.info("cluster %s: %s %s", self.name, node.name, what)
+        if self._on_event is not None:
+            self._on_event(event)
 
     def _shown(self) -> str:
         return ", ".join(f"{node.name} is {role.value}" for node, role in self._roles.items())
 
     # --- what nodes tell
 
-    def _changed(self, node: Node, unit: WorkUnit | None) -> None:
-        if not self._moving:
-            self._look()
+    def _and_changed(self, told: NodeChange | None) -> NodeChange:
+        """Return what hears of changes of a node, besides whoever does already."""
+
+        def changed(node: Node, unit: WorkUnit | None) -> None:
+            if told is not None:
+                told(node, unit)
+            if not self._moving:
+                self._look()
+
+        return changed
 
     def _look(self) -> None:
         """Begin to switch if a node that has a part in the cluster is no good any more."""
-        if not self._automatic or (self._failing is not None and self._failing.is_alive()):
-            return
-        if any(self._is_broken(node) for node, role in self._roles.items() if role in (Role.RUN, Role.WAIT)):
+        with self._looking:
+            if not self._automatic or self._fails or not self._broken():
+                return
+            self._fails = True
             self._failing = threading.Thread(target=self._fail_over, name=f"cluster {self.name}")
             self._failing.start()
+
+    def _broken(self) -> list[Node]:
+        return [node for node, role in self._roles.items() if role in (Role.RUN, Role.WAIT) and self._is_broken(node)]
 
     def _is_broken(self, node: Node) -> bool:
         """Tell whether what a node is to run has died; what only stands by has no Naming Service."""
@@ -375,10 +405,14 @@ class Cluster:
         return units or (serves and self._watches_naming and node.state is State.DIED)
 
     def _fail_over(self) -> None:
-        with self._lock:
-            for node in self.nodes:
-                if self._roles[node] in (Role.RUN, Role.WAIT) and self._is_broken(node):
+        try:
+            with self._lock:
+                while broken := self._broken():
                     try:
-                        self.fail(node)
+                        self.fail(broken[0])
                     except ClusterError as error:
                         log.error("%s", error)
+        finally:
+            with self._looking:
+                self._fails = False
+        self._look()

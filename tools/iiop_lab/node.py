@@ -139,6 +139,8 @@ class Node:
         self._units: dict[str, WorkUnit] = {}
         self._names: dict[str, Mapping[str, Address | None]] = {}
         self._keys: dict[str, list[str]] = {}
+        """What a WorkUnit served when it was last started, in hexadecimal."""
+        self._naming: Address
         self._starting: set[str] = set()
         self.crashes = 0
 
@@ -181,6 +183,8 @@ class Node:
     def start(self) -> None:
         """Start the Naming Service; WorkUnits are started by themselves.
 
+        What those that run serve is reached, and bound, before the first client can come.
+
         Raises:
             NodeStateError: it runs.
             ChildError: it cannot start: the port is in use, the folder cannot be used.
@@ -189,19 +193,26 @@ class Node:
             raise NodeStateError(f"node {self.name} is {self._state.value}")
         self._configure()
         home, advertised = str(self.node.home), self._advertised_port
-        options = {"home": home, "host": self.host, "port": self.port, "advertised_port": advertised, "work_units": self._keys}
+        options = {"home": home, "host": self.host, "port": self.port, "advertised_port": advertised}
         child = _Process(self.name, options, self._ended)
         try:
-            self.port = child.until("ready")["ready"][1]
+            host, port = child.until("ready")["ready"]
+            self._naming = host, port
+            if not self.port:
+                self._open(child)
+            for unit in self._units.values():
+                if unit.state is State.RUNNING:
+                    self._serve(unit, child)
+                elif unit.name in self._keys:
+                    child.order({"serve": unit.name, "keys": self._keys[unit.name], "targets": []}, PATIENCE)
+            self._open(child)
         except BaseException:
             child.end()
             raise
         self._child = child
-        self._configure()
         self._set(State.RUNNING)
-        for unit in self._units.values():
-            if unit.state is State.RUNNING:
-                self._serve(unit)
+        if child.has_ended:
+            self._ended()
 
     def stop(self) -> None:
         """Stop WorkUnits and Naming Service in order; a node that does not run is left alone."""
@@ -301,12 +312,14 @@ class Node:
             NodeStateError: the node does not run, or not answer.
             WorkUnitError: it cannot start.
         """
-        self._running()
+        child = self._running()
         unit = self._units[name]
         self._starting.add(name)
         try:
             unit.start()
-            self._serve(unit)
+            self._serve(unit, child)
+        except ChildError as error:
+            raise NodeStateError(f"node {error}") from error
         finally:
             self._starting.discard(name)
             if self.on_change is not None:  # not before it can be reached
@@ -333,14 +346,18 @@ class Node:
         """
         return {name: Queue(*counted) for name, counted in self._order({"count": True}, patience).items()}
 
-    def _serve(self, unit: WorkUnit) -> None:
+    def _open(self, child: _Process) -> None:
+        self.port = child.order({"open": True}, PATIENCE)[1]
+        self._configure()
+
+    def _serve(self, unit: WorkUnit, child: _Process) -> None:
         """Let requests to a WorkUnit's object go to its processes, and names lead to it."""
         endpoints = [reference.endpoints()[0] for reference in unit.references]
         keys = {endpoint.object_key.hex() for reference in unit.references for endpoint in reference.endpoints()}
-        self._keys[unit.name] = sorted(keys)
         targets = [[endpoint.host, endpoint.port] for endpoint in endpoints]
-        self._order({"serve": unit.name, "keys": self._keys[unit.name], "targets": targets})
-        with NameService(f"{self.host}:{self.port}") as names:
+        self._keys[unit.name] = sorted(keys)
+        child.order({"serve": unit.name, "keys": self._keys[unit.name], "targets": targets}, PATIENCE)
+        with NameService(":".join(map(str, self._naming))) as names:
             for name, address in self._names[unit.name].items():
                 host, port = address or (self.node.host_name, self.advertised_port)
                 names.root.rebind(parse_name(name), rewritten(unit.references[0].to_iop(), host=host, port=port))

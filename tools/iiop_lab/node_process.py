@@ -1,14 +1,16 @@
 """The process of a node: its Naming Service, and one port before that and its WorkUnits. `iiop_lab.node` starts it.
 
-    python -m iiop_lab.node_process '{"home": ..., "host": ..., "port": ..., "advertised_port": ..., "work_units": ...}'
+    python -m iiop_lab.node_process '{"home": ..., "host": ..., "port": ..., "advertised_port": ...}'
 
-`advertised_port` is what references carry, the port listened on if it is null; `work_units` the object keys, in hex, of WorkUnits
-still to be started: until they are, who asks them is answered COMM_FAILURE, COMPLETED_NO. It takes orders, a JSON object a
-line, from its standard input, answers each in a line, `{"answer": ...}` or `{"answer": null, "refused": why}`, and ends with it:
+`advertised_port` is what references carry, the port listened on if it is null. It takes orders, a JSON object a line, from its
+standard input, answers each in a line, `{"answer": ...}` or `{"answer": null, "refused": why}`, and ends with it:
 
     {"serve": name, "keys": [hex, ...], "targets": [[host, port], ...]}   requests to these keys, and to keys that begin with them
                                                                           and are none of another WorkUnit, go to these processes
     {"count": true}                                                       requests under way, and processes, by WorkUnit
+    {"open": true}                                                        listen; the answer is host and port
+
+Before that it says `{"ready": [host, port]}`, where the Naming Service is: all can be in its place when the first client comes.
 
 What a `create` of a WorkUnit returns stays with the process that made it, until `remove`.
 """
@@ -19,7 +21,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -46,41 +48,38 @@ def _say(row: Mapping[str, Any]) -> None:
 class _Orders:
     """Do what the lab says."""
 
-    def __init__(self, front: VirtualHost) -> None:
+    def __init__(self, front: VirtualHost, start: Callable[[], Awaitable[object]]) -> None:
         self._front = front
+        self._start = start
         self._names: dict[bytes, str] = {}
         """Of WorkUnits, by their object keys."""
 
-    def answer(self, line: bytes) -> dict[str, Any]:
+    async def answer(self, line: bytes) -> dict[str, Any]:
         """Carry an order out and return what to say to it."""
         try:
-            return {"answer": self._do(json.loads(line))}
-        except (ValueError, TypeError, KeyError) as error:
+            return {"answer": await self._do(json.loads(line))}
+        except (OSError, ValueError, TypeError, KeyError) as error:
             return {"answer": None, "refused": f"{type(error).__name__}: {error}"}
 
-    def _do(self, order: dict[str, Any]) -> Any:
+    async def _do(self, order: dict[str, Any]) -> Any:
         if "serve" in order:
-            return self.serve(order["serve"], order["keys"], order["targets"])
+            return self._serve(order["serve"], [bytes.fromhex(key) for key in order["keys"]], order["targets"])
         if "count" in order:
             balancers = {name: self._front.balancer(name) for name in {*self._names.values()}}
             return {
                 name: [sum(balancer.state(target).under_way for target in balancer.targets), len(balancer.targets)]
                 for name, balancer in balancers.items()
             }
+        if "open" in order:
+            await self._start()
+            return [self._front.host, self._front.port]
         raise ValueError(f"there is no order {', '.join(order)}")
 
-    def serve(self, name: str, keys: Sequence[str], addresses: Sequence[Sequence[Any]]) -> str:
-        """Let requests to keys go to processes; see the module.
-
-        Raises:
-            ValueError, TypeError: these are no keys or addresses.
-        """
+    def _serve(self, name: str, keys: Sequence[bytes], addresses: Sequence[Sequence[Any]]) -> str:
         targets = [Target(*address) for address in addresses]
         if name in self._front.places:
             self._front.withdraw(name)
-        self._names = {key: owner for key, owner in self._names.items() if owner != name} | dict.fromkeys(
-            map(bytes.fromhex, keys), name
-        )
+        self._names = {key: owner for key, owner in self._names.items() if owner != name} | dict.fromkeys(keys, name)
         service = Service(
             name,
             lambda key: self._owner(key) == name,
@@ -98,26 +97,29 @@ class _Orders:
         return None if longest is None else self._names[longest]
 
 
-async def _run(home: Path, host: str, port: int, advertised_port: int | None, work_units: Mapping[str, Sequence[str]]) -> None:
+async def _run(home: Path, host: str, port: int, advertised_port: int | None) -> None:
     nobody = Service("nobody", lambda key: False)
     async with AsyncExitStack() as stack:
         front = VirtualHost([], [nobody], refusal=Refusal(minor=0), host=host, port=port)
-        orders = _Orders(front)
-        for name, keys in work_units.items():
-            orders.serve(name, keys, [])
-        await stack.enter_async_context(front)
+        if not port:  # which references are to carry
+            await stack.enter_async_context(front)
         server = NodeServer(Node(home), host=host, port=0, advertised_port=advertised_port or front.port)
         naming = await stack.enter_async_context(server)
         front.serve(Service(NAMING), [Target(naming.host, naming.port)])
-        _say({"ready": [front.host, front.port]})
+        _say({"ready": [naming.host, naming.port]})
+        orders = _Orders(front, (lambda: stack.enter_async_context(front)) if port else _done)
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=MOST)
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
         while line := await reader.readline():
-            _say(orders.answer(line))
+            _say(await orders.answer(line))
 
 
-def _options(argv: Sequence[str]) -> tuple[Path, str, int, int | None, dict[str, list[str]]]:
+async def _done() -> None:
+    """Do nothing: it has been done."""
+
+
+def _options(argv: Sequence[str]) -> tuple[Path, str, int, int | None]:
     """Read the options.
 
     Raises:
@@ -129,17 +131,10 @@ def _options(argv: Sequence[str]) -> tuple[Path, str, int, int | None, dict[str,
     except ValueError as error:
         raise ValueError(f"not one JSON object: {error}") from error
     match options:
-        case {
-            "home": str(home),
-            "host": str(host),
-            "port": int(port),
-            "advertised_port": int() | None as advertised,
-            "work_units": dict(units),
-        }:
-            if len(options) == 5 and all(0 <= number < 65536 for number in (port, advertised or 0)):
-                return Path(home), host, port, advertised, units
-    form = '{"home": text, "host": text, "port": 0 to 65535, "advertised_port": that, or null, "work_units": {name: [key, ...]}}'
-    raise ValueError(f"not of the form {form}")
+        case {"home": str(home), "host": str(host), "port": int(port), "advertised_port": int() | None as advertised}:
+            if len(options) == 4 and all(0 <= number < 65536 for number in (port, advertised or 0)):
+                return Path(home), host, port, advertised
+    raise ValueError('not of the form {"home": text, "host": text, "port": 0 to 65535, "advertised_port": that, or null}')
 
 
 def main(argv: Sequence[str]) -> int:

@@ -30,7 +30,7 @@ def host_of(lab: LabFile, node: str) -> str:
 
 
 def front_of(lab: LabFile) -> str:
-    """Return the name of `[hosts]` that clients call unless they say more: the virtual host, the first cluster, the first node."""
+    """Return the host that clients call unless they say more: that of the virtual host, the first cluster, or the first node."""
     if lab.virtual_host is not None:
         return lab.virtual_host.host
     return host_of(lab, (*(cluster.nodes[0] for cluster in lab.clusters.values()), *lab.nodes)[0])

@@ -6,6 +6,7 @@ line: number, host or error, and when the call ended (seconds, CLOCK_MONOTONIC).
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -14,7 +15,6 @@ from typing import Any
 
 import CORBA
 import CosNaming
-import TDsample  # type: ignore[import-not-found]  # made by omniidl
 from omniORB import URI
 
 
@@ -30,13 +30,14 @@ class Target:
         self._name = URI.stringToName(name)
         self._orb: Any = None
         self._stub: Any = None
+        self._interface = importlib.import_module("TDsample").tdtest  # made by omniidl
 
     def acquire(self) -> Any:
         """Return a stub."""
         if self._stub is None:
             self._orb = CORBA.ORB_init(sys.argv[:1] + sys.argv[2:], CORBA.ORB_ID)
             names = self._orb.string_to_object(self._address)._narrow(CosNaming.NamingContextExt)
-            self._stub = names.resolve(self._name)._narrow(TDsample.tdtest)
+            self._stub = names.resolve(self._name)._narrow(self._interface)
         return self._stub
 
     def forget(self) -> None:

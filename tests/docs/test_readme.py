@@ -8,9 +8,12 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+
+from iiop_lab.cli import main as iioplab
 
 README = Path(__file__).parents[2] / "README.md"
 BIN = Path(sys.executable).parent
@@ -66,10 +69,13 @@ def test_pytest_examples(tmp_path: Path) -> None:
     assert f"{len(examples)} passed" in done.stdout, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("command", ["iortool decode", "nstool serve", "OD_or_adm", "iiop-lab demo"])
+@pytest.mark.parametrize("command", ["iortool decode", "nstool serve", "OD_or_adm", "iioplab up", "iioplab run"])
 def test_every_command_has_help(command: str) -> None:
     program, *rest = command.split()
-    done = subprocess.run([BIN / program, *rest, "--help"], capture_output=True, text=True, timeout=60)
+    project = tomllib.loads((README.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    module, function = project["scripts"][program].split(":")
+    code = f"import sys; from {module} import {function}; sys.exit({function}())"
+    done = subprocess.run([sys.executable, "-c", code, *rest, "--help"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0
     assert "Usage" in done.stdout
 
@@ -78,3 +84,18 @@ def test_import_iiop_is_light() -> None:
     code = "import sys, iiop; print([name for name in ('construct', 'socket', 'asyncio') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_lab_as_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    example = re.findall(r"```toml\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)[0]
+    (tmp_path / "lab.toml").write_text(example, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    lines = [shlex.split(line)[1:] for line in shell_lines() if line.startswith("iioplab ")]
+    assert {"check", "up", "kill", "run"} <= {line[0] for line in lines}
+    for line in lines:
+        if line[0] in ("check", "scenarios"):
+            assert iioplab(line) == 0
+        elif line[0] in ("up", "run"):
+            assert iioplab([line[0], "--help"]) == 0
+        else:
+            assert iioplab(line) == 2  # no lab is up

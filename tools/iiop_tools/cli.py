@@ -22,7 +22,7 @@ import click
 
 from iiop.exceptions.errors import IIOPError
 
-__all__ = ["DONE", "NO", "WRONG_USE", "complain", "debug_option", "printable", "run", "say", "stop"]
+__all__ = ["DONE", "NO", "WRONG_USE", "Terminated", "complain", "debug_option", "printable", "run", "say", "stop"]
 
 DONE, NO, WRONG_USE, BUG, INTERRUPTED, PIPE_CLOSED, TERMINATED = 0, 1, 2, 70, 130, 141, 143
 
@@ -109,7 +109,7 @@ def run(command: click.Command, argv: Sequence[str] | None = None, *, name: str 
     return DONE
 
 
-class _Terminated(SystemExit):
+class Terminated(SystemExit):
     """Report SIGTERM; event loops let it through, as they do with every SystemExit."""
 
 
@@ -122,7 +122,7 @@ def _ending_in_order() -> Iterator[None]:
 
     def end(number: int, frame: object) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        raise _Terminated
+        raise Terminated
 
     signal.signal(signal.SIGTERM, end)
     try:
@@ -145,7 +145,7 @@ def _report(error: BaseException, name: str, settings: _Settings) -> int:
         return _pipe_closed()
     if isinstance(error, KeyboardInterrupt | click.Abort):
         return INTERRUPTED
-    if isinstance(error, _Terminated):
+    if isinstance(error, Terminated):
         return TERMINATED
     if isinstance(error, SystemExit | GeneratorExit):
         raise error

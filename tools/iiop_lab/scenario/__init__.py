@@ -11,5 +11,6 @@ actions       what operators do to a lab, in words: `kill host1`
 lab           `Lab`: everything that a file declares, running
 clients       what calls in a scenario; what became of each call
 expectations  what a scenario expects, and whether it came so
+status        how a lab is, as plain data
 play          a scenario, step by step
 """

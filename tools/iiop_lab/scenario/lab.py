@@ -14,7 +14,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -41,6 +41,7 @@ from iiop_lab.scenario.meaning import cluster_of, front_of, host_of, nodes_of, t
 from iiop_lab.scenario.operations import OPERATIONS
 from iiop_lab.scenario.plan import LabError, Plan
 from iiop_lab.scenario.play import Outcome, play
+from iiop_lab.scenario.status import status_of
 from iiop_lab.vhost.events import Event as VirtualHostEvent
 from iiop_lab.vhost.events import Refused, TargetChanged
 from iiop_lab.virtual_host import Target, VirtualHost
@@ -201,32 +202,19 @@ class Lab:
         attachment = self._faults.get(fault)
         return attachment.struck if attachment is not None else 0
 
-    def status(self) -> dict[str, Any]:
-        """Return how everything is, as plain data."""
-        return {
-            "seconds": round(time.monotonic() - self._began, 3),
-            "nodes": {name: self._node_status(node) for name, node in self.nodes.items()},
-            "clusters": {
-                name: {"active": self.active(name), "roles": {node.name: cluster.role(node).value for node in cluster.nodes}}
-                for name, cluster in self.clusters.items()
-            },
-            "faults": {
-                name: {
-                    "fault": declared.fault,
-                    "at": declared.at,
-                    "attached": name in self._faults,
-                    "struck": self.struck(name),
-                }
-                for name, declared in self.file.faults.items()
-            },
-        }
+    @property
+    def seconds(self) -> float:
+        """Return how long it has been there."""
+        return time.monotonic() - self._began
 
-    def _node_status(self, node: Node) -> dict[str, Any]:
-        units = {
-            name: {"state": unit.state.value, "processes": list(unit.pids), "starts": unit.starts, "monitored": unit.monitored}
-            for name, unit in node.work_units.items()
-        }
-        return {"address": f"{node.host}:{node.port}", "state": node.state.value, "work_units": units}
+    @property
+    def attached(self) -> frozenset[str]:
+        """Return which faults are attached."""
+        return frozenset(self._faults)
+
+    def status(self) -> dict[str, Any]:
+        """Return how everything is, as plain data; see `iiop_lab.scenario.status.status_of`."""
+        return status_of(self)
 
     def environment(self) -> dict[str, str]:
         """Return what a program needs in its environment to find the hosts by name, where references have names.
@@ -253,7 +241,7 @@ class Lab:
 
     def tell(self, event: str, subject: str, text: str, /, **details: Any) -> None:
         """Tell everybody who listens that something has happened."""
-        told = LabEvent(time.monotonic() - self._began, event, subject, text, details)
+        told = LabEvent(self.seconds, event, subject, text, details)
         log.info("%s %s: %s", event, subject, text)
         for listener in self._listeners:
             listener(told)
@@ -402,13 +390,19 @@ class Lab:
             self._serve(serving)
         return serving
 
-    @staticmethod
-    def _together(actions: Mapping[str, Callable[[], None]]) -> None:
+    def _together(self, actions: Mapping[str, Callable[[], None]]) -> None:
         """Do things at a time, and raise what the first of those raised that failed."""
         if not actions:
             return
         with ThreadPoolExecutor(len(actions)) as pool:
             futures = [pool.submit(action) for action in actions.values()]
+            try:
+                wait(futures)
+            except BaseException:  # Ctrl-C: what has not come up need not
+                for node in self.nodes.values():
+                    for unit in node.work_units.values():
+                        unit.kill()
+                raise
         for future in futures:
             future.result()
 

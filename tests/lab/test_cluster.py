@@ -297,3 +297,30 @@ def test_wrong_use(make: Make, tmp_path: Path) -> None:
         cluster.start()
     with pytest.raises(ClusterError, match="node2 is wait, not faulted"):
         cluster.repair(cluster.nodes[1])
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["hung by the lab", "hung by somebody"])
+def test_a_node_that_is_silent_for_too_long_has_failed(make: Make, known: bool) -> None:
+    cluster = make(heartbeat=0.5)
+    one, two = cluster.nodes
+    if known:
+        one.hang()
+    else:
+        os.kill(one.pids[0], signal.SIGSTOP)
+    until(lambda: cluster.active is two)
+    cluster.wait_settled()
+    assert (cluster.role(one), one.state) == (Role.FAULTED, State.DIED)
+    assert pid(two.address) == active_pid(cluster)
+    cluster.repair(one)
+    cluster.switch()
+    assert pid(one.address) == active_pid(cluster)
+
+
+def test_silence_that_is_short_is_no_failure(make: Make) -> None:
+    cluster = make(heartbeat=30.0)
+    one, _ = cluster.nodes
+    one.hang()
+    assert cluster.active is one
+    one.resume()
+    assert pid(one.address) == active_pid(cluster)
+    assert cluster.active is one

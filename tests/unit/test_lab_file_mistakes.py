@@ -187,6 +187,11 @@ def test_there_is_none() -> None:
         ),
         (
             '["app1", "app2"]',
+            '["app1", "app2"]\nheartbeat = -1',
+            "13: clusters.app.heartbeat: it must be 0 or more seconds, not -1.0",
+        ),
+        (
+            '["app1", "app2"]',
             '["app1", "app2"]\n[clusters.more]\nhost = "host2"\nnodes = [\n"host1", "app2"]',
             "8: nodes.host2.port: node 'host1' listens at port 8002 of 'host2' already\n16: "
             "clusters.more.nodes[2]: node 'app2' is in cluster 'app' already",

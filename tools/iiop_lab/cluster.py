@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from iiop.exceptions import IIOPError
+from iiop_lab.heartbeat import Heartbeat
 from iiop_lab.node import Node
 from iiop_lab.work_unit import State, WorkUnit
 
@@ -143,6 +144,7 @@ class Cluster:
         hooks: called at every transition, in order, as state transition procedures of one's own.
         automatic: switch by itself when the active node, or a monitored WorkUnit of it, dies.
         watches_naming: a Naming Service that dies is a reason to switch (`IS_ISV_WATCH_MODE`).
+        heartbeat: seconds that the node that serves may be silent before it is taken for failed; 0 for however long.
         on_event: called with each event that goes into the history, in whichever thread it happens.
 
     Attributes:
@@ -158,6 +160,7 @@ class Cluster:
         hooks: Sequence[Hook] = (),
         automatic: bool = True,
         watches_naming: bool = True,
+        heartbeat: float = 0.0,
         on_event: Callable[[Event], None] | None = None,
     ) -> None:
         if len(nodes) != 2 or nodes[0] is nodes[1]:
@@ -170,6 +173,8 @@ class Cluster:
         self._automatic = automatic
         self._watches_naming = watches_naming
         self._on_event = on_event
+        self._seconds = heartbeat
+        self._heartbeat: Heartbeat | None = None
         self._roles = dict.fromkeys(self.nodes, Role.OFFLINE)
         self._lock = threading.RLock()
         self._moving = False
@@ -218,9 +223,14 @@ class Cluster:
             self._move(first, Transition.START_RUN)
             self._move(second, Transition.START_WAIT)
             self._look()
+        if self._seconds:
+            self._heartbeat = Heartbeat(self.name, lambda: self.active, self._seconds, self._lost)
+            self._heartbeat.start()
 
     def stop(self) -> None:
         """Stop both nodes, the one that stands by first."""
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
         self._join()
         with self._lock:
             for node in (self.standby, self.active):
@@ -374,6 +384,15 @@ class Cluster:
         return ", ".join(f"{node.name} is {role.value}" for node, role in self._roles.items())
 
     # --- what nodes tell
+
+    def _lost(self, node: Node) -> None:
+        """Take a node for failed that is silent, if it serves and is silent still."""
+        with self._lock:
+            if self._roles[node] is Role.RUN and self._heartbeat is not None and not self._heartbeat.beats(node):
+                try:
+                    self.fail(node)
+                except ClusterError as error:
+                    log.error("%s", error)
 
     def _and_changed(self, told: NodeChange | None) -> NodeChange:
         """Return what hears of changes of a node, besides whoever does already."""

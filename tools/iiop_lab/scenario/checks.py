@@ -107,6 +107,7 @@ class _LabChecks(Checking):
                 if member.setdefault(node, name) != name:
                     self.findings.add(place, f"node {node!r} is in cluster {member[node]!r} already")
             self.seconds(cluster.timeout, (*key, "timeout"), positive=True)
+            self.seconds(cluster.heartbeat, (*key, "heartbeat"))
 
     def addresses(self) -> None:
         """Report nodes that listen where somebody else does."""

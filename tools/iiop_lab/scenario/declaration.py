@@ -178,6 +178,7 @@ class ClusterDeclaration:
         shared_folder: whether the nodes have one folder, or each its own.
         automatic: switch by itself when what serves dies.
         watches_naming: whether the end of the Naming Service is a reason to.
+        heartbeat: seconds that the node that serves may be silent before it is taken for failed; 0 for however long.
         timeout: seconds for a resource to start or to stop.
     """
 
@@ -186,6 +187,7 @@ class ClusterDeclaration:
     shared_folder: bool = False
     automatic: bool = True
     watches_naming: bool = True
+    heartbeat: float = 0.0
     timeout: float = 60.0
 
 

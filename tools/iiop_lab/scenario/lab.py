@@ -346,6 +346,7 @@ class Lab:
             resources=standard_resources(declared.timeout),
             automatic=declared.automatic,
             watches_naming=declared.watches_naming,
+            heartbeat=declared.heartbeat,
             # on_event=lambda event: self.tell("cluster", name, f"{event.node} {event.what}", node=event.node),
         )
         stack.callback(cluster.stop)

@@ -46,8 +46,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (
             "hosts.a = '127.0.0.1'\n[node.a]\n[faults.b]\nfault = 'drop'\nat = 'a'\n[[step]]\nname = 'b'\ndo = ['kill a']",
             [
-                "lab.toml:2: node: there is no such key; did you mean 'nodes'? There are: about, lab, references, hosts, virtual_host,"
-                " work_units, clusters, faults, clients, step, expect"
+                "lab.toml:2: node: there is no such key; did you mean 'nodes'? There are: about, lab, references, hosts,"
+                " virtual_host, nodes, work_units, clusters, faults, clients, step, expect"
             ],
         ),
         (
@@ -122,7 +122,7 @@ def test_files_in_other_code_sets(octets: bytes, mistake: str) -> None:
     [
         ("none.toml", "none.toml: it cannot be read: No such file or directory"),
         (".", ".: it cannot be read: Is a directory"),
-        ("a\0b", "a\0b: no file can have that name: embedded null byte"),
+        ("a\0b", r"'a\x00b': no file can have that name: embedded null byte"),
         ("a" * 300, f"{'a' * 300}: it cannot be read: File name too long"),
     ],
 )
@@ -161,6 +161,7 @@ def test_another_file_declares_the_lab(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("play", "lab", "mistakes"),
     [
+        ('lab = "\\n"', "", [r"'\n': it cannot be read: No such file or directory"]),
         ("lab = 'no.toml'", "", ["no.toml: it cannot be read: No such file or directory"]),
         (
             "lab = 'lab.toml'\n[hosts]\n[nodes.host1]\n[clients.a]",

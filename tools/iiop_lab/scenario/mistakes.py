@@ -38,7 +38,8 @@ class Mistake:
     reason: str
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}" if self.line else self.file
+        file = self.file if self.file.isprintable() else repr(self.file)
+        place = f"{file}:{self.line}" if self.line else file
         return f"{place}: {self.key}: {self.reason}" if self.key else f"{place}: {self.reason}"
 
 

@@ -53,7 +53,7 @@ restart = true
 [[step]]
 name = "both serve"
 calls = 100
-expect = [{ failed = 0, served_by = { host1 = 0.3, host2 = 0.3 } }]
+expect = [{ failed = 0, served_by = { host1 = 0.1, host2 = 0.1 } }]
 
 [[step]]
 name = "one dies, the other is slow"

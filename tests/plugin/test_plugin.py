@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.tshark import complaints, tshark
+
 FAILOVER = """
 import os
 
@@ -179,3 +181,28 @@ def test_fixtures_are_listed_with_what_they_do(pytester: pytest.Pytester) -> Non
         ("corba_clock", "Put time forward for the blocking client and the servers of this test: .*"),
     ):
         result.stdout.re_match_lines_random([rf"{name} -- .*pytest_plugin\.py.*", rf"\s+{text}"])
+
+
+def test_a_failing_test_leaves_what_was_said_to_nodes_too(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        from iiop_lab.sample import TdTest
+        from naming import NameService
+
+        def test_fails(lab):
+            with NameService(lab.address()) as names:
+                for name in ("TDsample::tdtest", "TDsample::tdtest.direct"):
+                    names.reference(name, TdTest).call(1)
+            print("port", lab.nodes["host1"].advertised_port)
+            print("port", lab.nodes["host2"].advertised_port)
+            assert not lab
+        """
+    )
+    result = pytester.runpytest_subprocess("--iiop-pcap=pcap", "-p", "no:cacheprovider", "--basetemp=temp")
+    result.assert_outcomes(failed=1)
+    (path,) = pytester.path.glob("pcap/*.pcap")
+    ports = {line.split()[1] for line in result.stdout.lines if line.startswith("port ")}
+    calls = tshark(path, 'giop.request_op == "call"', "tcp.dstport")
+    assert len([port for (port,) in calls if port in ports]) >= 2, "by the virtual host, and directly"
+    assert len(calls) > len([port for (port,) in calls if port in ports]), "to the virtual host"
+    assert complaints(path) == []

@@ -430,13 +430,12 @@ class Lab:
 
     def _front_told(self, event: VirtualHostEvent) -> None:
         row = event.as_json()
-        match event:
-            case TargetChanged(target):
-                self.tell("target", self._node_at[target], str(event), **row)
-            case Refused(client):
-                self.tell("refusal", client, str(event), **row)
-            case _:
-                self.tell("client", row["client"], str(event), **row)
+        if isinstance(event, TargetChanged):
+            self.tell("target", self._node_at[event.target], event.reason, **row)
+        else:
+            client = row["client"]
+            kind = "refusal" if isinstance(event, Refused) else "client"
+            self.tell(kind, client, str(event).removeprefix(f"{client} "), **row)
 
     # --- who is who
 

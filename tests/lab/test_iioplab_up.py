@@ -208,7 +208,7 @@ def test_ended_it_leaves_nothing(tmp_path: Path, file: Path, number: signal.Sign
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 @pytest.mark.parametrize("command", ["up", "run"])
 def test_interrupted_while_it_starts_it_leaves_nothing(tmp_path: Path, file: Path, command: str, number: signal.Signals) -> None:
-    """A WorkUnit of host1 says that it has been started, and never that it serves."""
+    """A WorkUnit of host1 says that it has been started, and never that it serves, for which it has 30 s."""
     os.mkfifo(tmp_path / "begun")
     (tmp_path / "slow.py").write_text("open('begun', 'w').close()\nimport signal\nsignal.pause()\n")
     file.write_text(LAB + '[work_units.slow]\nscript = "slow.py"\nnodes = ["host1"]\n[[step]]\nname = "one"\nseconds = 60\n')
@@ -217,6 +217,7 @@ def test_interrupted_while_it_starts_it_leaves_nothing(tmp_path: Path, file: Pat
         with watched(children_of(process.pid)) as children:
             assert len(children) >= 3
             process.send_signal(number)
+            process.wait(25)
             code, _, err = ended(process)
             assert all_end(children, 1.0)
     assert (code, err) == (130 if number is signal.SIGINT else 143, "")
@@ -293,3 +294,39 @@ def test_on_a_terminal_there_is_a_table(tmp_path: Path, file: Path, say: Say) ->
         code, _, err = ended(process)
         os.close(near)
     assert (code, err) == (130, "")
+
+
+CLUSTER = """\
+[hosts]
+app = "127.0.0.4"
+
+[clusters.app]
+nodes = ["node1", "node2"]
+
+[nodes.node1]
+port = 0
+[nodes.node2]
+port = 0
+
+[work_units.ISSAMPLE1.names]
+"TDsample::tdtest" = "own"
+"""
+
+
+def test_a_cluster_is_switched(tmp_path: Path, file: Path, say: Say) -> None:
+    file.write_text(CLUSTER)
+    with started(tmp_path, "up") as process:
+        address = up(process)
+        assert status(say)["clusters"] == {"app": {"active": "node1", "roles": {"node1": "run", "node2": "wait"}}}
+        assert say("switch", "app") == (0, "", "")
+        now = status(say)
+        assert now["clusters"]["app"]["active"] == "node2"
+        assert now["nodes"]["node2"]["target"] is None
+        _, out, _ = say("status")
+        assert re.search(r"app +node2 +node1 \w+, node2 run", out)
+        with NameService(address, policy=PATIENT) as names:
+            assert names.reference("TDsample::tdtest", TdTest).call(1) == "node2"
+        code, _, err = say("maintenance", "node1")
+        assert (code, err) == (1, "iioplab: there is no virtual host in this lab\n")
+        process.terminate()
+        assert ended(process)[0] == 0

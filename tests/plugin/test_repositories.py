@@ -195,3 +195,7 @@ def test_a_repository_with_the_wheel_only(tmp_path: Path) -> None:
     shown = "import iiop, naming; print(iiop.__file__, naming.__file__)"
     where = subprocess.run([python, "-c", shown], env=clean_env(), capture_output=True, text=True, check=True, cwd=other)
     assert all(path.startswith(str(site)) for path in where.stdout.split())
+
+    listed = "import sys; from iiop_lab.cli import main; sys.exit(main(['scenarios']))"
+    scenarios = subprocess.run([python, "-c", listed], env=clean_env(), capture_output=True, text=True, check=True, cwd=other)
+    assert "3.4.1-workunit-termination" in scenarios.stdout

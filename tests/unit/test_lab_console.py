@@ -48,7 +48,7 @@ def status(**changes: Any) -> dict[str, Any]:
             "host1": node(1, "running"),
             "host2": node(2, "died", standing="maintenance", error="connection \x1b[2J reset", error_age=4.2),
         },
-        "clusters": {"app": {"active": None, "roles": {"node1": "RUN", "node2": "FAULTED"}}},
+        "clusters": {"app": {"active": None, "roles": {"node1": "run", "node2": "faulted"}}},
         "faults": {"slow": {"fault": "latency", "at": "host1", "attached": True, "struck": 9}},
     }
     return usual | changes
@@ -70,7 +70,7 @@ def test_a_table_fits_on_a_terminal() -> None:
     ]
     assert "host1  127.0.0.1:8002  TD running" in lines
     assert "host2  127.0.0.2:8002  TD died     connection \\x1b[2J reset (4 s ago)" in lines
-    assert "app      nobody  node1 RUN, node2 FAULTED" in lines
+    assert "app      nobody  node1 run, node2 faulted" in lines
     assert "slow   latency  host1  attached       9" in lines
     assert lines[-1] == event_line(event)
     assert max(map(len, lines)) <= 80

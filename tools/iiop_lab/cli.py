@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -114,12 +113,9 @@ def run(file: str, as_json: bool, folder: Path | None, events: Path | None) -> N
     if not read.lab.step:
         cli.complain(f"{path} has no steps, so there is nothing to play: iioplab up runs its lab")
         cli.stop(cli.WRONG_USE)
-    with _unable(), contextlib.ExitStack() as stack:
-        if folder is None:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="iioplab-")))
-        with running(read, folder, events) as lab:
-            lab.listen(scenario.step_lines(read.lab, lambda line: click.echo(cli.printable(line), err=as_json)))
-            outcome = play(lab)
+    with _unable(), running(read, folder, events) as lab:
+        lab.listen(scenario.step_lines(read.lab, lambda line: click.echo(cli.printable(line), err=as_json)))
+        outcome = play(lab)
     if as_json:
         click.echo(json.dumps(scenario.as_data(outcome)))
     else:

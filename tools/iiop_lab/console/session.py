@@ -10,9 +10,10 @@ import queue
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from iiop_lab.console.control import Control, answer
 from iiop_lab.console.interrupts import Interrupts
@@ -25,12 +26,12 @@ __all__ = ["running", "show"]
 
 
 @contextmanager
-def running(read: Read, folder: Path, events: Path | None) -> Iterator[Lab]:
-    """Run a lab until the end of the block, or until it is interrupted; then nothing of it is left but its folder.
+def running(read: Read, folder: Path | None, events: Path | None) -> Iterator[Lab]:
+    """Run a lab until the end of the block, or until it is interrupted; then nothing of it is left but its folder, if it has one.
 
     Args:
         read: what is declared.
-        folder: of the lab.
+        folder: of the lab; a temporary one if None.
         events: file for events; `events.jsonl` in the folder if None.
 
     Raises:
@@ -39,7 +40,10 @@ def running(read: Read, folder: Path, events: Path | None) -> Iterator[Lab]:
         IIOPError: something cannot start.
         KeyboardInterrupt, Terminated: it was interrupted.
     """
-    with Interrupts() as interrupts, Control(folder) as control, Journal(events or folder / "events.jsonl") as journal:
+    with Interrupts() as interrupts, ExitStack() as stack:
+        folder = folder or Path(stack.enter_context(TemporaryDirectory(prefix="iioplab-")))
+        control = stack.enter_context(Control(folder))
+        journal = stack.enter_context(Journal(events or folder / "events.jsonl"))
         lab = Lab(read.lab, folder, beside=read.folder)
         lab.listen(journal.write)
         interrupts.allow()

@@ -40,15 +40,15 @@ _QUIET = frozenset({"client"})
 _COLOURS = {
     "running": "green",
     "serving": "green",
-    "RUN": "green",
-    "WAIT": "cyan",
+    "run": "green",
+    "wait": "cyan",
     "maintenance": "yellow",
     "hung": "yellow",
     "full": "yellow",
     "degraded": "yellow",
     "died": "red",
     "dead": "red",
-    "FAULTED": "red",
+    "faulted": "red",
 }
 
 Status = Mapping[str, Any]

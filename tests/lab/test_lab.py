@@ -150,6 +150,7 @@ def test_faults_before_a_node_and_before_the_virtual_host(make: Make, stub: Call
     assert isinstance(raised.value.__cause__, COMM_FAILURE)
     assert raised.value.__cause__.minor == 0x464A0914
     lab.do("fault ipcom off")
+    assert lab.struck("ipcom") == 1, "which counts when it is away, too"
     with pytest.raises(LabError, match="fault ipcom is not attached"):
         lab.do("fault ipcom off")
     assert told(lab, "fault") == ["fault nat: attached", "fault ipcom: attached", "fault ipcom: removed"]

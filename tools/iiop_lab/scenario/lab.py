@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
@@ -122,6 +123,7 @@ class Lab:
         self._proxies: dict[str, FaultProxy] = {}
         self._down: dict[str, Attachment] = {}
         self._faults: dict[str, Attachment] = {}
+        self._struck: Counter[str] = Counter()
         self._keys: dict[str, frozenset[bytes]] = {}
         self._listeners: list[Callable[[LabEvent], None]] = []
         self._began = time.monotonic()
@@ -198,9 +200,9 @@ class Lab:
         return active.name if active is not None else None
 
     def struck(self, fault: str) -> int:
-        """Return how often a fault has struck since it was attached last."""
+        """Return how often a fault has struck so far, however often it was attached."""
         attachment = self._faults.get(fault)
-        return attachment.struck if attachment is not None else 0
+        return self._struck[fault] + (attachment.struck if attachment is not None else 0)
 
     @property
     def seconds(self) -> float:
@@ -270,9 +272,8 @@ class Lab:
         declared = self.file.faults.get(name)
         if declared is None:
             raise LabError(f"there is no fault {name}: the file declares {', '.join(self.file.faults) or 'none'}")
-        attached = self._faults.pop(name, None)
-        if attached is not None:
-            attached.remove()
+        if name in self._faults:
+            self.remove(name)
         self._faults[name] = self._attached(declared)
         self.tell("fault", name, "attached")
 
@@ -286,6 +287,7 @@ class Lab:
         if attached is None:
             raise LabError(f"fault {name} is not attached")
         attached.remove()
+        self._struck[name] += attached.struck
         self.tell("fault", name, "removed", struck=attached.struck)
 
     # --- how it begins

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from iiop.exceptions import IIOPError
 from iiop.failover import FailoverPolicy
 from iiop_lab.cli import main
 from iiop_lab.console.control import ask
@@ -294,6 +295,22 @@ def test_on_a_terminal_there_is_a_table(tmp_path: Path, file: Path, say: Say) ->
         code, _, err = ended(process)
         os.close(near)
     assert (code, err) == (130, "")
+
+
+def test_what_nodes_note_is_in_their_logs(tmp_path: Path, file: Path, say: Say) -> None:
+    file.write_text(LAB.replace("[nodes.host2]\nport = 0\n", "") + "[work_units.ISSAMPLE1]\nmonitored = false\n")
+    with started(tmp_path, "up") as process:
+        address = up(process)
+        with NameService(address, policy=FailoverPolicy(deadline=5.0, rounds=1)) as names:
+            sample = names.reference("TDsample::tdtest", TdTest)
+            assert sample.call(1) == "host1"
+            assert say("kill", "host1/ISSAMPLE1") == (0, "", "")
+            with pytest.raises(IIOPError):
+                sample.call(2)
+        process.terminate()
+        code, _, err = ended(process)
+    assert (code, err) == (0, "")
+    assert "left: cannot connect to" in (folder_of(file) / "logs" / "host1.log").read_text()
 
 
 CLUSTER = """\

@@ -40,6 +40,7 @@ class Child:
         name: for messages.
         command: program and arguments.
         env: added to our environment.
+        log: file to which its standard error is appended; it goes where ours goes if None.
         heard: called, in a thread of its own, with every row as it comes.
         ended: called there when it has stopped speaking, whoever ended it.
     """
@@ -50,6 +51,7 @@ class Child:
         command: Sequence[str],
         *,
         env: Mapping[str, str] | None = None,
+        log: Path | None = None,
         heard: Callable[[Row], None] | None = None,
         ended: Callable[[], None] | None = None,
     ) -> None:
@@ -57,14 +59,16 @@ class Child:
         self._heard = heard
         self._ended = ended
         self._rows: queue.SimpleQueue[Row | None] = queue.SimpleQueue()
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **(env or {})},
-            start_new_session=True,
-        )
+        with contextlib.nullcontext() if log is None else log.open("ab") as errors:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                env={**os.environ, **(env or {})},
+                start_new_session=True,
+            )
         self._reader = threading.Thread(target=self._read, name=f"reader of {name}", daemon=True)
         self._reader.start()
 

@@ -67,9 +67,9 @@ class Queue:
 class _Process(Child):
     """Run `iiop_lab.node_process`, and give it orders from any thread, one at a time."""
 
-    def __init__(self, name: str, options: Mapping[str, Any], ended: Callable[[], None]) -> None:
+    def __init__(self, name: str, options: Mapping[str, Any], log: Path | None, ended: Callable[[], None]) -> None:
         command = [sys.executable, "-P", "-m", "iiop_lab.node_process", json.dumps(options)]
-        super().__init__(name, command, ended=ended)
+        super().__init__(name, command, log=log, ended=ended)
         self._ordering = threading.Lock()
         self._owed = 0
         """Answers that nobody has waited for long enough; they come first."""
@@ -110,6 +110,7 @@ class Node:
         host: address to listen on, which references carry, unless `OD_set_env` set another.
         port: to listen on; 0 lets the system choose, once: it stays the same when the node starts again.
         advertised_port: that references carry, if something else stands there, as a proxy before the node; None for `port`.
+        log: file to which its process writes what it notes, as WorkUnits that do not answer; our standard error if None.
         on_change: called with the node and the WorkUnit, or None, whose state has changed.
 
     Attributes:
@@ -126,6 +127,7 @@ class Node:
         host: str = "127.0.0.1",
         port: int = 8002,
         advertised_port: int | None = None,
+        log: Path | None = None,
         on_change: Callable[[Node, WorkUnit | None], None] | None = None,
     ) -> None:
         self.name = name
@@ -134,6 +136,7 @@ class Node:
         self.port = port
         self.on_change = on_change
         self._advertised_port = advertised_port
+        self._log = log
         self._child: _Process | None = None
         self._state = State.STOPPED
         self._units: dict[str, WorkUnit] = {}
@@ -194,7 +197,7 @@ class Node:
         self._configure()
         home, advertised = str(self.node.home), self._advertised_port
         options = {"home": home, "host": self.host, "port": self.port, "advertised_port": advertised}
-        child = _Process(self.name, options, self._ended)
+        child = _Process(self.name, options, self._log, self._ended)
         try:
             host, port = child.until("ready")["ready"]
             self._naming = host, port

@@ -47,7 +47,8 @@ def build_node(plan: Plan, name: str, folder: Path, beside: Path, on_change: Cal
         config.parent.mkdir(parents=True, exist_ok=True)
         config.write_text(f"IIOP_hostname = {plan.called(host)}\nIIOP_port = {port}\n")
     listening = 0 if plan.has_proxy(name) else port
-    return Node(name, home, host=file.hosts[host], port=listening, advertised_port=port, on_change=on_change)
+    log = folder / "logs" / f"{name}.log"
+    return Node(name, home, host=file.hosts[host], port=listening, advertised_port=port, log=log, on_change=on_change)
 
 
 def build_unit(name: str, declared: WorkUnitDeclaration, node: Node, folder: Path, beside: Path) -> WorkUnit:

@@ -310,7 +310,7 @@ def test_a_port_in_use_leaves_nothing(tmp_path: Path) -> None:
             "nodes": {"host1": {"port": 0}},
         }
         lab = Lab(read_table(table, tmp_path / "lab.toml").lab, tmp_path / "lab")
-        with pytest.raises(OSError, match="in use"), lab:
+        with pytest.raises(LabError, match=rf"vhost: cannot listen on 127.0.0.10:{port}: Address already in use"), lab:
             pass
     assert lab.nodes["host1"].state is State.STOPPED
     with suppress(ChildProcessError):

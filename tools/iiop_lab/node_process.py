@@ -45,6 +45,10 @@ def _say(row: Mapping[str, Any]) -> None:
     os.write(1, f"{json.dumps(row)}\n".encode())
 
 
+def _cannot_listen(address: str, error: OSError) -> str:
+    return f"cannot listen on {address}: {os.strerror(error.errno) if error.errno else error}"
+
+
 class _Orders:
     """Do what the lab says."""
 
@@ -58,7 +62,9 @@ class _Orders:
         """Carry an order out and return what to say to it."""
         try:
             return {"answer": await self._do(json.loads(line))}
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except OSError as error:
+            return {"answer": None, "refused": _cannot_listen(self._front.address, error)}
+        except (ValueError, TypeError, KeyError) as error:
             return {"answer": None, "refused": f"{type(error).__name__}: {error}"}
 
     async def _do(self, order: dict[str, Any]) -> Any:
@@ -147,7 +153,10 @@ def main(argv: Sequence[str]) -> int:
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(_run(*options))
-    except (OSError, IIOPError) as error:
+    except OSError as error:
+        _say({"failed": _cannot_listen(f"{options[1]}:{options[2]}", error)})
+        return 1
+    except IIOPError as error:
         _say({"failed": str(error)})
         return 1
     return 0

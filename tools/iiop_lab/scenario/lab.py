@@ -11,6 +11,7 @@ does, whoever caused it. It must not know files, clients or steps.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections import Counter
@@ -24,7 +25,6 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from iiop.balancer import Measure, Standing
-from iiop.net.serving import Serving
 from iiop_lab.cluster import Cluster, standard_resources
 from iiop_lab.faults import Attachment, FaultProxy, Refuse, make_fault
 from iiop_lab.load import Reporter
@@ -52,7 +52,7 @@ __all__ = ["Lab", "LabError", "LabEvent"]
 
 log = logging.getLogger("iiop_lab")
 
-S = TypeVar("S", bound=Serving)
+S = TypeVar("S", VirtualHost, FaultProxy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +328,7 @@ class Lab:
             self._targets[name] = target = Target(host, self._plan.port_of(host))
             self._node_at[target] = name
         made = build_virtual_host(self._plan, self._targets, self._keys_of, self._front_told)
-        self.virtual_host = self._enter(stack, made)
+        self.virtual_host = self._enter(stack, declared.host, made)
         if self._plan.has_proxy(declared.host):
             self._proxy(stack, declared.host, made.host, self._plan.port_of(declared.host), (made.host, made.port))
 
@@ -381,16 +381,20 @@ class Lab:
     # --- proxies
 
     def _proxy(self, stack: ExitStack, name: str, host: str, port: int, server: tuple[str, int]) -> None:
-        self._proxies[name] = self._enter(stack, FaultProxy(server, host=host, port=port))
+        self._proxies[name] = self._enter(stack, name, FaultProxy(server, host=host, port=port))
 
     def _attached(self, declared: FaultDeclaration) -> Attachment:
         return self._proxies[declared.at].attach(make_fault(declared.fault, **declared.parameters), aim_of(declared.aim))
 
-    def _enter(self, stack: ExitStack, serving: S) -> S:
-        if self._serve is None:
-            stack.enter_context(serving)
-        else:
-            self._serve(serving)
+    def _enter(self, stack: ExitStack, name: str, serving: S) -> S:
+        try:
+            if self._serve is None:
+                stack.enter_context(serving)
+            else:
+                self._serve(serving)
+        except OSError as error:
+            why = os.strerror(error.errno) if error.errno else error
+            raise LabError(f"{name}: cannot listen on {serving.host}:{serving.port}: {why}") from error
         return serving
 
     def _together(self, actions: Mapping[str, Callable[[], None]]) -> None:

@@ -16,7 +16,14 @@ from typing import IO
 import pytest
 
 PATIENCE = 60.0
-COMMAND = [sys.executable, "-c", "import sys; from iiop_lab.cli import main; sys.exit(main())"]
+COMMAND = [
+    sys.executable,
+    "-c",
+    "import signal, sys\n"
+    "signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup leaves it ignored\n"
+    "from iiop_lab.cli import main\n"
+    "sys.exit(main())",
+]
 
 LAB = """\
 [hosts]

@@ -29,7 +29,6 @@ from ior import IOR
 from ior.rewrite import rewritten
 from naming import NameService
 from tests.lab.fronts import Front
-from tests.lab.test_distribution import said
 
 HOST = "127.0.0.22"
 POLICY = FailoverPolicy(deadline=30.0, rounds=1, refresh_interval=None)
@@ -239,7 +238,7 @@ def test_a_full_node_gets_no_work_until_it_is_restored(
     told: dict[Measure, float] = {}
 
     def tell(measure: Measure, value: float) -> None:
-        vhost.run(said(vhost.report, target, measure, value))
+        vhost.report(target, measure, value)
         told[measure] = value
 
     stack.enter_context(Reporter(node, tell, interval=0.01))

@@ -190,13 +190,16 @@ def test_a_full_disk_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
     ids=["SIGINT", "SIGTERM", "SIGHUP"],
 )
 def test_the_first_signal_interrupts(number: signal.Signals, raised: type[BaseException]) -> None:
-    before = signal.getsignal(number)
-    with Interrupts() as interrupts:
-        interrupts.allow()
-        with pytest.raises(raised):
-            signal.raise_signal(number)
-        signal.raise_signal(signal.SIGINT)  # the end is not disturbed
-    assert signal.getsignal(number) is before
+    before = signal.signal(number, signal.default_int_handler)  # one that nohup has not left ignored
+    try:
+        with Interrupts() as interrupts:
+            interrupts.allow()
+            with pytest.raises(raised):
+                signal.raise_signal(number)
+            signal.raise_signal(signal.SIGINT)  # the end is not disturbed
+        assert signal.getsignal(number) is signal.default_int_handler
+    finally:
+        signal.signal(number, before)
 
 
 def test_a_signal_waits_for_its_time() -> None:

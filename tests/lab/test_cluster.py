@@ -235,6 +235,27 @@ def test_one_that_does_not_start(make: Make) -> None:
         pid(cluster.nodes[0].address, FailoverPolicy(deadline=0.5, rounds=1))
 
 
+def test_a_switch_that_fails_and_is_made_good(make: Make) -> None:
+    full = True
+
+    def mount(node: Node, role: Role) -> None:
+        if node.name == "node2" and role is Role.RUN and full:
+            raise OSError("no disk")
+
+    cluster = make(resources=[*standard_resources(), Resource("IREP", mount, lambda node: None)])
+    node1, node2 = cluster.nodes
+    with pytest.raises(ClusterError, match="IREP did not start on node2: no disk"):
+        cluster.switch()
+    assert (cluster.role(node1), cluster.role(node2)) == (Role.OFFLINE, Role.FAULTED)
+    cluster.repair(node1)
+    assert (cluster.role(node1), cluster.role(node2)) == (Role.RUN, Role.FAULTED)
+    assert pid(node1.address) == active_pid(cluster)
+    cluster.repair(node2)
+    full = False
+    cluster.switch()
+    assert (cluster.role(node1), cluster.role(node2)) == (Role.WAIT, Role.RUN)
+
+
 class Walk:
     """Drive a cluster without resources, and follow its roles by its events and the table alone."""
 
@@ -295,7 +316,7 @@ def test_wrong_use(make: Make, tmp_path: Path) -> None:
     cluster = make()
     with pytest.raises(ClusterError, match="cluster app runs"):
         cluster.start()
-    with pytest.raises(ClusterError, match="node2 is wait, not faulted"):
+    with pytest.raises(ClusterError, match="node2 is wait, and all of it runs"):
         cluster.repair(cluster.nodes[1])
 
 

@@ -44,7 +44,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
                 "nodes": {name: {} for name in names},
                 "work_units": {"TD": {"names": {NAME: "vhost"}}},
             }
-            read = read_table(usual | table, tmp_path / "lab.toml")
+            read = read_table({key: value for key, value in (usual | table).items() if value is not None}, tmp_path / "lab.toml")
             made = Lab(read.lab, tmp_path / "lab", beside=tmp_path, any_port=True)
             told = made.told = []  # type: ignore[attr-defined]
             made.listen(told.append)
@@ -207,6 +207,39 @@ def test_limits_by_file(make: Make, stub: Callable[..., TdTest]) -> None:
     with pytest.raises(FailoverExhausted) as raised:
         sample.call(9)
     assert isinstance(raised.value.__cause__, COMM_FAILURE)
+
+
+CLUSTER = {
+    "hosts": {"app": "127.0.0.14"},
+    "virtual_host": None,
+    "nodes": {"node1": {}, "node2": {}},
+    "work_units": {"TD": {"names": {NAME: "own"}}},
+}
+
+
+def test_what_a_cluster_does_is_told(make: Make) -> None:
+    lab = make(**CLUSTER, clusters={"app": {"nodes": ["node1", "node2"]}})
+    lab.do("switch app")
+    moves = [line for line in told(lab, "cluster") if line.endswith(("RUN", "WAIT"))]
+    begun = ["cluster app: node1 START-RUN", "cluster app: node2 START-WAIT"]
+    assert moves == [*begun, "cluster app: node1 STOP-RUN", "cluster app: node2 START-RUN", "cluster app: node1 START-WAIT"]
+    assert "cluster app: node2 IS_INTERSTAGE started" in told(lab, "cluster")
+
+
+@pytest.mark.parametrize("how", ["stop", "kill"])
+def test_what_a_cluster_does_not_replace_is_restored(make: Make, stub: Callable[..., TdTest], how: str) -> None:
+    lab = make(**CLUSTER, clusters={"app": {"nodes": ["node1", "node2"], "automatic": False}})
+    lab.do(f"{how} node1")
+    lab.do("restore node1")
+    assert (lab.active("app"), lab.state("node1"), lab.state("node1/TD")) == ("node1", State.RUNNING, State.RUNNING)
+    assert stub(lab, policy=PATIENT).call(1) == "node1"
+    lab.do(f"{how} node2")
+    lab.do("restore node2")
+    assert lab.state("node2/TD") is State.RUNNING
+    with pytest.raises(IIOPError, match="node2 is wait, and all of it runs"):
+        lab.do("restore node2")
+    lab.do("switch app")
+    assert stub(lab, policy=PATIENT).call(2) == "node2"
 
 
 SERVANT = """

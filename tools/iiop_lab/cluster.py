@@ -272,14 +272,17 @@ class Cluster:
             self._look()
 
     def repair(self, node: Node) -> None:
-        """Let a failed node take part again: it stands by, or serves if no other does.
+        """Let a node take part again that has failed, or is stopped in part: it stands by, or serves if no other does.
 
         Raises:
-            ClusterError: it has not failed; a resource did not start.
+            ClusterError: all of it runs; a resource did not start.
         """
         with self._lock:
-            if self._roles[node] is not Role.FAULTED:
-                raise ClusterError(f"cluster {self.name}: {node.name} is {self._roles[node].value}, not faulted")
+            role = self._roles[node]
+            if role in (Role.RUN, Role.WAIT):
+                if self._is_whole(node):
+                    raise ClusterError(f"cluster {self.name}: {node.name} is {role.value}, and all of it runs")
+                self._move(node, Transition.STOP_RUN if role is Role.RUN else Transition.STOP_WAIT)
             self._move(node, Transition.START_RUN if self.active is None else Transition.START_WAIT)
             self._look()
 
@@ -416,6 +419,11 @@ class Cluster:
 
     def _broken(self) -> list[Node]:
         return [node for node, role in self._roles.items() if role in (Role.RUN, Role.WAIT) and self._is_broken(node)]
+
+    def _is_whole(self, node: Node) -> bool:
+        """Tell whether all that a node is to run runs; what only stands by has no Naming Service."""
+        units = all(unit.state is State.RUNNING for unit in node.work_units.values())
+        return units and (self._roles[node] is Role.WAIT or node.state is State.RUNNING)
 
     def _is_broken(self, node: Node) -> bool:
         """Tell whether what a node is to run has died; what only stands by has no Naming Service."""

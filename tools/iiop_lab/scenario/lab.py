@@ -349,7 +349,7 @@ class Lab:
             automatic=declared.automatic,
             watches_naming=declared.watches_naming,
             heartbeat=declared.heartbeat,
-            # on_event=lambda event: self.tell("cluster", name, f"{event.node} {event.what}", node=event.node),
+            on_event=lambda event: self.tell("cluster", name, f"{event.node} {event.what}", node=event.node),
         )
         stack.callback(cluster.stop)
 

@@ -77,6 +77,13 @@ def test_what_is_expected_does_not_come(tmp_path: Path) -> None:
     assert {"events.jsonl", "journals", "logs", "nodes"} <= set(files(tmp_path / "kept"))
 
 
+def test_a_folder_is_used_again(tmp_path: Path) -> None:
+    (tmp_path / "outage.toml").write_text(SCENARIO)
+    for _ in range(2):
+        code, out, _ = iioplab(tmp_path, "run", "outage.toml", "--folder", "kept")
+        assert code == 0, out
+
+
 def test_what_cannot_be_played(tmp_path: Path) -> None:
     (tmp_path / "outage.toml").write_text(SCENARIO.replace('do = ["kill host1"]', 'do = ["restore host1"]'))
     code, out, err = iioplab(tmp_path, "run", "outage.toml")

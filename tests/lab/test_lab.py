@@ -242,6 +242,20 @@ def test_what_a_cluster_does_not_replace_is_restored(make: Make, stub: Callable[
     assert stub(lab, policy=PATIENT).call(2) == "node2"
 
 
+COUNTED: dict[str, Any] = {
+    "clients": {"one": {}},
+    "step": [{"name": "one", "calls": 5, "expect": [{"failed": 0, "at_most_once": True}]}],
+}
+
+
+def test_a_scenario_counts_what_ran_in_it_alone(make: Make, stub: Callable[..., TdTest]) -> None:
+    lab = make(**COUNTED)
+    assert stub(lab).call(1_000_000) == "host1"
+    assert lab.play().kept
+    assert lab.play().kept
+    assert len(lab.journals["host1"]) > 10
+
+
 SERVANT = """
 import os
 from iiop.idl import Servant

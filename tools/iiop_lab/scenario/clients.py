@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Clients", "Program", "start_clients"]
 
 MILLION = 1_000_000
-"""Numbers that each client has for its calls."""
+"""Numbers that each client has for its calls, above all that the lab has run already."""
 
 
 class Clients:
@@ -207,9 +207,10 @@ def start_clients(lab: Lab, declared: Mapping[str, ClientDeclaration], stack: Ex
         LabError: host names are wanted, and cannot be had.
     """
     clients = Clients()
+    ran = max((number for numbers in lab.journals.values() for number in numbers), default=0) // MILLION
     if any(client.stub == "omniORBpy" and not client.command for client in declared.values()):
         run([script("omniidl"), "-bpython", f"-C{lab.folder}", str(Path(iiop_lab.__path__[0]) / "TDsample.idl")])
-    for number, (name, client) in enumerate(declared.items(), 1):
+    for number, (name, client) in enumerate(declared.items(), ran + 1):
         if client.command:
             log = lab.folder / "logs" / f"{name}.log"
             env = {**lab.environment(), "IIOP_LAB_NAMING": f"corbaloc::1.2@{lab.address(client.naming)}/NameService"}

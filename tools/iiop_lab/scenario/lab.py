@@ -294,6 +294,8 @@ class Lab:
 
     def _begin(self, stack: ExitStack) -> None:
         (self.folder / "journals").mkdir(parents=True, exist_ok=True)
+        for journal in (self.folder / "journals").glob("*.journal"):  # of a lab that was here before
+            journal.unlink()
         (self.folder / "logs").mkdir(exist_ok=True)
         self.hosts_file.write_text("".join(f"{address} {name}\n" for name, address in self.hosts.items()))
         stack.callback(self._plan.close)

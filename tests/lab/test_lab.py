@@ -23,6 +23,7 @@ from iiop_lab.scenario.play import play
 from iiop_lab.scenario.text import read_table
 from iiop_lab.work_unit import State
 from naming import NameService
+from tests.lab.iioplab import all_end
 
 ONCE = FailoverPolicy(deadline=10.0, attempt_timeout=5.0, rounds=1)
 PATIENT = FailoverPolicy(deadline=30.0, attempt_timeout=5.0, rounds=1000, backoff_initial=0.01, backoff_max=0.05)
@@ -341,6 +342,23 @@ def test_programs_are_clients(make: Make, tmp_path: Path) -> None:
         ("forever ends with status 0", False),
     ]
     assert (lab.folder / "logs" / "mine.log").read_text() == "host1\n"
+
+
+def test_what_a_program_leaves_ends_too(make: Make, tmp_path: Path) -> None:
+    leaves = "(trap '' TERM; sh -c 'echo $PPID' > pid; exec sleep 1000) & until [ -s pid ]; do :; done"
+    step = {"name": "it ends", "until": [{"exit": {"mine": 0}}], "within": 30.0}
+    lab = make(clients={"mine": {"command": ["sh", "-c", leaves]}}, step=[step])
+    with ExitStack() as stack:
+
+        def watch(event: LabEvent) -> None:
+            if event.event == "kept":
+                watched.append(os.pidfd_open(int((tmp_path / "pid").read_text())))
+                stack.callback(os.close, watched[0])
+
+        watched: list[int] = []
+        lab.listen(watch)
+        assert lab.play().kept
+        assert all_end(watched, 10.0), "it does not hear SIGTERM"
 
 
 def test_what_cannot_start(make: Make, tmp_path: Path) -> None:

@@ -186,12 +186,11 @@ class Program:
         """End it, by SIGTERM, and by SIGKILL if it does not listen."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGTERM)
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+        with contextlib.suppress(ProcessLookupError):  # and what it started, and left
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
 
 def start_clients(lab: Lab, declared: Mapping[str, ClientDeclaration], stack: ExitStack) -> Clients:

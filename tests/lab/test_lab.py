@@ -123,9 +123,13 @@ def test_actions_happen_and_are_told(make: Make, stub: Callable[..., TdTest]) ->
         ("fault slow on", LabError, "there is no fault slow: the file declares none"),
         ("fault slow of", LabError, "it is 'on' or 'off'"),
         ("maintenance host9", LabError, "host9 is no target of the virtual host: there is host1"),
-        ("report host1 speed 1", LabError, "'speed' is not a valid Measure"),
-        ("report host1 cpu much", LabError, "could not convert"),
-        ("report host1 connections 1", LabError, "not reported"),
+        ("report host1 speed 1", LabError, "report host1 speed 1: nodes do not report 'speed'; there are: cpu, memory"),
+        ("report host1 cpu much", LabError, "'much' is no number"),
+        ("report host1 cpu nan", LabError, "it must be 0 to 1, not nan"),
+        ("report host1 cpu 2", LabError, "it must be 0 to 1, not 2.0"),
+        ("report host1 waiting_messages -1", LabError, "it must be 0 or more, not -1.0"),
+        ("report host1 waiting_messages inf", LabError, "it must be 0 or more, not inf"),
+        ("report host1 connections 1", LabError, "nodes do not report 'connections'"),
     ],
 )
 def test_what_cannot_be_done(make: Make, words: str, error: type[Exception], text: str) -> None:

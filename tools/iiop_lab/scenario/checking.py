@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import get_args
 
-from iiop_lab.scenario.declaration import LabFile
+from iiop_lab.scenario.declaration import LabFile, Reported
 from iiop_lab.scenario.meaning import targets_of
 from iiop_lab.scenario.mistakes import Findings, Key, meant
 
-__all__ = ["ULONG", "Checking"]
+__all__ = ["ULONG", "Checking", "misreported"]
 
 ULONG = 0xFFFFFFFF
 SHARES = ("cpu", "memory", "disk_io", "buffer_use")
@@ -23,6 +24,19 @@ _TABLES = {
     "fault": "faults",
     "client": "clients",
 }
+
+
+def misreported(measure: str, number: str) -> str:
+    """Say why a node cannot report a number, as operators write it; empty if it can."""
+    if measure not in get_args(Reported):
+        return f"nodes do not report {measure!r}{meant(measure, get_args(Reported))}"
+    try:
+        value = float(number)
+    except ValueError:
+        return f"{number!r} is no number"
+    if measure in SHARES:
+        return "" if 0 <= value <= 1 else f"it must be 0 to 1, not {value}"
+    return "" if 0 <= value < math.inf else f"it must be 0 or more, not {value}"
 
 
 class Checking:
@@ -87,10 +101,8 @@ class Checking:
 
     def reported(self, measure: str, value: float, key: Key, lead: str = "") -> None:
         """Report a number that no server can report."""
-        if measure in SHARES:
-            self.share(value, key, lead)
-        elif not 0 <= value < math.inf:
-            self.findings.add(key, f"{lead}it must be 0 or more, not {value}")
+        if wrong := misreported(measure, str(value)):
+            self.findings.add(key, f"{lead}{wrong}")
 
     def command(self, command: tuple[str, ...], key: Key) -> None:
         """Report a command that names no program."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from iiop.balancer import Measure
+from iiop_lab.scenario.checking import misreported
 from iiop_lab.scenario.plan import LabError
 from iiop_lab.work_unit import State
 
@@ -69,10 +70,9 @@ def _fault(lab: Lab, name: str, how: str) -> None:
 
 
 def _report(lab: Lab, node: str, measure: str, number: str) -> None:
-    try:
-        lab.distributor().report(lab.target(node), Measure(measure), float(number))
-    except ValueError as error:
-        raise LabError(f"report {node} {measure} {number}: {error}") from error
+    if wrong := misreported(measure, number):
+        raise LabError(f"report {node} {measure} {number}: {wrong}")
+    lab.distributor().report(lab.target(node), Measure(measure), float(number))
 
 
 OPERATIONS: dict[str, Callable[..., None]] = {

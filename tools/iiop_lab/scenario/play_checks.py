@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import get_args
 
 from iiop import exceptions
 from iiop.exceptions import SystemException
 from iiop_lab.scenario.actions import VERBS, Action, ActionError, parse_action
-from iiop_lab.scenario.checking import ULONG, Checking
-from iiop_lab.scenario.declaration import ClientDeclaration, Expectation, FailureKind, LabFile, Reported, Step
+from iiop_lab.scenario.checking import ULONG, Checking, misreported
+from iiop_lab.scenario.declaration import ClientDeclaration, Expectation, FailureKind, LabFile, Step
 from iiop_lab.scenario.meaning import callers, runs
 from iiop_lab.scenario.mistakes import Findings, Key, meant
 
@@ -98,13 +97,8 @@ class _PlayChecks(Checking):
                 self.there_is(kind, argument, key, lead)
             case "on|off" if argument not in ("on", "off"):
                 self.findings.add(key, f"{lead}it is on or off, not {argument!r}")
-            case "measure" if argument not in get_args(Reported):
-                self.findings.add(key, f"{lead}nodes do not report {argument!r}{meant(argument, get_args(Reported))}")
-            case "number":
-                try:
-                    self.reported(action.arguments[1], float(argument), key, lead)
-                except ValueError:
-                    self.findings.add(key, f"{lead}{argument!r} is no number")
+            case "number" if wrong := misreported(action.arguments[1], argument):
+                self.findings.add(key, f"{lead}{wrong}")
 
     def place(self, place: str, key: Key, lead: str = "") -> None:
         """Report what is no node, nor a WorkUnit that runs on one."""

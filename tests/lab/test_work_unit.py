@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -203,6 +204,25 @@ def test_one_that_prints_nothing_in_time() -> None:
     with pytest.raises(WorkUnitError, match=r"printed no reference in 0\.2 s"):
         td.start()
     assert td.pids == ()
+
+
+@pytest.mark.parametrize("says", ["print('still looking')", "sys.stdout.write('still looking ' * 10)"])
+def test_one_that_prints_something_else_for_ever(says: str) -> None:
+    td = unit(sys.executable, "-c", f"import sys\nwhile True: {says}", patience=0.5)
+    tracemalloc.start()
+    try:
+        with pytest.raises(WorkUnitError, match=r"printed no reference in 0\.5 s.*: .*still looking"):
+            td.start()
+        assert tracemalloc.get_traced_memory()[1] < 8 * 1024 * 1024
+    finally:
+        tracemalloc.stop()
+    assert td.pids == ()
+
+
+def test_a_reference_behind_much_else() -> None:
+    code = f"import sys; print('still looking ' * 50_000 + {str(SOMEWHERE)!r}, flush=True); sys.stdin.read()"
+    with unit(sys.executable, "-c", code) as td:
+        assert td.references == (SOMEWHERE,)
 
 
 def test_wrong_use() -> None:

@@ -17,7 +17,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -28,7 +27,13 @@ from ior import IOR
 
 __all__ = ["State", "WorkUnit", "WorkUnitError", "servant_command"]
 
-_REFERENCE = re.compile(r"IOR:(?:[0-9a-fA-F]{2})+")
+_REFERENCE = re.compile(rb"IOR:(?:[0-9a-fA-F]{2})+")
+
+LONGEST = 1024 * 1024
+"""Octets of a line that a reference is looked for in; longer lines are taken in pieces."""
+
+MOST_SAID = 500
+"""Octets of its last line that an error quotes."""
 
 
 class WorkUnitError(IIOPError):
@@ -62,8 +67,17 @@ def servant_command(named: str, *, host: str = "127.0.0.1", key: str | None = No
 class _Process:
     popen: subprocess.Popen[bytes]
     reader: threading.Thread | None = None
-    lines: queue.SimpleQueue[str | None] = field(default_factory=queue.SimpleQueue)
+    printed: queue.SimpleQueue[str | None] = field(default_factory=queue.SimpleQueue)
+    """The first reference that it printed, and None at its end."""
+    last: bytes = b""
+    """The line that it printed last, before that reference."""
     reference: IOR | None = None
+
+    @property
+    def said(self) -> str:
+        """Return what it said last, as the end of a sentence, and not all of what is very long."""
+        last = self.last[-MOST_SAID:].decode(errors="replace").strip()
+        return f": {last}" if last else ""
 
 
 class WorkUnit:
@@ -237,37 +251,34 @@ class WorkUnit:
         assert process.popen.stdout is not None
         with contextlib.ExitStack() as stack:
             log = stack.enter_context(self._log.open("ab")) if self._log is not None else None
-            for line in process.popen.stdout:
+            found = None
+            while line := process.popen.stdout.readline(LONGEST):
                 if log is not None:
                     log.write(line)
                     log.flush()
-                if process.reference is None:
-                    process.lines.put(line.decode(errors="replace"))
-        process.lines.put(None)
+                if found is None:
+                    process.last = line
+                    found = _REFERENCE.search(line)
+                    if found is not None:
+                        process.printed.put(found[0].decode())
+        process.printed.put(None)
         process.popen.wait()
         if not self._ending and process.reference is not None:
             self.crashes += 1
             self._set(State.DIED)
 
     def _await_reference(self, process: _Process) -> IOR:
-        said: list[str] = []
-        deadline = time.monotonic() + self._patience
-        while True:
-            try:
-                line = process.lines.get(timeout=max(0.0, deadline - time.monotonic()))
-            except queue.Empty:
-                raise WorkUnitError(f"WorkUnit {self.name} printed no reference in {self._patience:g} s") from None
-            if line is None:
-                status = process.popen.wait()
-                last = f": {said[-1].strip()}" if said else ""
-                raise WorkUnitError(f"WorkUnit {self.name} ended with status {status} before it printed a reference{last}")
-            said.append(line)
-            found = _REFERENCE.search(line)
-            if found is not None:
-                try:
-                    return IOR.from_string(found[0])
-                except (ReferenceFormatError, IIOPError) as error:
-                    raise WorkUnitError(f"WorkUnit {self.name} printed a reference that cannot be read: {error}") from error
+        try:
+            printed = process.printed.get(timeout=self._patience)
+        except queue.Empty:
+            raise WorkUnitError(f"WorkUnit {self.name} printed no reference in {self._patience:g} s{process.said}") from None
+        if printed is None:
+            status = process.popen.wait()
+            raise WorkUnitError(f"WorkUnit {self.name} ended with status {status} before it printed a reference{process.said}")
+        try:
+            return IOR.from_string(printed)
+        except (ReferenceFormatError, IIOPError) as error:
+            raise WorkUnitError(f"WorkUnit {self.name} printed a reference that cannot be read: {error}") from error
 
     def _end(self, how: signal.Signals) -> None:
         self._ending = True

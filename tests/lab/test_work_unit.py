@@ -145,6 +145,16 @@ def test_killed_hung_and_started_again() -> None:
     assert changes.empty()
 
 
+def test_one_that_hangs_does_nothing_more() -> None:
+    spins = "import threading\nfor _ in range(4): threading.Thread(target=lambda: [0 for _ in iter(int, 1)], daemon=True).start()"
+    with unit(sys.executable, "-c", f"{spins}\n{prints(str(SOMEWHERE))[2]}") as td:
+        for _ in range(20):
+            td.hang()
+            threads = Path(f"/proc/{td.pids[0]}/task").iterdir()
+            assert {(thread / "stat").read_text().rpartition(")")[2].split()[0] for thread in threads} == {"T"}
+            td.resume()
+
+
 def test_one_that_dies_is_noticed() -> None:
     died = threading.Event()
     with unit(*servant_command(HERE), on_change=lambda unit: died.set() if unit.state is State.DIED else None) as td:

@@ -27,7 +27,7 @@ from typing import Any
 
 from iiop.exceptions import IIOPError
 from iiop_lab.child import Child, ChildError, Row
-from iiop_lab.work_unit import State, WorkUnit
+from iiop_lab.work_unit import State, WorkUnit, await_standstill
 from ior.rewrite import rewritten
 from naming import NameService
 from naming import node as naming_node
@@ -244,7 +244,9 @@ class Node:
         Raises:
             NodeStateError: it does not run.
         """
-        os.kill(self._running().pid, signal.SIGSTOP)
+        pid = self._running().pid
+        os.kill(pid, signal.SIGSTOP)
+        await_standstill(pid)
         for unit in self._units.values():
             if unit.state is State.RUNNING:
                 unit.hang()

@@ -25,7 +25,7 @@ from pathlib import Path
 from iiop.exceptions import IIOPError, ReferenceFormatError
 from ior import IOR
 
-__all__ = ["State", "WorkUnit", "WorkUnitError", "servant_command"]
+__all__ = ["State", "WorkUnit", "WorkUnitError", "await_standstill", "servant_command"]
 
 _REFERENCE = re.compile(rb"IOR:(?:[0-9a-fA-F]{2})+")
 
@@ -201,9 +201,12 @@ class WorkUnit:
         Raises:
             WorkUnitError: it does not run.
         """
-        self._expect(State.RUNNING)
-        self._signal(signal.SIGSTOP)
-        self._set(State.HUNG)
+        with self._lock:
+            self._expect(State.RUNNING)
+            self._signal(signal.SIGSTOP)
+            for pid in self.pids:
+                await_standstill(pid)
+            self._set(State.HUNG)
 
     def resume(self) -> None:
         """Let a hung WorkUnit go on.
@@ -211,9 +214,10 @@ class WorkUnit:
         Raises:
             WorkUnitError: it is not hung.
         """
-        self._expect(State.HUNG)
-        self._signal(signal.SIGCONT)
-        self._set(State.RUNNING)
+        with self._lock:
+            self._expect(State.HUNG)
+            self._signal(signal.SIGCONT)
+            self._set(State.RUNNING)
 
     def restart(self) -> None:
         """Stop it, if it runs, and start it.
@@ -312,6 +316,12 @@ class WorkUnit:
         self._state = state
         if changed and self.on_change is not None:
             self.on_change(self)
+
+
+def await_standstill(pid: int) -> None:
+    """Wait until a child of ours that was sent SIGSTOP stands still, with all its threads, or has ended."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitid(os.P_PID, pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
 
 def _signal(process: _Process, number: signal.Signals) -> None:

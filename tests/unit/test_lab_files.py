@@ -117,6 +117,12 @@ def test_files_in_other_code_sets(octets: bytes, mistake: str) -> None:
     assert str(caught.value) == mistake
 
 
+def test_a_file_without_end() -> None:
+    with pytest.raises(LabFileError) as caught:
+        read_lab(Path("/dev/zero"))
+    assert str(caught.value) == "/dev/zero: it is too large: a lab file has 1048576 octets at the most"
+
+
 @pytest.mark.parametrize(
     ("name", "mistake"),
     [

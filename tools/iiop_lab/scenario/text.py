@@ -26,6 +26,9 @@ __all__ = ["Read", "read_lab", "read_table"]
 OF_THE_LAB = ("references", "hosts", "virtual_host", "nodes", "work_units", "clusters", "faults")
 """What comes from the other file where one is named."""
 
+LONGEST = 1024 * 1024
+"""Octets of a file."""
+
 _PLACE = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
 
 
@@ -122,10 +125,14 @@ def _declared(path: Path) -> _Declared:
     """Read one file.
 
     Raises:
-        LabFileError: it cannot be read, or is no TOML.
+        LabFileError: it cannot be read, is too large, or is no TOML.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as opened:
+            octets = opened.read(LONGEST + 1)
+        if len(octets) > LONGEST:
+            raise LabFileError([Mistake(str(path), 0, "", f"it is too large: a lab file has {LONGEST} octets at the most")])
+        text = octets.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         what = f"no UTF-8: octet 0x{error.object[error.start]:02x} cannot be there; save it as UTF-8"

@@ -88,6 +88,11 @@ is no mistake: it is in `notes` of what `read_lab` returns.
 A file with `lab = "other.toml"` takes hosts, virtual host, nodes, WorkUnits, clusters and faults from there, and none of its
 own; so several scenarios share one lab. `home`, `script` and servant modules are relative to the file that declares them.
 
+Processes of WorkUnits find in their environment `IIOP_LAB_NODE`, the name of the node, `IIOP_LAB_HOME`, its folder, and
+`IIOP_LAB_ADDRESS`, the `host:port` that references to what they make carry: that of the node. For `stickiness = "session"`, let
+it be that of the virtual host, `env = { IIOP_LAB_ADDRESS = "127.0.0.10:8002" }`, or what `create` returns is called past it.
+Programs that are clients find `IIOP_LAB_NAMING`, the URL of the Naming Service.
+
 Below, NAME and the like are names that you choose. Names of hosts, nodes, WorkUnits, clusters and faults have no space and no
 `/`. Ports are 0 to 65535, 0 for any that is free; seconds are never negative."""
 

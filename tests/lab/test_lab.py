@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ import pytest
 from iiop.balancer import Standing
 from iiop.exceptions import COMM_FAILURE, NO_IMPLEMENT, CompletionStatus, FailoverExhausted, IIOPError
 from iiop.failover import FailoverPolicy
+from iiop.net.client import Client
 from iiop_lab.child import ChildError
 from iiop_lab.sample import TdTest
 from iiop_lab.scenario.actions import ActionError
@@ -23,6 +25,8 @@ from iiop_lab.scenario.play import play
 from iiop_lab.scenario.text import read_table
 from iiop_lab.work_unit import State
 from naming import NameService
+from tests import peers
+from tests.lab import accounts
 from tests.lab.iioplab import all_end
 
 ONCE = FailoverPolicy(deadline=10.0, attempt_timeout=5.0, rounds=1)
@@ -36,7 +40,7 @@ Make = Callable[..., Lab]
 def make(tmp_path: Path) -> Iterator[Make]:
     with ExitStack() as stack:
 
-        def lab(count: int = 1, **table: Any) -> Lab:
+        def lab(count: int = 1, *, any_port: bool = True, **table: Any) -> Lab:
             names = [f"host{number}" for number in range(1, count + 1)]
             hosts = {"vhost": "127.0.0.10"} | {name: f"127.0.0.1{number}" for number, name in enumerate(names, 1)}
             usual = {
@@ -46,7 +50,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
                 "work_units": {"TD": {"names": {NAME: "vhost"}}},
             }
             read = read_table({key: value for key, value in (usual | table).items() if value is not None}, tmp_path / "lab.toml")
-            made = Lab(read.lab, tmp_path / "lab", beside=tmp_path, any_port=True)
+            made = Lab(read.lab, tmp_path / "lab", beside=tmp_path, any_port=any_port)
             told = made.told = []  # type: ignore[attr-defined]
             made.listen(told.append)
             return stack.enter_context(made)
@@ -192,6 +196,70 @@ def test_policies_and_stickiness_by_file(make: Make, stub: Callable[..., TdTest]
     sample, fixed = stub(lab), stub(lab, "fixed")
     assert [sample.call(number) for number in range(8)].count("host1") == 6
     assert len({fixed.call(number) for number in range(8)}) == 1
+
+
+def test_random_by_file_is_what_its_seed_says(make: Make, stub: Callable[..., TdTest]) -> None:
+    sample = stub(make(2, virtual_host={"services": {"calls": {"policy": "random", "seed": 7}}}))
+    chance = random.Random(7).random
+    assert [sample.call(number) for number in range(200)] == [("host1", "host2")[int(chance() * 2)] for _ in range(200)]
+
+
+@pytest.mark.parametrize("policy", ["round_robin", "least_connections"])
+def test_turns_by_file(make: Make, stub: Callable[..., TdTest], policy: str) -> None:
+    sample = stub(make(2, virtual_host={"services": {"calls": {"policy": policy}}}))
+    assert [sample.call(number) for number in range(200)] == ["host1", "host2"] * 100
+
+
+@pytest.mark.parametrize(
+    ("policy", "measure"),
+    [("load", "cpu"), ("load", "memory"), ("load", "disk_io"), ("waiting_messages",) * 2, ("buffer_use",) * 2],
+)
+def test_what_nodes_report_by_file(make: Make, stub: Callable[..., TdTest], policy: str, measure: str) -> None:
+    nodes = {"host1": {"load": {measure: 0.9}}, "host2": {"load": {measure: 0.1}}}
+    lab = make(2, virtual_host={"services": {"calls": {"policy": policy}}}, nodes=nodes)
+    sample = stub(lab)
+    assert {sample.call(number) for number in range(100)} == {"host2"}
+    lab.do(f"report host2 {measure} 1")
+    assert {sample.call(number) for number in range(100)} == {"host1"}
+
+
+def test_response_time_by_file(make: Make, stub: Callable[..., TdTest]) -> None:
+    slow = {"fault": "latency", "at": "host1", "parameters": {"seconds": 0.05}, "attached": True}
+    sample = stub(make(2, virtual_host={"services": {"calls": {"policy": "response_time"}}}, faults={"slow": slow}))
+    assert [sample.call(number) for number in range(200)].count("host1") <= 3
+
+
+def test_data_quantity_by_file(make: Make, stub: Callable[..., TdTest]) -> None:
+    sample = stub(make(2, virtual_host={"services": {"calls": {"policy": "data_quantity"}}}))
+    assert [sample.call(number) for number in range(200)].count("host1") == 100
+
+
+def test_sessions_by_file(make: Make, stack: ExitStack) -> None:
+    alone = "127.0.0.15"
+    port = peers.free_port(alone)
+    services = {"accounts": {"work_units": ["SHOP"], "stickiness": "session"}}
+    shop = {"servant": accounts.HOME, "key": accounts.KEY, "names": {"shop": "vhost"}}
+    env = {"IIOP_LAB_ADDRESS": f"{alone}:{port}", "PYTHONPATH": os.pathsep.join(sys.path)}
+    lab = make(
+        2,
+        any_port=False,
+        hosts={"vhost": alone, "host1": "127.0.0.11", "host2": "127.0.0.12"},
+        virtual_host={"port": port, "services": services},
+        nodes={"host1": {"port": 0}, "host2": {"port": 0}},
+        work_units={"SHOP": {**shop, "env": env}},
+    )
+    client = stack.enter_context(Client(policy=ONCE))
+    home = stack.enter_context(NameService(lab.address(), policy=ONCE)).reference("shop", accounts.Home, policy=ONCE)
+    made = [client.stub(home.create(), accounts.Account) for _ in range(8)]
+    places = [account.where().split()[0] for account in made]
+    assert places == ["host1", "host2"] * 4
+    for _ in range(3):
+        assert [account.where().split()[0] for account in made] == places
+    lab.do("kill host1")
+    with pytest.raises(FailoverExhausted) as raised:
+        made[0].where()
+    assert isinstance(raised.value.__cause__, COMM_FAILURE)
+    assert made[1].where().startswith("host2 ")
 
 
 def test_limits_by_file(make: Make, stub: Callable[..., TdTest]) -> None:

@@ -11,6 +11,7 @@ It must not know messages; where a layer stands in one, and in which byte order,
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import enum
 import random
@@ -116,10 +117,10 @@ class CDRPacket(Packet):
                 continue
             kind: Any = declared
             if isinstance(declared, t.Switch):
-                kind = declared.cases.get(_plain(self.getfieldval(declared.on)), declared.default)
+                kind = declared.cases.get(_plain(self.getfieldval(declared.on), t.ULong), declared.default)
             if not isinstance(kind, t.CDRType):
                 raise EncodeError("no arm for this discriminator; give a RawVal", path=name)
-            Codec(kind).encode_into(out, _plain(value), self.cdr_byte_order)
+            Codec(kind).encode_into(out, _plain(value, kind), self.cdr_byte_order)
 
     def cdr_value(self) -> Any:
         """Return what the layer says, as the value that `iiop` has for it.
@@ -128,7 +129,7 @@ class CDRPacket(Packet):
             EncodeError: it says more than such a value can.
         """
         plain = self if self.explicit else next(iter(self))  # settles what is random
-        members = [_plain(plain.getfieldval(member.name)) for member in self.cdr_struct.fields]
+        members = [_plain(plain.getfieldval(name), kind) for name, kind in self.cdr_struct.fields]
         if self.cdr_struct.cls is None:
             return tuple(members)
         try:
@@ -165,7 +166,7 @@ class CDRField(Field):  # type: ignore[type-arg]
     def any2i(self, pkt: Any, x: Any) -> Any:
         """Take a layer, a value of `iiop`, the name of an enum member, text for octets and octets for text."""
         if isinstance(self.declared, t.Enum) and isinstance(x, str):
-            return self.declared.cls[x]
+            return int(self.declared.cls[x])
         if isinstance(self.declared, t.StringType) and isinstance(x, bytes):
             return x.decode("latin-1")
         if isinstance(x, str) and not isinstance(self.declared, t.StringType):
@@ -173,7 +174,8 @@ class CDRField(Field):  # type: ignore[type-arg]
         return packet_of(x)
 
     def i2repr(self, pkt: Any, x: Any) -> str:
-        return x.name if isinstance(x, enum.Enum) else repr(x)
+        said = _plain(x, self.declared)
+        return said.name if isinstance(said, enum.Enum) else repr(x)
 
     def randval(self) -> Any:
         return _RandomValue(self.declared) if self.fuzzed and _drawer(self.declared) is not None else None
@@ -209,7 +211,7 @@ def _drawer(declared: t.CDRType) -> Callable[[], Any] | None:
         case t.OctetArray(length=length):
             return lambda: random.randbytes(length)
         case t.Enum(cls=cls):
-            return lambda: random.choice(tuple(cls))
+            return lambda: int(random.choice(tuple(cls)))
     return None
 
 
@@ -217,13 +219,19 @@ def _length(bound: int | None) -> int:
     return random.randrange(min(_RANDOM_LENGTH, _RANDOM_LENGTH if bound is None else bound) + 1)
 
 
-def _plain(value: Any) -> Any:
-    """Return the value of `iiop` that is in a field."""
+def _plain(value: Any, declared: t.CDRType) -> Any:
+    """Return the value of `iiop` that is in a field of a type."""
     if isinstance(value, CDRPacket):
         return value.cdr_value()
     if isinstance(value, VolatileValue):
-        return value._fix()
-    return tuple([_plain(item) for item in value]) if isinstance(value, list) else value
+        value = value._fix()
+    if isinstance(value, list):
+        element = declared.element if isinstance(declared, t.Sequence | t.Array) else declared
+        return tuple([_plain(item, element) for item in value])
+    if isinstance(declared, t.Enum):
+        with contextlib.suppress(ValueError):
+            return declared.cls(value)
+    return value
 
 
 def dissected(layer: type[CDRPacket], octets: bytes, underlayer: Packet) -> CDRPacket | None:
@@ -235,7 +243,7 @@ def dissected(layer: type[CDRPacket], octets: bytes, underlayer: Packet) -> CDRP
 
 
 def packet_of(value: Any) -> Any:
-    """Return the layer that a value of a declared structure is; anything else as it is, but with lists for tuples.
+    """Return the layer that a value of a declared structure is; a list for a tuple, a number for an enum member, else the value.
 
     >>> from naming.types import NameComponent
     >>> packet_of(NameComponent("TDsample", "context"))
@@ -243,6 +251,8 @@ def packet_of(value: Any) -> Any:
     """
     if isinstance(value, ior.IOR):
         value = value.to_iop()
+    if isinstance(value, enum.IntEnum):
+        return int(value)
     if isinstance(value, list | tuple):
         return [packet_of(item) for item in value]
     if isinstance(value, type) or not dataclasses.is_dataclass(value):
@@ -313,7 +323,7 @@ def _default(declared: t.CDRType) -> Any:
         case t.Array(element=element, length=length):
             return [_default(element) for _ in range(length)]
         case t.Enum(cls=cls):
-            return next(iter(cls))
+            return int(next(iter(cls)))
         case t.Struct():
             return layer_of(declared)()
         case t.Switch(cases=cases):

@@ -183,7 +183,7 @@ class GIOP(Packet):
         known = header.default_fields if isinstance(header, CDRPacket) else {}
         for name in ("request_id", "operation", "object_key", "target", "reply_status", "locate_status"):
             if name in known:
-                words.append(_word(header.getfieldval(name)))
+                words.append(_word(header, name))
         more = int(self.flags) & MORE_FRAGMENTS
         if more:
             words.append("(more fragments)")
@@ -199,12 +199,14 @@ class GIOP(Packet):
         return self.message_type == MessageType.Fragment or (self.message_type in list(MessageType) and not self.message_size)
 
 
-def _word(value: Any) -> str:
+def _word(header: Packet, name: str) -> str:
     """Return a member of a header, short; of a target the key."""
+    field, value = header.getfield_and_val(name)
     if isinstance(value, Packet):
         value = value.getfieldval("value")
         return repr(value) if isinstance(value, bytes) else ""
-    return getattr(value, "name", None) or (value if isinstance(value, str) else repr(value))
+    shown: str = value if isinstance(value, str) else field.i2repr(header, value)
+    return shown
 
 
 def _next_magic(data: bytes, start: int) -> int:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, ClassVar
 
-from scapy.packet import Raw
+from scapy.packet import Raw, bind_top_down
 
 from iiop.cdr import Latin1String, Short, arguments, codec
 from iiop.exceptions.errors import DecodeError
@@ -186,3 +186,11 @@ HEADERS: dict[MessageType, dict[int, Layer]] = {
     MessageType.Fragment: {2: FragmentHeader_1_2},
 }
 """By message type and minor version; other messages are their header alone, and a Fragment of GIOP 1.1 is followed by data."""
+
+for _reply in (ReplyHeader_1_0, ReplyHeader_1_2):
+    bind_top_down(_reply, SystemExceptionReplyBody, reply_status=int(ReplyStatus.SYSTEM_EXCEPTION))
+    bind_top_down(_reply, IOR, reply_status=int(ReplyStatus.LOCATION_FORWARD))
+    bind_top_down(_reply, AddressingDisposition, reply_status=int(ReplyStatus.NEEDS_ADDRESSING_MODE))
+bind_top_down(LocateReplyHeader, SystemExceptionReplyBody, locate_status=int(LocateStatus.LOC_SYSTEM_EXCEPTION))
+bind_top_down(LocateReplyHeader, IOR, locate_status=int(LocateStatus.OBJECT_FORWARD))
+bind_top_down(LocateReplyHeader, AddressingDisposition, locate_status=int(LocateStatus.LOC_NEEDS_ADDRESSING_MODE))

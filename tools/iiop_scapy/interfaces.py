@@ -57,7 +57,7 @@ def bind_interface(interface: type[Interface]) -> dict[str, OperationLayers]:
             bind_top_down(header, layers.arguments, operation=operation.name)
         for header in HEADERS[MessageType.Reply].values():
             for layer in raised.values():
-                bind_top_down(header, layer, reply_status=ReplyStatus.USER_EXCEPTION)
+                bind_top_down(header, layer, reply_status=int(ReplyStatus.USER_EXCEPTION))
         found[name] = layers
     return found
 

@@ -139,7 +139,7 @@ def test_pieces(fragmented: tuple[Message, tuple[bytes, ...]]) -> None:
         assert rebuilt(packet) == octets
         if octets[7] == MessageType.Fragment and message.version == GIOP_1_2:
             assert isinstance(packet.payload, FragmentHeader_1_2)
-            assert packet._id() == getattr(message, "request_id", None)
+            assert packet.cdr_request_id == getattr(message, "request_id", None)
 
 
 CALLS = [

@@ -299,7 +299,7 @@ def layer_of(declared: Any, base: type[CDRPacket] = CDRPacket, **defaults: Any) 
             "cdr_codec": Codec(struct),
             "__doc__": base.__doc__,
         }
-        _layers[id(struct)] = struct, type(struct.name, (base,), body)
+        _layers[id(struct)] = struct, type(struct.name.replace(" ", "_"), (base,), body)
     return _layers[id(struct)][1]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The scapy layer `GIOP`: the header of GIOP 1.0 to 1.2, over TCP, and how its messages are found in a stream.
+"""The scapy layer `GIOP`: the header of GIOP 1.0 to 1.2, over TCP.
 
     GIOP() / CancelRequestHeader(request_id=4)
     sniff(session=TCPSession, filter="tcp port 8002", prn=lambda packet: packet.summary())
@@ -24,7 +24,7 @@ from scapy.packet import Packet, bind_bottom_up, bind_layers, bind_top_down
 from iiop.cdr import ByteOrder
 from iiop.giop.header import HEADER_SIZE, MAGIC, MORE_FRAGMENTS
 from iiop.giop.messages import MessageType
-from iiop.limits import DEFAULT_LIMITS
+from iiop_scapy import streams
 from iiop_scapy.declared import CDRPacket, dissected
 from iiop_scapy.headers import HEADERS
 
@@ -34,8 +34,6 @@ IIOP_PORTS = (683, 684, 2809, 8002)
 """IIOP, IIOP over TLS (where it is not encrypted) and the Naming Service as IANA has them, and Interstage's CORBA service."""
 
 _ANSWERS = {MessageType.Reply: MessageType.Request, MessageType.LocateReply: MessageType.LocateRequest}
-_PENDING = 10_000
-"""Requests of which a session remembers the operation."""
 
 
 class _ULongField(Field):  # type: ignore[type-arg]
@@ -83,54 +81,8 @@ class GIOP(Packet):
 
     @classmethod
     def tcp_reassemble(cls, data: bytes, metadata: dict[str, Any], session: dict[str, Any]) -> Packet | None:
-        """Wait until a message is whole; octets that begin none are handed out up to the next magic."""
-        first = cls._next(bytes(data), metadata, session)
-        if first is None:
-            return None
-        packet, rest = first
-        # TCPSession of scapy 2.8 loses count where a segment ends two messages and begins a third, so it is given all at once.
-        while rest and "original" in metadata and (more := cls._next(rest, metadata, session)) is not None:
-            packet.add_payload(more[0])
-            rest = more[1]
-        if rest:
-            packet.add_payload(conf.padding_layer(rest))
-        return packet
-
-    @classmethod
-    def _next(cls, data: bytes, metadata: dict[str, Any], session: dict[str, Any]) -> tuple[Packet, bytes] | None:
-        """Cut the first message, or what is none, off a stream; None if it is not whole."""
-        if data[:4] != MAGIC[: len(data)]:
-            end = _next_magic(data, 0)
-        elif len(data) < HEADER_SIZE:
-            return None
-        else:
-            size = HEADER_SIZE + int.from_bytes(data[8:12], "little" if data[6] & 1 else "big")
-            if size <= DEFAULT_LIMITS.message_size:
-                if len(data) < size:
-                    return None
-                packet = cls(data[:size])
-                packet._remember(metadata, session)
-                return packet, data[size:]
-            end = _next_magic(data, HEADER_SIZE)  # StreamSocket of scapy 2.8 cannot give back what it has read before
-        return conf.raw_layer(data[:end]), data[end:]
-
-    def _remember(self, metadata: dict[str, Any], session: dict[str, Any]) -> None:
-        """Keep which operation a Request calls, and dissect the results of a Reply by it."""
-        request_id = self._id()
-        if request_id is None or "original" not in metadata:
-            return
-        segment = metadata["original"][TCP]
-        source = getattr(segment.underlayer, "src", None), segment.sport
-        target = getattr(segment.underlayer, "dst", None), segment.dport
-        operations: dict[Any, str] = session.setdefault("operations", {})
-        if self.message_type == MessageType.Request:
-            operations[source, target, request_id] = self.payload.operation
-            if len(operations) > _PENDING:
-                del operations[next(iter(operations))]
-        elif self.message_type == MessageType.Reply:
-            operation = operations.pop((target, source, request_id), None)
-            if operation is not None:
-                self.payload.cdr_answer(operation)
+        """Return the messages that are whole; see `iiop_scapy.streams`."""
+        return streams.reassemble(cls, bytes(data), metadata, session)
 
     def dissect_answer(self, request: Packet) -> None:
         """Dissect the results in a Reply, in place, now that the request is known. In a `TCPSession` they are already."""
@@ -154,7 +106,9 @@ class GIOP(Packet):
         """Cut the message off what comes behind it."""
         return s[: self.message_size], s[self.message_size :]
 
-    def _id(self) -> int | None:
+    @property
+    def cdr_request_id(self) -> int | None:
+        """Return the request id; None where there is none, or it is a `RawVal`."""
         header = self.payload
         if isinstance(header, CDRPacket) and "request_id" in header.default_fields:
             request_id = header.getfieldval("request_id")
@@ -163,7 +117,7 @@ class GIOP(Packet):
 
     def hashret(self) -> bytes:
         """Return the request id, by which questions and answers find each other."""
-        request_id = self._id()
+        request_id = self.cdr_request_id
         return b"" if request_id is None else struct.pack("!I", request_id)
 
     def answers(self, other: Packet) -> bool:
@@ -171,8 +125,8 @@ class GIOP(Packet):
         return (
             isinstance(other, GIOP)
             and _ANSWERS.get(self.message_type) == other.message_type
-            and self._id() is not None
-            and self._id() == other._id()
+            and self.cdr_request_id is not None
+            and self.cdr_request_id == other.cdr_request_id
         )
 
     def mysummary(self) -> str:
@@ -207,15 +161,6 @@ def _word(header: Packet, name: str) -> str:
         return repr(value) if isinstance(value, bytes) else ""
     shown: str = value if isinstance(value, str) else field.i2repr(header, value)
     return shown
-
-
-def _next_magic(data: bytes, start: int) -> int:
-    """Return where a message may begin, at `start` or behind it; the end if nowhere."""
-    found = data.find(MAGIC, start)
-    if found >= 0:
-        return found
-    ends = (length for length in range(len(MAGIC) - 1, 0, -1) if len(data) - length >= start and data.endswith(MAGIC[:length]))
-    return len(data) - next(ends, 0)
 
 
 def bind_iiop_port(port: int) -> None:

@@ -17,6 +17,7 @@ from scapy.packet import Raw, bind_top_down
 from iiop.cdr import Latin1String, Short, arguments, codec
 from iiop.exceptions.errors import DecodeError
 from iiop.giop import fragments, messages, v1_0, v1_1, v1_2
+from iiop.giop.header import MORE_FRAGMENTS
 from iiop.giop.messages import LocateStatus, MessageType, ReplyStatus, ResponseFlags
 from iiop_scapy.declared import CDRPacket, dissected, layer_of
 from iiop_scapy.references import IOR
@@ -80,8 +81,9 @@ class _Header(CDRPacket):
         return rest
 
     def post_build(self, pkt: bytes, pay: bytes) -> bytes:
-        """Pad to where the body starts."""
-        if self.cdr_aligned and pay:
+        """Pad to where the body starts, though it may be in a fragment behind this one."""
+        more = int(getattr(self.underlayer, "flags", 0)) & MORE_FRAGMENTS
+        if self.cdr_aligned and (pay or more):
             pkt += bytes(-(self.cdr_phase + len(pkt)) % 8)
         return pkt + pay
 

@@ -94,6 +94,20 @@ def test_tcp_session_with_a_segment_that_is_lost() -> None:
     assert messages(sniff(offline=[*data[:5], *data[6:8]], session=TCPSession)) == STREAM[:5] + STREAM[6:8]
 
 
+def test_tcp_session_with_very_many_messages_in_a_segment() -> None:
+    """Scapy recurses into layers: as many are stacked as it stands, the others are left as octets; what follows is not."""
+    message = VECTORS["1.2-resolve-request"]
+    data = segments([message * 400 + message[:20], message[20:], message])
+    packets = sniff(offline=data, session=TCPSession)
+    assert len(packets) == 3
+    assert messages(packets[:1]) == [message] * 80
+    assert packets[0].lastlayer() == Raw(message * 320)
+    assert bytes(packets[0][GIOP]) == message * 400
+    assert packets[0].copy().summary()
+    assert packets[0].show(dump=True)
+    assert messages(packets[1:]) == [message] * 2
+
+
 def test_tcp_session_with_a_segment_that_overlaps() -> None:
     whole = b"".join(STREAM[:2])
     end = len(STREAM[0])

@@ -10,6 +10,7 @@ It must not know what is in a message, but for the operation that a Request call
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from scapy.config import conf
@@ -27,12 +28,16 @@ _PENDING = 10_000
 _MASK = 0xFFFFFFFF
 _WINDOW = 1 << 20
 """Octets that segments may come late, or early; what is farther off is a new connection with these ports."""
+_STACKED = 80
+"""Messages of a segment that are stacked, as scapy recurses into layers, and Python ends that; the others are `Raw`."""
 _PATIENCE = 8
 """Segments that wait for one that is missing, until that is taken for lost."""
 
 
 def reassemble(giop: type[Packet], data: bytes, metadata: dict[str, Any], session: dict[str, Any]) -> Packet | None:
     """Wait until a message is whole; octets that begin none are handed out up to the next magic.
+
+    Of a segment with very many messages the last are `Raw`.
 
     Args:
         giop: the layer of messages.
@@ -54,15 +59,27 @@ def reassemble(giop: type[Packet], data: bytes, metadata: dict[str, Any], sessio
     if came_before >= len(data):
         return conf.padding_layer(b"")
     rest = data[came_before:]
-    packets: Packet | None = None
+    packets: list[Packet] = []
+    unstacked = 0
     while rest and (found := _next(giop, rest)) is not None:
-        packet, rest = found
+        packet, behind = found
         _remember(packet, source, target, session.setdefault("operations", {}))
-        packets = packet if packets is None else packets / packet
-    if packets is None:
+        if len(packets) < _STACKED:
+            packets.append(packet)
+        else:
+            unstacked += len(rest) - len(behind)
+        rest = behind
+    if not packets:
         return None
     direction.delivered = direction.end - len(rest)
-    return packets / conf.padding_layer(rest) if rest else packets
+    if unstacked:
+        end = len(data) - len(rest)
+        packets.append(conf.raw_layer(data[end - unstacked : end]))
+    if rest:
+        packets.append(conf.padding_layer(rest))
+    for lower, upper in pairwise(packets):
+        lower.lastlayer().add_payload(upper)
+    return packets[0]
 
 
 def _ends(packet: Packet) -> tuple[Any, Any]:

@@ -19,7 +19,7 @@ from iiop.iop import ServiceContextList
 from iiop.limits import Limits
 from iiop.profile import Version
 
-__all__ = ["FRAGMENTABLE", "Reassembler", "split"]
+__all__ = ["FRAGMENTABLE", "FragmentHeader_1_2", "Reassembler", "split"]
 
 FRAGMENTABLE: dict[Version, frozenset[MessageType]] = {
     GIOP_1_0: frozenset(),
@@ -48,6 +48,13 @@ class _Start_1_1:
 
 
 _START_1_1 = codec(_Start_1_1)
+
+
+@dataclass(frozen=True, slots=True)
+class FragmentHeader_1_2:
+    """Declare GIOP::FragmentHeader_1_2, for dumps; traffic cuts it by hand, as it does the message header."""
+
+    request_id: Annotated[int, ULong]
 
 
 def _id_1_1(header: Header, octets: bytes) -> int | None:

@@ -8,7 +8,7 @@ import pkgutil
 
 import pytest
 
-PACKAGES = ("iiop", "ior", "naming", "iiop_tools", "iiop_fuzz", "iiop_lab.faults", "iiop_lab.scenario")
+PACKAGES = ("iiop", "ior", "naming", "iiop_tools", "iiop_scapy", "iiop_fuzz", "iiop_lab.faults", "iiop_lab.scenario")
 
 
 def modules() -> list[str]:

@@ -8,6 +8,7 @@ Whoever distributes tells what it sees of them (`began`, `ended`), and passes on
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
+from math import inf
 from typing import Generic, TypeVar
 
 from iiop.balancer.health import HEALTH, Health, Sign, TargetState
@@ -150,10 +151,12 @@ class Balancer(Generic[T]):
         """Tell what a target has reported of itself.
 
         Raises:
-            ValueError: it is not a target of this balancer, or the measure is one that is seen, not reported.
+            ValueError: it is not a target of this balancer; the measure is one that is seen, not reported; the value is none.
         """
         if measure in OBSERVED:
             raise ValueError(f"{measure.value} is not reported: whoever distributes sees it")
+        if not 0 <= value < inf:
+            raise ValueError(f"{measure.value}: {value} is no number that can be compared")
         self._entry(target).reported[measure] = value
 
     def look(self, now: float) -> None:

@@ -132,6 +132,14 @@ def test_load_is_the_greatest_of_what_is_reported() -> None:
         Least()
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.1])
+def test_what_cannot_be_compared_is_not_taken(value: float) -> None:
+    balancer = Balancer("ab", Least(M.CPU))
+    with pytest.raises(ValueError, match=r"cpu: .* is no number that can be compared"):
+        balancer.report("a", M.CPU, value)
+    assert picks(balancer, 2) == ["a", "b"]
+
+
 @pytest.mark.parametrize("measure", [M.WAITING_MESSAGES, M.BUFFER_USE])
 def test_upper_limit_and_restoration_value(measure: Measure) -> None:
     balancer = Balancer("ab", Least(measure), thresholds=[Threshold(measure, upper=0.8, restoration=0.5)])

@@ -236,6 +236,10 @@ class Registry:
     def __contains__(self, tag: int) -> bool:
         return tag in self._codecs
 
+    def layouts(self, tag: int) -> tuple[Layout, ...]:
+        """Return how the octets of a tag may be laid out, in the order they are tried in; none if nobody has registered it."""
+        return self._codecs.get(tag, ())
+
     def decode(self, tag: int, octets: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
         """Return the typed value.
 

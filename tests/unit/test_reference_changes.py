@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
 from iiop import iop
 from iiop.cdr import ByteOrder
-from iiop.exceptions import EncodeError
-from iiop.iop import TaggedProfile
+from iiop.components import (
+    TLS_SEC_TRANS,
+    AS_ContextSec,
+    CompoundSecMech,
+    CompoundSecMechList,
+    SAS_ContextSec,
+    TAOEndpoint,
+    TAOEndpoints,
+    TransportAddress,
+)
+from iiop.exceptions import EncodeError, ReferenceFormatError
+from iiop.iop import COMPONENTS, TaggedComponent, TaggedProfile
+from iiop.leniency import STRICT
+from iiop.limits import Limits
 from iiop_fuzz import strategies as st
 from ior import IOR, IORBuilder
+from ior.addresses import stated
 from ior.compare import Aspect, changes_between
-from ior.rewrite import rewritten
+from ior.rewrite import read_address_map, reordered, rewritten, with_key, with_type_id
 
 
 def thing(
@@ -106,3 +122,95 @@ def test_a_host_that_cannot_be_written_is_refused(reference: iop.IOR, host: str)
     if IOR.from_iop(reference).endpoints():
         with pytest.raises(EncodeError):
             rewritten(reference, host=host)
+
+
+# --- every address -------------------------------------------------------------------------------------------------------
+
+TLS = TLS_SEC_TRANS(64, 64, (TransportAddress("10.0.0.5", 8003), TransportAddress("10.0.0.6", 8003)))
+NO_AS, NO_SAS = AS_ContextSec(0, 0, b"", b""), SAS_ContextSec(0, 0, (), (), 0)
+
+
+def secured(order: ByteOrder = ByteOrder.BIG) -> IOR:
+    transport = TaggedComponent(36, COMPONENTS.encode(36, TLS, order))
+    mechanisms = CompoundSecMechList(False, (CompoundSecMech(64, transport, NO_AS, NO_SAS),))
+    builder = IORBuilder("IDL:T:1.0", byte_order=order).iiop("10.0.0.5", 8002, key=b"k").alternate("10.0.0.6", 8002)
+    return (
+        builder.tls(8004)
+        .component(33, mechanisms)
+        .component(0x54414F02, TAOEndpoints((TAOEndpoint("10.0.0.5", 8002, -1),)))
+        .build()
+    )
+
+
+def places(reference: iop.IOR) -> list[tuple[str, str, str, int]]:
+    return [(each.path.removeprefix("profiles[0]"), each.kind.value, each.host, each.port) for each in stated(reference)]
+
+
+@pytest.mark.parametrize("order", list(ByteOrder))
+def test_addresses_of_security_are_moved_too(order: ByteOrder) -> None:
+    old = secured(order)
+    transport = ".components[2].mechanism_list[0].transport_mech.addresses"
+    assert places(old) == [
+        ("", "profile", "10.0.0.5", 8002),
+        (".components[0]", "alternate", "10.0.0.6", 8002),
+        (".components[1]", "secure", "10.0.0.5", 8004),
+        (f"{transport}[0]", "secure", "10.0.0.5", 8003),
+        (f"{transport}[1]", "secure", "10.0.0.6", 8003),
+        (".components[3].endpoints[0]", "alternate", "10.0.0.5", 8002),
+    ]
+    new = rewritten(old, host="vhost", port=18002)
+    assert [place[2:] for place in places(new)] == [
+        ("vhost", 18002),
+        ("vhost", 18002),
+        ("vhost", 8004),
+        ("vhost", 8003),
+        ("vhost", 8003),
+        ("vhost", 18002),
+    ]
+    assert [place[3] for place in places(rewritten(old, tls_port=443)) if place[1] == "secure"] == [443, 443, 443]
+    assert new.byte_order is order
+    assert new.problems(Limits(leniency=STRICT)) == ()
+    assert rewritten(new, host="10.0.0.5", port=8002).to_octets()[:1] == bytes([order])
+
+
+def test_network_address_translation_takes_the_nearest_rule() -> None:
+    translate = read_address_map(["# outside", "10.0.0.5:8003=203.0.113.7:18003", "10.0.0.5 203.0.113.8", ":8002=:18002"])
+    assert [place[2:] for place in places(rewritten(secured(), address_map=translate))] == [
+        ("203.0.113.8", 8002),
+        ("10.0.0.6", 18002),
+        ("203.0.113.8", 8004),
+        ("203.0.113.7", 18003),
+        ("10.0.0.6", 8003),
+        ("203.0.113.8", 8002),
+    ]
+    assert read_address_map(["[::1]:1=[fe80::2]:2", "Node=N2"])("::1", 1) == ("fe80::2", 2)
+    assert read_address_map(["Node=N2"])("nODE", 7) == ("N2", 7)
+
+
+@pytest.mark.parametrize("line", ["a", "a=b=c", "a:1=b", "a=b:1", ":1=a:2", "a:65536=b:1", "a:x=b:1", "[::1=a", ":=:"])
+def test_a_map_that_says_nothing_is_refused(line: str) -> None:
+    with pytest.raises(ReferenceFormatError):
+        read_address_map([line])
+
+
+def test_port_0_beside_tls_stays() -> None:
+    old = thing(port=0).tls(8003, required=True).build()
+    assert [place[3] for place in places(rewritten(old, port=8002))] == [0, 8003]
+    assert [place[3] for place in places(rewritten(thing(port=0).build(), port=8002))] == [8002]
+
+
+def test_a_reference_that_is_not_moved_keeps_its_octets() -> None:
+    for row in (Path(__file__).parents[1] / "vectors" / "iors.jsonl").read_text().splitlines():
+        ior = IOR.from_string(json.loads(row)["ior"])
+        assert str(rewritten(ior)) == str(ior)
+        assert not any(place[2] != "vhost" for place in places(rewritten(ior, host="vhost")))
+
+
+def test_key_type_and_order() -> None:
+    old = thing().iiop("second", key=b"k").profile(99, b"\0").build()
+    assert [profile.object_key for profile in with_key(old, b"new\0").profiles[:2]] == [b"new\0"] * 2
+    assert with_type_id(old, "IDL:U:1.0").type_id == "IDL:U:1.0"
+    assert reordered(old, [2, 1]).profiles == (old.profiles[2], old.profiles[1], old.profiles[0])
+    for numbers in ([3], [0, 0], [-1]):
+        with pytest.raises(ReferenceFormatError, match="1 to 3"):
+            reordered(old, numbers)

@@ -30,12 +30,14 @@ from iiop.exceptions import (
     SystemException,
     UnknownUserException,
     UserException,
+    corba,
     explain_minor,
     refusal,
     register_exception,
     system_exception,
     user_exception_class,
 )
+from iiop.exceptions.advice import ADVICE
 from iiop.limits import Limits
 
 NO, YES, MAYBE = CompletionStatus.COMPLETED_NO, CompletionStatus.COMPLETED_YES, CompletionStatus.COMPLETED_MAYBE
@@ -269,3 +271,8 @@ def test_octets_that_cannot_be_read_are_marshal_with_a_minor_code_by_name(kind: 
     meaning = explain_minor("MARSHAL", exception.minor)
     assert meaning is not None
     assert (meaning.vendor, meaning.name) == ("omniORB", name)
+
+
+def test_there_is_advice_for_every_system_exception() -> None:
+    standard = {name for name in corba.__all__ if SystemException in getattr(getattr(corba, name), "__bases__", ())}
+    assert standard == set(ADVICE)

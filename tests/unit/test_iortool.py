@@ -16,7 +16,7 @@ import click
 import pytest
 
 from iiop.exceptions.errors import ConnectFailed
-from iiop_tools import cli, iortool
+from iiop_tools import cli, references
 from iiop_tools.iortool import main
 from ior import IORBuilder
 
@@ -202,7 +202,7 @@ def test_arguments_and_standard_input_together(stdin: Stdin, capsys: pytest.Capt
 
 
 def test_a_line_without_end(stdin: Stdin, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(iortool, "LONGEST_LINE", 64)
+    monkeypatch.setattr(references, "LONGEST_LINE", 64)
     stdin(b"IOR:" + b"0" * 1000 + b"\ncorbaloc::h/k\n")
     assert main(["decode", "--json", "-"]) == 1
     assert [(row["line"], row["kind"]) for row in rows(capsys)] == [(1, None), (2, "corbaloc")]

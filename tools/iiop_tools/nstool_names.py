@@ -48,7 +48,7 @@ from naming.types import (
     NotFoundReason,
 )
 
-__all__ = ["COMMANDS", "EXIT_CODES", "naming_service"]
+__all__ = ["COMMANDS", "EXIT_CODES", "naming_service", "trusting"]
 
 EXIT_CODES = (
     "Exit status: 0 done, 1 the answer is no (a name is not there, or taken; a context is not empty), 2 wrong use, or the server "
@@ -91,7 +91,7 @@ def naming_service(command: _F) -> Callable[..., None]:
         policy = FailoverPolicy(
             deadline=math.inf, attempt_timeout=timeout, connect_timeout=min(3, timeout), rounds=1, refresh_interval=None
         )
-        security = Security(_trusting(tls_ca))
+        security = Security(trusting(tls_ca))
         try:
             known = read_hosts(hosts) if hosts else None
             with open_service(server, hosts=known, policy=policy, learn_code_sets=True, security=security) as names:
@@ -103,7 +103,7 @@ def naming_service(command: _F) -> Callable[..., None]:
     return ask
 
 
-def _trusting(authorities: Path | None) -> ssl.SSLContext | None:
+def trusting(authorities: Path | None) -> ssl.SSLContext | None:
     if authorities is None:
         return None
     try:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -233,10 +234,10 @@ def recognise(key: bytes) -> ObjectKey | None:
     (PlainKey(name='NameService'), None)
     """
     key = bytes(key)
-    for take_apart in (_omniorb, _tao, _jdk, _orbacus, _orbix, _visibroker):
-        found = take_apart(key)
-        if found is not None:
-            return found
+    take_apart = _BY_FIRST.get(key[:1])
+    found = take_apart and take_apart(key)
+    if found:
+        return found
     for mark, product in _MARKS:
         if key.startswith(mark):
             return MarkedKey(product, mark, key[len(mark) :])
@@ -414,3 +415,15 @@ def _visibroker(key: bytes) -> ObjectKey | None:
     if found is None or not found.poa.startswith("/"):
         return None
     return VisiBrokerKey(tuple(found.poa[1:].split("/")) if found.poa != "/" else (), found.object_id)
+
+
+_BY_FIRST: dict[bytes, Callable[[bytes], ObjectKey | None]] = {
+    b"\xff": _omniorb,
+    b"\xfe": _omniorb,
+    b"\x14": _tao,
+    b"\xaf": _jdk,
+    b"\xab": _orbacus,
+    b":": _orbix,
+    b"\0": _visibroker,
+}
+"""What may take a key apart, by the first octet of the mark that it begins with."""

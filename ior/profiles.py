@@ -9,12 +9,13 @@ Source: CORBA 3.3 part 2, clause 9.7.2 "IIOP IOR Profiles", 7.6.6 "Standard IOR 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from dataclasses import dataclass, field
 from typing import Any
 
 from iiop.cdr import ByteOrder
 from iiop.exceptions.errors import DecodeError, EncodeError
-from iiop.iop import COMPONENTS, PROFILES, ProfileId, TaggedComponent, TaggedProfile, register_profile
+from iiop.iop import COMPONENTS, PROFILES, Layout, ProfileId, TaggedComponent, TaggedProfile, register_profile
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.profile import ProfileBody, Version, decode_profile, encode_profile
 from ior import registry
@@ -46,10 +47,7 @@ class Component(TaggedComponent):
     @property
     def value(self) -> Any:
         """Return the typed value if the tag is registered (`register_component`) and the octets fit, else the octets."""
-        try:
-            return COMPONENTS.decode(self.tag, self.component_data) if self.tag in COMPONENTS else self.component_data
-        except DecodeError:
-            return self.component_data
+        return self._read()[0]
 
     @property
     def error(self) -> DecodeError | None:
@@ -58,12 +56,28 @@ class Component(TaggedComponent):
 
     def refusal(self, limits: Limits | None = None) -> DecodeError | None:
         """Return `error` as it is within these limits; None for those that it was read with."""
-        try:
-            if self.tag in COMPONENTS:
-                COMPONENTS.decode(self.tag, self.component_data, limits or DEFAULT_LIMITS)
-        except DecodeError as error:
-            return _bare(error)
-        return None
+        return self._read(limits or DEFAULT_LIMITS)[1]
+
+    def _read(self, limits: Limits = DEFAULT_LIMITS) -> tuple[Any, DecodeError | None]:
+        read = _read_once if len(self.component_data) <= _KEPT else _read
+        return read(self.tag, self.component_data, COMPONENTS.layouts(self.tag), limits)
+
+
+_KEPT = 1024
+"""Octets of a component up to which it is remembered what it says: those of the references of one server are the same."""
+
+
+def _read(tag: int, octets: bytes, layouts: tuple[Layout, ...], limits: Limits) -> tuple[Any, DecodeError | None]:
+    """Return the value of a component, the octets if there is none, and why there is none though the tag is registered."""
+    if not layouts:
+        return octets, None
+    try:
+        return COMPONENTS.decode(tag, octets, limits), None
+    except DecodeError as error:
+        return octets, _bare(error)
+
+
+_read_once = functools.lru_cache(maxsize=1024)(_read)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,8 @@ def display_text(text: str) -> str:
     >>> print(display_text("IDL:caf\xe9:1.0\n"))
     IDL:caf\xe9:1.0\x0a
     """
+    if text.isascii() and text.isprintable() and "\\" not in text:
+        return text
     return text.translate(_SHOWN).encode("ascii", "backslashreplace").decode("ascii")
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import click
 
@@ -15,7 +16,8 @@ from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop_tools import cli
 from iiop_tools.references import Given, Readings, references_argument
 from iiop_tools.tables import json_option
-from ior.describe import as_data, error_data, tag_text
+from ior.describe import as_data, error_data
+from ior.lines import Line, lines_of
 from ior.reference import IOR
 from ior.text import display_text
 from ior.url import ObjectURL
@@ -121,16 +123,15 @@ def _catior(given: Given, reference: ObjectURL | None, errors: list[IIOPError]) 
 # --- text -------------------------------------------------------------------------------------------------------------
 
 
-class Line(NamedTuple):
-    """Hold one line of text: a label, and what it labels."""
+@functools.cache
+def _start(indent: int, label: str) -> str:
+    """Return what stands before a value."""
+    return " " * indent + f"{label:<{max(0, 14 - indent)}}"
 
-    indent: int
-    label: str
-    value: str
 
-    def __str__(self) -> str:
-        text = f"{self.label:<{max(0, 14 - self.indent)}}{self.value}" if self.value else self.label
-        return " " * self.indent + text
+def _text(line: Line) -> str:
+    indent, label, value = line
+    return _start(indent, label) + value if value else " " * indent + label
 
 
 class _TextPrinter:
@@ -145,32 +146,32 @@ class _TextPrinter:
 
     def __call__(self, given: Given, reference: ObjectURL | None, errors: list[IIOPError]) -> None:
         if reference is not None:
-            explained = self.explain and isinstance(reference, IOR)
-            lines = _octet_lines(reference) if explained and isinstance(reference, IOR) else _lines_of(as_data(reference))
+            lines = _octet_lines(reference) if self.explain and isinstance(reference, IOR) else lines_of(reference)
             if not self.first:
-                lines.insert(0, Line(0, "", ""))
+                lines.insert(0, (0, "", ""))
             self.first = False
             self.print(lines)
         _complain(given, errors)
 
     def print(self, lines: list[Line]) -> None:
         if self.console is None:
-            sys.stdout.write("".join([f"{line}\n" for line in lines]))
+            lines.append((0, "", ""))
+            sys.stdout.write("\n".join(map(_text, lines)))
             return
         from rich.text import Text
 
         for line in lines:
-            text = str(line)
-            styled = Text(text)
-            styled.stylize("bold cyan", line.indent, line.indent + len(line.label))
-            if line.label == "error":
-                styled.stylize("red", line.indent)
+            indent, label, _ = line
+            styled = Text(_text(line))
+            styled.stylize("bold cyan", indent, indent + len(label))
+            if label == "error":
+                styled.stylize("red", indent)
             self.console.print(styled)
 
 
 def _octet_lines(reference: IOR) -> list[Line]:
     """Return offset and length, then 16 octets a line, then field and value."""
-    lines = [Line(0, f"{'offset':>8} {'length':>6}", f"  {'octets':<47}  field = value")]
+    lines: list[Line] = [(0, f"{'offset':>8} {'length':>6}", f"  {'octets':<47}  field = value")]
     for row in _explained(reference):
         octets = bytes.fromhex(row["hex"])
         said = row["field"]
@@ -184,73 +185,10 @@ def _octet_lines(reference: IOR) -> list[Line]:
             part = octets[at : at + 16]
             label = f"{row['offset'] + at:8x} {'' if at else row['length']:>6}"
             behind = f"  {said}" if not at else f"  |{display_part(part)}|"
-            lines.append(Line(0, label, f"  {part.hex(' '):<47}{behind}"))
+            lines.append((0, label, f"  {part.hex(' '):<47}{behind}"))
     return lines
 
 
 def display_part(octets: bytes) -> str:
     """Return octets as a dump shows them: one character each."""
     return "".join([chr(octet) if 0x20 <= octet <= 0x7E else "." for octet in octets])
-
-
-def _lines_of(data: dict[str, Any]) -> list[Line]:
-    if data["kind"] != "IOR":
-        lines = [Line(0, data["kind"], "")]
-        for address in data["addresses"]:
-            if address["protocol"] == "iiop":
-                where = f"IIOP {address['version']}, host {address['host']}, port {address['port']}"
-            else:
-                where = f"{address['protocol']}:{address['text']}"
-            lines.append(Line(2, "address", where))
-        lines += _key_lines(2, data["object_key"])
-        if "name" in data:
-            lines.append(Line(2, "name", display_text(data["name"])))
-        return lines
-    lines = [Line(0, "type id", f'"{display_text(data["type_id"])}"')]
-    if not data["profiles"]:
-        lines.append(Line(0, "nil", "the reference has no profiles"))
-    for number, profile in enumerate(data["profiles"], 1):
-        lines += _profile_lines(number, profile)
-    return lines
-
-
-def _profile_lines(number: int, profile: dict[str, Any]) -> list[Line]:
-    lines = [Line(0, f"profile {number}", tag_text(profile["name"], profile["tag"]))]
-    if "host" in profile:
-        lines.append(Line(2, "version", f"IIOP {profile['version']}"))
-        lines.append(Line(2, "host", display_text(profile["host"])))
-        lines.append(Line(2, "port", str(profile["port"])))
-        lines += _key_lines(2, profile["object_key"])
-    if "error" in profile:
-        lines.append(Line(2, "error", _error_text(profile["error"])))
-    if "text" in profile:
-        lines.append(Line(2, "says", profile["text"]))
-    if "hex" in profile and not profile.get("components"):
-        lines.append(Line(2, "octets", _hex_text(profile["hex"])))
-    for component in profile.get("components", ()):
-        lines.append(Line(2, "component", f"{tag_text(component['name'], component['tag'])}: {_component_text(component)}"))
-    return lines
-
-
-def _component_text(component: dict[str, Any]) -> str:
-    if "text" in component:
-        text: str = component["text"]
-        return text
-    octets = _hex_text(component["hex"])
-    return f"error: {_error_text(component['error'])}; octets {octets}" if "error" in component else octets
-
-
-def _error_text(error: dict[str, Any]) -> str:
-    return display_text(f"{error['path'] or 'value'} at offset {error['offset']}: {error['reason']}")
-
-
-def _key_lines(indent: int, key: dict[str, Any]) -> list[Line]:
-    lines = [Line(indent, "key hex", _hex_text(key["hex"])), Line(indent, "key text", key["text"])]
-    if key["recognised"] and key["recognised"]["layout"] != "name":
-        lines.append(Line(indent, "key says", key["recognised"]["text"]))
-    return lines
-
-
-def _hex_text(digits: str) -> str:
-    count = len(digits) // 2
-    return f"{digits} ({count} octet{'' if count == 1 else 's'})" if count else "(no octets)"

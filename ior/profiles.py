@@ -47,7 +47,7 @@ class Component(TaggedComponent):
     @property
     def value(self) -> Any:
         """Return the typed value if the tag is registered (`register_component`) and the octets fit, else the octets."""
-        return self._read()[0]
+        return _read_component(self)[0]
 
     @property
     def error(self) -> DecodeError | None:
@@ -56,11 +56,7 @@ class Component(TaggedComponent):
 
     def refusal(self, limits: Limits | None = None) -> DecodeError | None:
         """Return `error` as it is within these limits; None for those that it was read with."""
-        return self._read(limits or DEFAULT_LIMITS)[1]
-
-    def _read(self, limits: Limits = DEFAULT_LIMITS) -> tuple[Any, DecodeError | None]:
-        read = _read_once if len(self.component_data) <= _KEPT else _read
-        return read(self.tag, self.component_data, COMPONENTS.layouts(self.tag), limits)
+        return _read_component(self, limits or DEFAULT_LIMITS)[1]
 
 
 _KEPT = 1024
@@ -78,6 +74,11 @@ def _read(tag: int, octets: bytes, layouts: tuple[Layout, ...], limits: Limits) 
 
 
 _read_once = functools.lru_cache(maxsize=1024)(_read)
+
+
+def _read_component(component: TaggedComponent, limits: Limits = DEFAULT_LIMITS) -> tuple[Any, DecodeError | None]:
+    tag, octets = component.tag, component.component_data
+    return (_read_once if len(octets) <= _KEPT else _read)(tag, octets, COMPONENTS.layouts(tag), limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,11 @@ class Profile(TaggedProfile):
     def refusal(self, limits: Limits | None = None) -> DecodeError | None:
         """Return `error` as it is within these limits; None for those that it was read with."""
         return None
+
+    @property
+    def is_sound(self) -> bool:
+        """Tell whether nothing is broken, neither the profile nor any of its components."""
+        return self.error is None and all(each.error is None for each in self.components)
 
     @property
     def components(self) -> tuple[Component, ...]:
@@ -196,6 +202,11 @@ class IIOPProfile(Profile):
             assert self._error is not None
             raise self._error.with_traceback(None)
         return self._body
+
+    @property
+    def is_sound(self) -> bool:
+        body = self._body
+        return body is not None and not any(_read_component(each)[1] for each in body.components)
 
     @property
     def components(self) -> tuple[Component, ...]:

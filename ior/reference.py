@@ -156,6 +156,8 @@ class IOR(iop.IOR):
         if limits is not None:
             found += self._refusals(limits)
         for number, profile in enumerate(self.profiles):
+            if limits is None and profile.is_sound:
+                continue
             path = f"profiles[{number}]"
             whole = profile.refusal(limits) or _other_order(profile.tag, profile.profile_data, self.byte_order, limits)
             inner = () if whole else tuple((at, part.refusal(limits)) for at, part in enumerate(profile.components))

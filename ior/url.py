@@ -257,6 +257,8 @@ def parse_object_url(text: str, *, limits: Limits = DEFAULT_LIMITS) -> ObjectURL
         ReferenceFormatError: with position in `text`.
         DecodeError: the octets of an `IOR:` are no reference; with path and offset.
     """
+    if text[:4] == "IOR:":
+        return IOR.from_string(text, limits=limits)
     start = len(text) - len(text.lstrip())
     end = len(text.rstrip())
     scheme = _SCHEME.match(text, start)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import sys
 from collections.abc import Callable
@@ -123,15 +122,22 @@ def _catior(given: Given, reference: ObjectURL | None, errors: list[IIOPError]) 
 # --- text -------------------------------------------------------------------------------------------------------------
 
 
-@functools.cache
-def _start(indent: int, label: str) -> str:
-    """Return what stands before a value."""
-    return " " * indent + f"{label:<{max(0, 14 - indent)}}"
+class _Starts(dict[tuple[int, str], str]):
+    """Hold what stands before a value, by indent and label."""
+
+    def __missing__(self, key: tuple[int, str]) -> str:
+        indent, label = key
+        made = " " * indent + f"{label:<{max(0, 14 - indent)}}"
+        if len(self) < 1000:  # numbers of profiles are labels, too
+            self[key] = made
+        return made
 
 
-def _text(line: Line) -> str:
-    indent, label, value = line
-    return _start(indent, label) + value if value else " " * indent + label
+_STARTS = _Starts()
+
+
+def _texts(lines: list[Line]) -> list[str]:
+    return [_STARTS[indent, label] + value if value else " " * indent + label for indent, label, value in lines]
 
 
 class _TextPrinter:
@@ -156,13 +162,12 @@ class _TextPrinter:
     def print(self, lines: list[Line]) -> None:
         if self.console is None:
             lines.append((0, "", ""))
-            sys.stdout.write("\n".join(map(_text, lines)))
+            sys.stdout.write("\n".join(_texts(lines)))
             return
         from rich.text import Text
 
-        for line in lines:
-            indent, label, _ = line
-            styled = Text(_text(line))
+        for (indent, label, _), text in zip(lines, _texts(lines), strict=True):
+            styled = Text(text)
             styled.stylize("bold cyan", indent, indent + len(label))
             if label == "error":
                 styled.stylize("red", indent)

@@ -10,13 +10,25 @@ Source: CORBA 3.3 part 2, clause 7.6 "Object References", 7.7 "Service Context";
 from __future__ import annotations
 
 import contextlib
+import importlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
-from iiop.cdr import ByteOrder, Latin1String, OpenEnum, Sequence, Struct, ULong, cdr_type, codec, decapsulate, encapsulate
-from iiop.cdr.any import declare_object_reference
-from iiop.cdr.typecode import TCKind, TypeCode
+from iiop.cdr import (
+    ByteOrder,
+    Latin1String,
+    OpenEnum,
+    RepositoryId,
+    Sequence,
+    Struct,
+    ULong,
+    cdr_type,
+    codec,
+    decapsulate,
+    encapsulate,
+)
+from iiop.cdr.object_references import declare_object_reference
 from iiop.exceptions.errors import DecodeError, EncodeError
 from iiop.limits import DEFAULT_LIMITS, Limits
 
@@ -156,14 +168,13 @@ ServiceContextList = Annotated[tuple[ServiceContext, ...], Sequence(cdr_type(Ser
 """Declare the service contexts of a message."""
 
 
+@RepositoryId("IDL:omg.org/CORBA/Object:1.0")
 @dataclass(frozen=True, slots=True)
 class IOR:
     """Hold an object reference as it travels: repository id of its type, and profiles. No profiles: the nil reference."""
 
     type_id: Annotated[str, Latin1String]
     profiles: tuple[TaggedProfile, ...]
-
-    __idl__: ClassVar[TypeCode] = TypeCode(TCKind.tk_objref, "IDL:omg.org/CORBA/Object:1.0", "Object")
 
     @property
     def is_nil(self) -> bool:
@@ -219,6 +230,7 @@ class Registry:
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self._codecs: dict[int, tuple[Layout, ...]] = {}
+        self._late: dict[int, str] = {}
 
     def register(self, tag: int, declared: Any, *others: Any) -> None:
         """Tell what the octets of a tag are; a later registration replaces an earlier one.
@@ -231,13 +243,24 @@ class Registry:
         Raises:
             TypeError: `declared` does not say how it lies on the wire.
         """
+        self._load(tag)
         self._codecs[tag] = tuple([item if isinstance(item, Layout) else Encapsulated(item) for item in (declared, *others)])
 
+    def register_late(self, module: str, *tags: int) -> None:
+        """Tell which module registers tags, to be imported when one of them is asked for."""
+        self._late |= dict.fromkeys(tags, module)
+
+    def _load(self, tag: int) -> None:
+        module = self._late.pop(tag, None)
+        if module is not None:
+            importlib.import_module(module)
+
     def __contains__(self, tag: int) -> bool:
-        return tag in self._codecs
+        return tag in self._codecs or tag in self._late
 
     def layouts(self, tag: int) -> tuple[Layout, ...]:
         """Return how the octets of a tag may be laid out, in the order they are tried in; none if nobody has registered it."""
+        self._load(tag)
         return self._codecs.get(tag, ())
 
     def decode(self, tag: int, octets: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
@@ -247,6 +270,7 @@ class Registry:
             KeyError: nobody has registered the tag.
             DecodeError: the octets are not what was registered (where that is several: not the first).
         """
+        self._load(tag)
         first, *others = self._codecs[tag]
         try:
             return first.decode(octets, limits)
@@ -263,6 +287,7 @@ class Registry:
             KeyError: nobody has registered the tag.
             EncodeError: the value does not fit.
         """
+        self._load(tag)
         layouts = self._codecs[tag]
         for layout in layouts[1:]:
             declared = layout.codec.type if isinstance(layout, Encapsulated) else None

@@ -27,7 +27,7 @@ from iiop.components import (
     TAOEndpoints,
     TransportAddress,
 )
-from iiop.components.vendor import VendorComponentId
+from iiop.components.vendor_ids import VendorComponentId
 from iiop.exceptions.errors import DecodeError
 from iiop.iop import COMPONENTS, ComponentId, ProfileId, TaggedComponent, TaggedProfile
 from iiop.profile import AlternateAddress, decode_profile, encode_profile

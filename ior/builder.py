@@ -9,7 +9,6 @@ import dataclasses
 from typing import Any, Self
 
 from iiop.cdr import ByteOrder
-from iiop.components import tls_port
 from iiop.exceptions.errors import EncodeError
 from iiop.iop import COMPONENTS, ComponentId, TaggedComponent, TaggedProfile
 from iiop.profile import AlternateAddress, CodeSetComponent, CodeSetComponentInfo, ORBType, ProfileBody, Version
@@ -139,6 +138,8 @@ class IORBuilder:
         Raises:
             EncodeError: as `component`.
         """
+        from iiop.components import tls_port
+
         value = tls_port(port, required=required, client_certificate=client_certificate)
         return self.component(ComponentId.TAG_SSL_SEC_TRANS, value)
 

@@ -22,7 +22,7 @@ from iiop.components import (
     PolicyValueSeq,
     SSLVisiBroker,
 )
-from iiop.components.vendor import VendorComponentId
+from iiop.components.vendor_ids import VendorComponentId
 from iiop.exceptions.errors import DecodeError
 from iiop.iop import COMPONENTS, ComponentId, ProfileId
 from iiop.profile import AlternateAddress, CodeSetComponent, CodeSetComponentInfo, ORBType

@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 import enum
 import functools
+import importlib
+import sys
 from typing import Any
 
 from iiop.exceptions.errors import DecodeError, IIOPError, LimitExceeded, ReferenceFormatError
@@ -36,10 +38,17 @@ def tag_text(name: str | None, tag: int) -> str:
     return f"{tag:#x} ({vendor}?)" if vendor else f"{tag:#x}"
 
 
+_MORE = "ior.describe_components"
+"""Registers how what `iiop.components` holds is shown."""
+
+
 @functools.singledispatch
 def describe(value: Any) -> str:
     """Return a value of a component as one line of printable ASCII; register more types with `describe.register`."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        if _MORE not in sys.modules:  # it may know this type better
+            importlib.import_module(_MORE)
+            return describe(value)
         return ", ".join(f"{item.name} {describe(getattr(value, item.name))}" for item in dataclasses.fields(value))
     if isinstance(value, tuple | list):
         return f"({', '.join(describe(item) for item in value)})"

@@ -377,8 +377,6 @@ _OLD, _NEW, _NEWER = 0xAFABCAFE, 0xAFABCAFF, 0xAFABCB00
 _ORIGINS = {_OLD: "before JDK 1.3.1", _NEW: "JDK 1.3.1", _NEWER: "JDK 1.4, J2EE 1.3 and later"}
 _POAS = range(32, 64)
 _PERSISTENT = 2
-_START = codec(_JDKStart)
-_VISIBROKER = codec(_VisiBroker)
 
 
 def _read(layout: Codec, key: bytes) -> Any:
@@ -392,7 +390,7 @@ def _read(layout: Codec, key: bytes) -> Any:
 def _jdk(key: bytes) -> ObjectKey | None:
     if len(key) < 12:
         return None
-    start = _START.decode(key, exact=False)
+    start = codec(_JDKStart).decode(key, exact=False)
     if start.magic not in _ORIGINS:
         return None
     poa = start.subcontract_id in _POAS
@@ -411,7 +409,7 @@ def _jdk(key: bytes) -> ObjectKey | None:
 def _visibroker(key: bytes) -> ObjectKey | None:
     if not key.startswith(b"\0PMC\0\0\0\4"):
         return None
-    found = _read(_VISIBROKER, key)
+    found = _read(codec(_VisiBroker), key)
     if found is None or not found.poa.startswith("/"):
         return None
     return VisiBrokerKey(tuple(found.poa[1:].split("/")) if found.poa != "/" else (), found.object_id)

@@ -11,16 +11,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+import iiop.components  # noqa: F401  tells what components and profiles hold
 from iiop import iop
 from iiop.cdr import ByteOrder, codec, encapsulate
-from iiop.endpoints import Endpoint, endpoints
 from iiop.exceptions.errors import DecodeError, ReferenceFormatError, TrailingDataError
 from iiop.iop import IOR_CODEC, ProfileId, TaggedComponent, TaggedProfile
 from iiop.leniency import LENIENT, Leniency
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.profile import ProfileBody_1_1
 from ior.profiles import Profile, profile_of
+
+if TYPE_CHECKING:
+    from iiop.endpoints import Endpoint
 
 __all__ = ["IOR"]
 
@@ -137,6 +141,8 @@ class IOR(iop.IOR):
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Return every address, in order: of each IIOP profile its own, then its alternates; broken ones are passed over."""
+        from iiop.endpoints import endpoints
+
         return endpoints(self)
 
     def problems(self, limits: Limits | None = None) -> tuple[DecodeError, ...]:

@@ -11,7 +11,7 @@ Sources: OMG tags, CORBA 3.3 part 2 (`iiop.iop`); ORB types as OMG assigned them
 from __future__ import annotations
 
 from iiop.cdr.code_sets import CODE_SETS, code_set_name, register_code_set
-from iiop.components.vendor import VendorComponentId, VendorProfileId
+from iiop.components.vendor_ids import VendorComponentId, VendorProfileId
 from iiop.iop import ComponentId, ProfileId, register_component, register_profile
 
 __all__ = [

@@ -16,19 +16,19 @@ Source: CORBA 3.3 part 2, clause 7.6.10 "Object URLs". Where we differ:
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass
-from typing import NoReturn, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
-from iiop.endpoints import Endpoint
 from iiop.exceptions.errors import ReferenceFormatError
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop.profile import Version
-from ior.builder import IORBuilder
 from ior.profiles import Profile
 from ior.reference import IOR
 from ior.text import escape_key, escape_name, unescape_key, unescape_name
+
+if TYPE_CHECKING:
+    from iiop.endpoints import Endpoint
 
 __all__ = ["Address", "Corbaloc", "Corbaname", "DEFAULT_KEY", "INS_PORT", "ObjectURL", "corbaloc_of", "parse_object_url"]
 
@@ -107,6 +107,8 @@ def _host_problem(host: str) -> str | None:
     try:
         if not _IPV6.fullmatch(host):
             return f"{host!r} is no IPv6 address"
+        import ipaddress
+
         ipaddress.IPv6Address(host)
     except ValueError as error:
         return str(error)
@@ -174,6 +176,8 @@ class Corbaloc:
         Raises:
             ReferenceFormatError: no address is of iiop or ssliop.
         """
+        from ior.builder import IORBuilder
+
         builder = IORBuilder(type_id)
         reachable = [address for address in self.addresses if address.protocol in _VERSIONS]
         if not reachable:

@@ -21,6 +21,7 @@ from iiop.cdr import types as t
 from iiop.cdr.annotations import cdr_type
 from iiop.cdr.conversion import convert
 from iiop.cdr.fixed import fixed
+from iiop.cdr.object_references import DECLARED
 from iiop.cdr.records import record, value_class
 from iiop.cdr.reflection import equivalent, typecode_of
 from iiop.cdr.typecode import ENCLOSING, NUMBERS, TYPECODE, Member, TypeCode
@@ -30,7 +31,7 @@ from iiop.cdr.value_types import VALUE_BASE, AbstractInterface, Value, ValueType
 from iiop.cdr.wide import WChar, wide_string
 from iiop.exceptions import DecodeError, EncodeError
 
-__all__ = ["Any", "ExceptionBody", "UnionValue", "declare_object_reference", "type_of", "typecode_of"]
+__all__ = ["Any", "ExceptionBody", "UnionValue", "type_of", "typecode_of"]
 
 T = typing.TypeVar("T")
 
@@ -50,12 +51,6 @@ def _as_nothing(value: None) -> tuple[()]:
 
 
 _NOTHING = t.Adapted(Struct("nothing", ()), lambda read: None, _as_nothing)
-_object_reference: list[CDRType] = []
-
-
-def declare_object_reference(declared: CDRType) -> None:
-    """Tell how object references lie on the wire; `iiop.iop` does."""
-    _object_reference[:] = [declared]
 
 
 @functools.lru_cache(maxsize=1024)
@@ -113,10 +108,10 @@ def _type_of(tc: TypeCode, around: tuple[list[CDRType], ...]) -> CDRType:
             return _type_of(_needed(tc.content), around)
         case K.tk_enum:
             return t.Enum(_enum_class(tc))
-        case K.tk_objref | K.tk_component | K.tk_home if _object_reference:
-            return _object_reference[0]
-        case K.tk_abstract_interface if _object_reference:
-            return abstract_interface(_object_reference[0])
+        case K.tk_objref | K.tk_component | K.tk_home if DECLARED:
+            return DECLARED[0]
+        case K.tk_abstract_interface if DECLARED:
+            return abstract_interface(DECLARED[0])
         case K.tk_TypeCode:
             return TYPECODE
         case K.tk_any:
@@ -340,7 +335,7 @@ class Any:
 
 def _layout(declared: typing.Any, made: CDRType) -> CDRType:
     """Return the layout of a declared type; interfaces have none of their own, for their references are all the same."""
-    return made if made in _object_reference or isinstance(made, AbstractInterface) else cdr_type(declared)
+    return made if made in DECLARED or isinstance(made, AbstractInterface) else cdr_type(declared)
 
 
 def _shown(typecode: TypeCode) -> str:

@@ -16,7 +16,6 @@ import itertools
 import struct
 from typing import Any
 
-from iiop.cdr import constructs
 from iiop.cdr.annotations import cdr_type
 from iiop.cdr.codegen import Interpreted, Phase, Refused
 from iiop.cdr.decoder import Decode, compile_decoder
@@ -43,6 +42,13 @@ _COMPLAINTS = (
     OverflowError,
     RecursionError,
 )
+
+
+def _construct_engine() -> Any:
+    """Import the construct engine, which nobody needs whose octets are sound."""
+    from iiop.cdr import constructs
+
+    return constructs
 
 
 class Codec:
@@ -112,11 +118,12 @@ class Codec:
             except _COMPLAINTS as complaint:
                 if limits.leniency is DEFAULT:
                     source = Input(octets, limits, start, patience=itertools.repeat(True, EXPLAINED))
-                    constructs.parse(self.type, source, ByteOrder(byte_order))
+                    _construct_engine().parse(self.type, source, ByteOrder(byte_order))
                     raise DecodeError(f"the engines disagree ({complaint!r}): please report this", offset=start) from complaint
         patience = itertools.repeat(True, limits.interpreted_fields)
         source = Input(octets, limits, start, patience=patience, bounded_by="interpreted_fields")
-        return constructs.parse(self.type, source, ByteOrder(byte_order))
+        parsed: tuple[Any, int] = _construct_engine().parse(self.type, source, ByteOrder(byte_order))
+        return parsed
 
     def encode(self, value: Any, byte_order: ByteOrder = ByteOrder.BIG) -> bytes:
         """Return the octets of a value.
@@ -143,10 +150,10 @@ class Codec:
             encode(value, out)
         except Interpreted:
             del out[start:]
-            out += constructs.build(self.type, value, ByteOrder(byte_order), start & 7)
+            out += _construct_engine().build(self.type, value, ByteOrder(byte_order), start & 7)
         except _COMPLAINTS as complaint:
             del out[start:]
-            constructs.build(self.type, value, ByteOrder(byte_order), start & 7)
+            _construct_engine().build(self.type, value, ByteOrder(byte_order), start & 7)
             raise EncodeError(f"the engines disagree ({complaint!r}): please report this") from complaint
 
     def explain(
@@ -160,7 +167,7 @@ class Codec:
         """Return what every octet says, from the construct engine, and the error that ended it, if any."""
         trace: list[Explained] = []
         try:
-            constructs.parse(self.type, Input(octets, limits, start, trace=trace), ByteOrder(byte_order))
+            _construct_engine().parse(self.type, Input(octets, limits, start, trace=trace), ByteOrder(byte_order))
         except DecodeError as error:
             return trace, error
         return trace, None

@@ -16,7 +16,7 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from iiop.cdr import buffers, constructs
+from iiop.cdr import buffers
 from iiop.cdr import types as t
 from iiop.cdr.code_sets import PLAIN_CODECS, decode_text
 from iiop.cdr.codegen import CHOSEN, NESTED_LOOPS, UNKNOWN, Generator, Phase, Refused, identifier, is_bulk
@@ -417,6 +417,8 @@ class _WhenSeenAgain:
             if not self._seen:
                 self._seen = True
                 patience = itertools.repeat(True, FIELDS_AT_FIRST)
+                from iiop.cdr import constructs
+
                 with contextlib.suppress(DecodeError):
                     source = Input(octets, limits, position, patience=patience, whole=False)
                     return constructs.parse(self._declared, source, self._order)

@@ -13,7 +13,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from iiop.cdr import buffers, constructs
+from iiop.cdr import buffers
 from iiop.cdr import types as t
 from iiop.cdr.code_sets import PLAIN_CODECS, encode_text
 from iiop.cdr.codegen import CHOSEN, NESTED_LOOPS, UNKNOWN, Generator, Phase, Refused, identifier, is_bulk, struct_of
@@ -307,6 +307,8 @@ class _WhenSeenAgain:
     def __call__(self, value: Any, out: bytearray) -> None:
         if not self._seen:
             self._seen = True
+            from iiop.cdr import constructs
+
             out += constructs.build(self._declared, value, self._order, len(out) & 7, whole=False)
             return
         if self._encode is None:

@@ -19,6 +19,7 @@ from iiop.cdr import types as t
 from iiop.cdr.annotations import Bound, Length
 from iiop.cdr.fixed import Fixed
 from iiop.cdr.idl_types import Alias, ElementType, Private, RepositoryId, Union
+from iiop.cdr.object_references import is_object_reference
 from iiop.cdr.typecode import NUMBERS, TYPECODE, Member, TypeCode
 from iiop.cdr.typecode import TCKind as K
 from iiop.cdr.types import CDRType
@@ -137,6 +138,8 @@ def _of_class(cls: type[Any], around: _Classes) -> TypeCode:
     if isinstance(marked, TypeCode):
         return marked
     repository_id, name = _identity(cls)
+    if is_object_reference(cls):
+        return TypeCode(K.tk_objref, repository_id, name)
     if issubclass(cls, enum.IntEnum):
         return TypeCode(K.tk_enum, repository_id, name, tuple([Member(_idl_name(member.name)) for member in cls]))
     if not dataclasses.is_dataclass(cls):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from iiop.cdr import Octet, Short, Switch, ULong, UShort, cdr_type
+from iiop.components.vendor_ids import VendorComponentId, VendorProfileId
 from iiop.iop import Octets, TaggedComponent, register_component, register_profile
 from iiop.profile import Version
 
@@ -29,40 +30,7 @@ __all__ = [
     "SCIOPProfile",
     "TAOEndpoint",
     "TAOEndpoints",
-    "VendorComponentId",
-    "VendorProfileId",
 ]
-
-
-class VendorComponentId(enum.IntEnum):
-    """Name components of vendors."""
-
-    TAG_OMNIORB_BIDIR = 0x41545401
-    TAG_OMNIORB_UNIX_TRANS = 0x41545402
-    TAG_OMNIORB_PERSISTENT_ID = 0x41545403
-    TAG_OMNIORB_RESTRICTED_CONNECTION = 0x41545404
-    TAG_OMNIORB_HTTP_TRANS = 0x41545405
-    IBM_PARTNER_VERSION = 0x49424D0A
-    TAG_GENERIC_SSL_SEC_TRANS = 0x4F425400
-    TAG_CONTAINER_ID = 0x53554E00
-    TAG_REQUEST_PARTITIONING_ID = 0x53554E01
-    TAG_JAVA_SERIALIZATION_ID = 0x53554E02
-    FOLB_MEMBER_ADDRESSES_TAGGED_COMPONENT_ID = 0x53554E03
-    FOLB_MEMBERSHIP_LABEL_TAGGED_COMPONENT_ID = 0x53554E04
-    TAG_LOAD_BALANCING_ID = 0x53554E05
-    TAO_TAG_ENDPOINTS = 0x54414F02
-
-
-class VendorProfileId(enum.IntEnum):
-    """Name profiles of vendors."""
-
-    TAG_GENERIC_IOP = 0x4F425400
-    TAO_TAG_UIOP_PROFILE = 0x54414F00
-    TAO_TAG_SHMEM_PROFILE = 0x54414F02
-    TAO_TAG_DIOP_PROFILE = 0x54414F04
-    TAO_TAG_COIOP_PROFILE = 0x54414F05
-    TAO_TAG_SCIOP_PROFILE = 0x54414F0E
-    TAG_ORBIT_SPECIFIC = 0xBADFAECA
 
 
 class RestrictedConnectionFlags(enum.IntFlag):

@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 
 from iiop_lab.cli import main as iioplab
+from iiop_tools.iortool import COMMANDS
+from iiop_tools.iortool import main as iortool
+from ior import IORBuilder
 
 README = Path(__file__).parents[2] / "README.md"
 BIN = Path(sys.executable).parent
@@ -52,6 +55,23 @@ def test_decode_standard_input_as_shown(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["profiles"][0]["host"]
+
+
+def test_iortool_as_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [part.strip() for line in shell_lines() if line.startswith("iortool ") for part in line.split(";")]
+    (tmp_path / "account.ior").write_text(next(line for line in lines if line.startswith("iortool decode IOR:")).split()[-1])
+    (tmp_path / "references.txt").write_text(str(IORBuilder().iiop("h", 1, key=b"a").iiop("h", 2, key=b"a").build()))
+    monkeypatch.chdir(tmp_path)
+    shown = set()
+    for line in lines:
+        words = shlex.split(line)[1:]
+        if "<" in words:
+            words = [word for word in words[: words.index("<")] if word != "-"] + words[words.index("<") + 1 :]
+        if "--resolve" not in words and words[0] != "ping":
+            assert iortool(words) == (words[0] == "diff"), line
+            assert capsys.readouterr().out
+        shown.add(words[0])
+    assert shown == set(COMMANDS)
 
 
 def test_pytest_examples(tmp_path: Path) -> None:

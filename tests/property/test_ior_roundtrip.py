@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from iiop.cdr import ByteOrder
 from iiop.exceptions.errors import DecodeError, ReferenceFormatError
 from iiop.profile import Version
-from iiop_tools.iortool import _lines_of
 from ior import IOR, Address, Corbaloc, Corbaname, IORBuilder, ObjectURL, corbaloc_of, parse_object_url
 from ior.describe import as_data
+from ior.lines import lines_of
 from ior.text import display, display_text, escape_key, unescape_key
 
 octets = st.binary(max_size=24)
@@ -72,7 +72,8 @@ def test_built_printed_read(ior: IOR) -> None:
     assert [error.path for error in again.problems()] == [error.path for error in ior.problems()]
     for byte_order in ByteOrder:
         assert IOR.from_octets(ior.to_octets(byte_order)) == ior
-    assert "".join(str(line) for line in _lines_of(as_data(ior))).isascii()
+    assert as_data(ior)["kind"] == "IOR"
+    assert "".join(str(line) for line in lines_of(ior)).isascii()
 
 
 @given(corbalocs | corbanames)

@@ -388,3 +388,9 @@ def test_tables_on_a_terminal() -> None:
     assert b"\x1b[" in seen
     assert "┃".encode() in seen
     assert b"TAG_SSL_SEC_TRANS" in seen
+
+
+def test_minor_0_says_nothing(capsys: Capture) -> None:
+    assert "says no more than the exception" in run(capsys, "minor", "0")
+    (row,) = rows(capsys, "minor", "0", "--exception", "OBJECT_NOT_EXIST")
+    assert "resolve" in row["advice"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -94,6 +93,8 @@ def _explained(reference: IOR) -> list[dict[str, Any]]:
 
 class _JSONPrinter:
     def __init__(self, explain: bool) -> None:
+        import json
+
         self.explain = explain
         self.encode = json.JSONEncoder().encode
 

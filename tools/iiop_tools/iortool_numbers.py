@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from iiop.cdr.code_sets import CODE_SETS, INTERSTAGE_CODE_SETS
-from iiop.components.vendor import VendorComponentId, VendorProfileId
+from iiop.components.vendor_ids import VendorComponentId, VendorProfileId
 from iiop.exceptions import SystemException, explain_minor, vendor_of_minor
 from iiop.exceptions.advice import ADVICE, COMPLETION_ADVICE
 from iiop.iop import COMPONENTS, PROFILES, SERVICE_CONTEXTS, ComponentId, ProfileId, ServiceId
@@ -105,6 +105,14 @@ def _meanings(code: int, names: list[str]) -> list[dict[str, Any]]:
         every = len(exceptions) == len(names) > 1
         said = {"exceptions": [] if every else exceptions, "vendor": owner, "name": symbol, "meaning": meaning or None}
         rows.append(start | said | {"advice": advice or (ADVICE.get(exceptions[0], "") if not every else "")})
+    if not rows and not code:
+        said = {
+            "exceptions": [],
+            "vendor": None,
+            "name": "no minor code",
+            "meaning": "the sender says no more than the exception",
+        }
+        rows.append(start | said | {"advice": ADVICE.get(names[0], "") if len(names) == 1 else ""})
     if not rows:
         advice = ADVICE.get(names[0], "") if len(names) == 1 else "Name the exception: --exception."
         said = {"exceptions": names if len(names) == 1 else [], "vendor": vendor, "name": None, "meaning": None}

@@ -5,7 +5,6 @@ Knows neither references nor what the rows are about.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -28,6 +27,8 @@ def json_option(command: _F) -> _F:
 
 def show_json(rows: Iterable[Row]) -> None:
     """Write one JSON object a line."""
+    import json
+
     for row in rows:
         sys.stdout.write(json.dumps(row) + "\n")
 

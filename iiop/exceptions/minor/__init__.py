@@ -24,6 +24,6 @@ for _vmcid, _vendor in (
 core.register_vendor(0x49420000, "IBM", bits=16)  # IBM's ORBs use several blocks: 0x49421000, 0x4942f000, ...
 core.register_vendor(0x494C0000, "ILU", bits=16)
 
-# The tables register themselves, and take the vendor's name from the blocks above.
-from iiop.exceptions.minor import fujitsu, ibm, jacorb, omg, omniorb, sun, tao  # noqa: E402, F401
+# The tables register themselves when the first code is asked for, and take the vendor's name from the blocks above.
+core.tables += [f"{__name__}.{_table}" for _table in ("fujitsu", "ibm", "jacorb", "omg", "omniorb", "sun", "tao")]
 from iiop.exceptions.minor.core import MinorCode, explain_minor, register_minor_code, register_vendor, vendor_of_minor  # noqa: E402

@@ -8,6 +8,7 @@ Knows nothing of exception classes: an exception is its name here. Knows no vend
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -44,6 +45,14 @@ Decoder = Callable[[str, int], "MinorCode | None"]
 _codes: dict[tuple[str, int], MinorCode] = {}
 _vendors: dict[tuple[int, int], str] = {}
 _decoders: dict[int, Decoder] = {}
+tables: list[str] = []
+"""Modules of tables that are not imported yet: thousands of codes, which most programs never ask for."""
+
+
+def _load_tables() -> None:
+    waiting, tables[:] = tables[:], []
+    for module in waiting:
+        importlib.import_module(module)
 
 
 def register_vendor(vmcid: int, vendor: str, *, bits: int = 20) -> None:
@@ -78,6 +87,7 @@ def register_minor_code(
         advice: what a caller can do about it.
         vendor: who assigned it; taken from the block of the code if not given.
     """
+    _load_tables()  # what they say is replaced by who comes later
     owner = vendor if vendor is not None else vendor_of_minor(minor) or "unknown vendor"
     code = MinorCode(minor, owner, exception, name, meaning, advice)
     _codes[(exception, minor)] = code
@@ -93,6 +103,7 @@ def register_table(base: int, table: Table) -> None:
 
 def known(exception: str, minor: int) -> MinorCode | None:
     """Find a code that was registered as it stands, for this exception or for any."""
+    _load_tables()
     return _codes.get((exception, minor)) or _codes.get((ANY_EXCEPTION, minor))
 
 

@@ -38,17 +38,18 @@ def tag_text(name: str | None, tag: int) -> str:
     return f"{tag:#x} ({vendor}?)" if vendor else f"{tag:#x}"
 
 
-_MORE = "ior.describe_components"
-"""Registers how what `iiop.components` holds is shown."""
+_MORE = ("ior.describe_components", "ior.describe_contexts")
+"""Modules that register further types, imported before a value of a type that is not known is shown field by field."""
 
 
 @functools.singledispatch
 def describe(value: Any) -> str:
     """Return a value of a component as one line of printable ASCII; register more types with `describe.register`."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        if _MORE not in sys.modules:  # it may know this type better
-            importlib.import_module(_MORE)
-            return describe(value)
+        for module in _MORE:
+            if module not in sys.modules:  # it may know this type better
+                importlib.import_module(module)
+                return describe(value)
         return ", ".join(f"{item.name} {describe(getattr(value, item.name))}" for item in dataclasses.fields(value))
     if isinstance(value, tuple | list):
         return f"({', '.join(describe(item) for item in value)})"

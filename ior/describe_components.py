@@ -1,7 +1,6 @@
-"""How the values of components, foreign profiles and service contexts are shown: one `describe.register` a type.
+"""How the values of components and foreign profiles are shown: one `describe.register` a type.
 
-Flags by name, addresses as host:port, GSS mechanisms by name. Octets of authentication tokens are counted, never shown: they hold
-passwords. Unnamed bits and numbers are shown as numbers.
+Flags by name, addresses as host:port, GSS mechanisms by name; unnamed bits and numbers as numbers.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 import enum
 from typing import Any
 
-from iiop.cdr.any import Any as CORBAAny
 from iiop.components.csi import (
     SECIOP_SEC_TRANS,
     TLS_SEC_TRANS,
@@ -44,20 +42,11 @@ from iiop.components.vendor import (
 from iiop.endpoints import endpoints
 from iiop.exceptions.errors import DecodeError
 from iiop.iop import IOR, ComponentId, TaggedComponent
-from iiop.service_contexts import (
-    AuthorizationElement,
-    CompleteEstablishContext,
-    ContextError,
-    EstablishContext,
-    IdentityToken,
-    IdentityTokenType,
-    SASContextBody,
-)
 from ior.describe import address_text, describe, tag_text
 from ior.profiles import Component
 from ior.text import display, display_text
 
-__all__ = ["flag_names"]
+__all__ = ["flag_names", "name_text"]
 
 
 def flag_names(kind: type[enum.IntFlag], value: int) -> str:
@@ -83,7 +72,7 @@ def _named(kind: type[enum.IntEnum], value: int) -> str:
     return next((member.name for member in kind if member == value), str(value))
 
 
-def _name(octets: bytes) -> str:
+def name_text(octets: bytes) -> str:
     """Return a GSS exported name."""
     exported = exported_name(octets)
     return f'"{display(exported[1])}"' if exported else describe(octets)
@@ -91,18 +80,6 @@ def _name(octets: bytes) -> str:
 
 def _mechanism(octets: bytes) -> str:
     return mechanism_name(octets) or describe(octets)
-
-
-def _token(octets: bytes) -> str:
-    """Return the size of a token, and its mechanism if it is framed as RFC 2743, 3.1 has it."""
-    size = f"{len(octets)} octets, not shown"
-    if octets[:1] == b"\x60" and len(octets) > 2:
-        start = 2 + (octets[1] & 0x7F if octets[1] & 0x80 else 0)
-        behind = start + 2 + octets[start + 1] if len(octets) > start + 1 else 0
-        mechanism = mechanism_name(octets[start:behind])
-        if mechanism:
-            return f"of {mechanism} ({size})"
-    return f"({size})" if octets else "none"
 
 
 # --- security ---------------------------------------------------------------------------------------------------------
@@ -130,14 +107,14 @@ def _(value: TLS_SEC_TRANS) -> str:
 @describe.register
 def _(value: SECIOP_SEC_TRANS) -> str:
     where = f"{_addresses(value.addresses)}, {_options(value)}"
-    return f"{where}, mechanism {_mechanism(value.mech_oid)}, target name {_name(value.target_name)}"
+    return f"{where}, mechanism {_mechanism(value.mech_oid)}, target name {name_text(value.target_name)}"
 
 
 @describe.register
 def _(value: AS_ContextSec) -> str:
     if not value.client_authentication_mech:
         return "none" if not value.target_supports | value.target_requires else _options(value)
-    return f"{_mechanism(value.client_authentication_mech)}, target name {_name(value.target_name)}, {_options(value)}"
+    return f"{_mechanism(value.client_authentication_mech)}, target name {name_text(value.target_name)}, {_options(value)}"
 
 
 @describe.register
@@ -165,46 +142,6 @@ def _(value: CompoundSecMech | DraftCompoundSecMech) -> str:
 def _(value: CompoundSecMechList | DraftCompoundSecMechList) -> str:
     mechanisms = "; ".join(f"[{number}] {describe(item)}" for number, item in enumerate(value.mechanism_list, 1))
     return f"{'stateful' if value.stateful else 'stateless'}; {mechanisms or 'no mechanisms'}"
-
-
-@describe.register
-def _(value: SASContextBody) -> str:
-    return f"{type(value.value).__name__}: {describe(value.value)}"
-
-
-@describe.register
-def _(value: EstablishContext) -> str:
-    return (
-        f"client context {value.client_context_id}, identity {describe(value.identity_token)}, "
-        f"authentication token {_token(value.client_authentication_token)}, "
-        f"authorization {describe(value.authorization_token) if value.authorization_token else 'none'}"
-    )
-
-
-@describe.register
-def _(value: CompleteEstablishContext) -> str:
-    kept = "stateful" if value.context_stateful else "stateless"
-    return f"client context {value.client_context_id}, {kept}, token {_token(value.final_context_token)}"
-
-
-@describe.register
-def _(value: ContextError) -> str:
-    status = f"major status {value.major_status}, minor status {value.minor_status}"
-    return f"client context {value.client_context_id}, {status}, token {_token(value.error_token)}"
-
-
-@describe.register
-def _(value: IdentityToken) -> str:
-    kind = value.discriminator
-    if isinstance(value.value, bool):
-        return kind.name
-    shown = _name(value.value) if kind is IdentityTokenType.ITTPrincipalName else describe(value.value)
-    return f"{kind.name} {shown}"
-
-
-@describe.register
-def _(value: AuthorizationElement) -> str:
-    return f"type {value.the_type:#x} {describe(value.the_element)}"
 
 
 # --- groups, transactions, policies, Java -----------------------------------------------------------------------------
@@ -356,8 +293,3 @@ def _(value: IOR) -> str:
         return "nil"
     where = ", ".join(map(str, endpoints(value)))
     return f'reference "{display_text(value.type_id)}" at {display_text(where) or "no IIOP address"}'
-
-
-@describe.register
-def _(value: CORBAAny) -> str:
-    return f"any of {value.type.kind.name}: {display_text(repr(value.value))}"

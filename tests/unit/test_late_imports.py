@@ -95,3 +95,14 @@ from iiop.cdr.any import Any, typecode_of
 print(typecode_of(IOR).kind.name, typecode_of(IOR).repository_id, Any.of(IOR, IOR("", ())).value == IOR("", ()))
 """
     assert run(code) == "tk_objref IDL:omg.org/CORBA/Object:1.0 True"
+
+
+def test_tokens_stay_hidden_though_nobody_has_imported_how_they_are_shown() -> None:
+    code = """
+from iiop.service_contexts import EstablishContext, IdentityToken, IdentityTokenType
+from ior.describe import describe
+print(describe(EstablishContext(1, (), IdentityToken(IdentityTokenType.ITTAbsent, True), b"secret")))
+"""
+    said = run(code)
+    assert "6 octets, not shown" in said
+    assert b"secret".hex() not in said

@@ -11,7 +11,7 @@ from iiop.cdr import ByteOrder
 from iiop.exceptions.errors import IIOPError, ReferenceFormatError
 from iiop.profile import Version
 from iiop_tools import cli
-from iiop_tools.references import Readings, references_argument
+from iiop_tools.references import Readings, complain, references_argument
 from iiop_tools.tables import json_option, show_json
 from ior.builder import DEFAULT_PORT, IORBuilder
 from ior.describe import as_data
@@ -240,7 +240,7 @@ def _each(references: tuple[str, ...], make: Callable[[ObjectURL], ObjectURL], a
             text = str(made)
         except IIOPError as error:
             readings.bad += 1
-            readings.complain(given, error)
+            complain(given, error)
         else:
             assert text
             _show(given.as_data(), made, as_json)

@@ -12,7 +12,7 @@ import click
 
 from iiop.exceptions.errors import IIOPError
 from iiop_tools import cli
-from iiop_tools.references import Readings, references_argument
+from iiop_tools.references import Readings, complain, references_argument
 from iiop_tools.tables import json_option, show, show_json
 from ior.check import Severity
 from ior.check import check as findings
@@ -55,7 +55,7 @@ def check(references: tuple[str, ...], resolve: bool, hosts: Path | None, as_jso
             found = findings(_reference(url), asked)
         except IIOPError as error:  # an address that only an ORB can resolve
             readings.bad += 1
-            readings.complain(given, error)
+            complain(given, error)
             continue
         if not isinstance(url, IOR):
             found = tuple([each for each in found if each.code not in _NOT_IN_URLS])

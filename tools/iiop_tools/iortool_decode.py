@@ -12,12 +12,11 @@ from iiop.exceptions.errors import IIOPError
 from iiop.leniency import DEFAULT, LENIENT, STRICT
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop_tools import cli
-from iiop_tools.references import Given, Readings, references_argument
+from iiop_tools.references import Given, Readings, complain, references_argument
 from iiop_tools.tables import json_option
 from ior.describe import as_data, error_data
 from ior.lines import Line, lines_of
 from ior.reference import IOR
-from ior.text import display_text
 from ior.url import ObjectURL
 
 __all__ = ["decode"]
@@ -66,10 +65,8 @@ def decode(references: tuple[str, ...], as_json: bool, explain: bool, catior: bo
 
 
 def _complain(given: Given, errors: list[IIOPError]) -> None:
-    if errors:
-        sys.stdout.flush()
     for error in errors:
-        cli.complain(f"{given.place}: {display_text(str(error))}")
+        complain(given, error)
 
 
 def _explained(reference: IOR) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from iiop.net.probe import Probe, probe
 from iiop.net.tls import Security
 from iiop_tools import cli
 from iiop_tools.nstool_names import trusting
-from iiop_tools.references import Readings, references_argument
+from iiop_tools.references import Readings, complain, references_argument
 from iiop_tools.tables import json_option, show, show_json
 from ior.reference import IOR
 from ior.text import display_text
@@ -79,7 +79,7 @@ def ping(
                 probes = list(_probes(client, ior, every, timeout))
             except IIOPError as error:
                 readings.bad += 1
-                readings.complain(given, error)
+                complain(given, error)
                 continue
             alive = any(answer.alive for _, answer in probes)
             readings.bad += not alive

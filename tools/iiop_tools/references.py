@@ -20,7 +20,7 @@ from iiop_tools import cli
 from ior.text import display_text
 from ior.url import ObjectURL, parse_object_url
 
-__all__ = ["Given", "Readings", "all_given", "references_argument"]
+__all__ = ["Given", "Readings", "all_given", "complain", "references_argument"]
 
 LONGEST_LINE = 64 * 1024 * 1024
 """Octets of one line that are looked at; no reference within the limits is longer."""
@@ -99,6 +99,12 @@ def _lines(stream: BinaryIO, file: str) -> Iterator[Given]:
             yield Given(text, "line", number, file)
 
 
+def complain(given: Given, error: IIOPError) -> None:
+    """Say what is wrong with a reference, in one line on standard error."""
+    sys.stdout.flush()
+    cli.complain(f"{given.place}: {display_text(str(error))}")
+
+
 @dataclass
 class Readings:
     """Read references one after the other, say what is wrong, and remember it for the exit code.
@@ -117,7 +123,7 @@ class Readings:
         """Return those that can be read; of the others it is said where and why they cannot."""
         for given, reference in self.attempt(references, limits):
             if isinstance(reference, IIOPError):
-                self.complain(given, reference)
+                complain(given, reference)
             else:
                 yield given, reference
 
@@ -135,11 +141,6 @@ class Readings:
                 self.unread += 1
                 reference = error
             yield given, reference
-
-    def complain(self, given: Given, error: IIOPError) -> None:
-        """Say what is wrong with a reference, in one line on standard error."""
-        sys.stdout.flush()
-        cli.complain(f"{given.place}: {display_text(str(error))}")
 
     def finish(self) -> None:
         """End the command with the exit code that fits."""

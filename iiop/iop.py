@@ -251,9 +251,10 @@ class Registry:
         self._late |= dict.fromkeys(tags, module)
 
     def _load(self, tag: int) -> None:
-        module = self._late.pop(tag, None)
+        module = self._late.get(tag)
         if module is not None:
-            importlib.import_module(module)
+            importlib.import_module(module)  # another thread may have begun that: then it is waited for
+            self._late.pop(tag, None)
 
     def __contains__(self, tag: int) -> bool:
         return tag in self._codecs or tag in self._late

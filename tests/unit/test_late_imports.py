@@ -106,3 +106,21 @@ print(describe(EstablishContext(1, (), IdentityToken(IdentityTokenType.ITTAbsent
     said = run(code)
     assert "6 octets, not shown" in said
     assert b"secret".hex() not in said
+
+
+def test_threads_that_ask_at_the_same_time_all_get_what_is_imported() -> None:
+    code = """
+import threading
+from iiop.exceptions import explain_minor
+from iiop.iop import COMPONENTS
+import iiop.components
+start, found = threading.Barrier(8), []
+def ask():
+    start.wait()
+    found.append((len(COMPONENTS.layouts(33)), explain_minor("COMM_FAILURE", 0x464A0114).name))
+threads = [threading.Thread(target=ask) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(set(found))
+"""
+    assert run(code) == "{(2, 'IPCOM_ERROR')}"

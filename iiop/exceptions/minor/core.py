@@ -8,6 +8,7 @@ Knows nothing of exception classes: an exception is its name here. Knows no vend
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -50,9 +51,11 @@ tables: list[str] = []
 
 
 def _load_tables() -> None:
-    waiting, tables[:] = tables[:], []
-    for module in waiting:
-        importlib.import_module(module)
+    while tables:
+        module = tables[0]
+        importlib.import_module(module)  # another thread may have begun that: then it is waited for
+        with contextlib.suppress(ValueError):
+            tables.remove(module)
 
 
 def register_vendor(vmcid: int, vendor: str, *, bits: int = 20) -> None:
@@ -88,6 +91,13 @@ def register_minor_code(
         vendor: who assigned it; taken from the block of the code if not given.
     """
     _load_tables()  # what they say is replaced by who comes later
+    return add_minor_code(exception, minor, name, meaning, advice=advice, vendor=vendor)
+
+
+def add_minor_code(
+    exception: str, minor: int, name: str, meaning: str, *, advice: str = "", vendor: str | None = None
+) -> MinorCode:
+    """Do what `register_minor_code` does, for the tables."""
     owner = vendor if vendor is not None else vendor_of_minor(minor) or "unknown vendor"
     code = MinorCode(minor, owner, exception, name, meaning, advice)
     _codes[(exception, minor)] = code
@@ -98,7 +108,7 @@ def register_table(base: int, table: Table) -> None:
     """Register every code of `table`, counted from `base`."""
     for exception, numbers in table.items():
         for number, (name, meaning) in numbers.items():
-            register_minor_code(exception, base + number, name, meaning)
+            add_minor_code(exception, base + number, name, meaning)
 
 
 def known(exception: str, minor: int) -> MinorCode | None:

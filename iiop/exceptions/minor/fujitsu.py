@@ -7,7 +7,7 @@ Sources: Messages and FAQ of Interstage Application Server; High Availability Sy
 
 from __future__ import annotations
 
-from iiop.exceptions.minor.core import ANY_EXCEPTION, MinorCode, known, register_decoder, register_minor_code
+from iiop.exceptions.minor.core import ANY_EXCEPTION, MinorCode, add_minor_code, known, register_decoder
 
 FUJITSU_VMCID = 0x464A0000
 FUJITSU_PAIR_BIT = 0x800
@@ -63,9 +63,9 @@ for _exception, _number, _name, _meaning, _advice in (
     ("BAD_OPERATION", 0x1EB, "STATIC_CHANNEL", "a static persistent channel was to be destroyed", "Use `esrmchnl`."),
     ("BAD_PARAM", 0x1E4, "EVENT_PARAMETER", "a parameter of the Event Service is of wrong type or value", "Fix the program."),
 ):
-    register_minor_code(_exception, FUJITSU_VMCID | _number, _name, _meaning, advice=_advice)
+    add_minor_code(_exception, FUJITSU_VMCID | _number, _name, _meaning, advice=_advice)
 
-register_minor_code(
+add_minor_code(
     ANY_EXCEPTION,
     10007,
     "PROCESS_BIND",

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from iiop.exceptions.minor.core import MinorCode, Table, known, register_decoder, register_minor_code, register_table
+from iiop.exceptions.minor.core import MinorCode, Table, add_minor_code, known, register_decoder, register_table
 from iiop.exceptions.minor.omg import OMG_VMCID
 from iiop.exceptions.minor.sun_orbutil import ORBUTIL
 
@@ -350,7 +350,7 @@ for _number, _group in enumerate(GROUPS, 1):
     register_table(SUN_VMCID + GROUP_SIZE * _number, _group)
 register_table(SUN_VMCID + GROUP_SIZE, JDK_ORBUTIL)
 register_table(SUN_VMCID + GROUP_SIZE * len(GROUPS), JDK_UTIL)
-register_minor_code(
+add_minor_code(
     "BAD_PARAM", SUN_VMCID + 1, "LEGACY_SUN_NOT_SERIALIZABLE", "an object is not Serializable, says a JDK older than 1.4"
 )
 

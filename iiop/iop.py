@@ -261,8 +261,11 @@ class Registry:
 
     def layouts(self, tag: int) -> tuple[Layout, ...]:
         """Return how the octets of a tag may be laid out, in the order they are tried in; none if nobody has registered it."""
-        self._load(tag)
-        return self._codecs.get(tag, ())
+        found = self._codecs.get(tag)
+        if found is None:
+            self._load(tag)
+            found = self._codecs.get(tag, ())
+        return found
 
     def decode(self, tag: int, octets: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
         """Return the typed value.

@@ -309,6 +309,21 @@ def test_connections_are_forgotten_when_there_are_too_many() -> None:
     assert len(conversations._sides) <= 2 * FLOWS
 
 
+def test_what_is_not_whole_takes_no_more_than_so_much_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("iiop_tools.giopdump.conversations.HELD", 100_000)
+    conversations, dissector, found = Conversations(), Dissector(), []
+    for number in range(100):
+        wire = Wire((f"10.1.0.{number}", 1000))
+        segments = [dissector.segment(RAW, packet) for packet in wire.pieces(request(1, body=BIG), 2000, 1000)]
+        for segment in [segments[0], segments[2]]:
+            assert segment is not None
+            found += conversations.add(number, segment)
+        assert sum(side.stream.waiting_octets + side.cutter.held for side in set(conversations._sides.values())) <= 100_000
+    assert any("only 2000 of its octets" in each.problem for each in found)
+    found += conversations.finish()
+    assert len([each for each in found if each.message is not None]) == 100
+
+
 @given(st.data())
 def test_any_octets_changed_are_messages_or_problems(data: st.DataObject) -> None:
     wire = Wire()

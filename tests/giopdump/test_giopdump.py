@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from iiop.cdr.code_sets import Negotiated
 from iiop.cdr.speech import PLAIN, server_speeches
@@ -34,8 +36,14 @@ from iiop.giop.messages import (
 )
 from iiop.idl import Operation
 from iiop.iop import IOR_CODEC, SERVICE_CONTEXTS, ServiceContext, ServiceId
+from iiop.limits import DEFAULT_LIMITS
 from iiop.profile import BiDirIIOPServiceContext, CodeSetContext, ListenPoint
+from iiop.service_contexts import EstablishContext, IdentityToken, IdentityTokenType, SASContextBody
 from iiop_tools.giopdump.command import main
+from iiop_tools.giopdump.conversations import Connection, Seen
+from iiop_tools.giopdump.cutting import Cut
+from iiop_tools.giopdump.declared import Said
+from iiop_tools.giopdump.summary import ROWS, Summary
 from ior import IOR, IORBuilder
 from naming.interfaces import BindingIterator, NamingContextExt
 from naming.types import Binding, BindingType, NameComponent, NotFound, NotFoundReason
@@ -384,6 +392,49 @@ def test_names_that_would_move_the_cursor(tmp_path: Path, capsys: pytest.Capture
     out = capsys.readouterr().out
     assert "\x1b" not in out
     assert len(out.splitlines()) == 1
+
+
+@given(st.data())
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_octets_changed_are_no_bug(capture: str, capsys: pytest.CaptureFixture[str], data: st.DataObject) -> None:
+    octets = bytearray(Path(capture).read_bytes())
+    for _ in range(data.draw(st.integers(1, 20))):
+        octets[data.draw(st.integers(0, len(octets) - 1))] = data.draw(st.integers(0, 255))
+    path = Path(capture).with_name("changed.pcap")
+    path.write_bytes(octets)
+    assert main([*data.draw(st.sampled_from([[], ["-x"], ["--json"], ["--summary"]])), str(path)]) in (0, 1, 2)
+    out, err = capsys.readouterr()
+    assert "Traceback" not in err
+    assert (out + err).replace("\n", "").isprintable()
+
+
+def test_passwords_in_service_contexts_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    token = EstablishContext(0, (), IdentityToken(IdentityTokenType.ITTAbsent, True), b"very secret")
+    context = ServiceContext(15, SERVICE_CONTEXTS.encode(15, SASContextBody(0, token)))
+    path = tmp_path / "sas.pcap"
+    path.write_bytes(pcap(timed([Wire().says(Request(1, "ping", TREE, service_context=(context,)))]), RAW))
+    (found,) = rows(capsys, str(path))
+    assert found["service_contexts"][0]["value"]["value"]["client_context_id"] == 0
+    assert b"very secret".hex() not in json.dumps(found)
+
+
+def test_large_requests_are_not_kept_until_their_replies(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wire, path = Wire(), tmp_path / "large.pcap"
+    packets = [wire.says(Request(1, "store", TREE, body=Body(bytes(60_000)))), wire.says(Reply(1), by_client=False)]
+    path.write_bytes(pcap(timed(packets), RAW))
+    request, reply = rows(capsys, str(path))
+    assert request["size"] > 60_000
+    assert (reply["operation"], reply["target"], reply["latency"]) == ("store", "NameService", 0.0015)
+
+
+def test_a_summary_has_no_more_than_so_many_rows() -> None:
+    summary = Summary()
+    for number in range(ROWS + 10):
+        message = Request(number, f"operation{number}", TREE)
+        connection = Connection(bytes(12), DEFAULT_LIMITS)
+        summary.add(Seen(number, connection, True, Cut(0, 0, None, b"", 0), message, None, ""), Said())
+    assert len(summary.rows()) == ROWS + 1
+    assert summary.rows()[0][1].calls == 10
 
 
 @pytest.mark.parametrize("options", [["--follow", "a", "b"], ["--parquet", "p", "--json", "a"], [], ["--min-latency", "-1", "a"]])

@@ -96,6 +96,7 @@ class _Dump:
         said = self._said(seen)
         if self._wanted.everything or self._wanted(seen, said):
             self._output.add(seen, said)
+        seen.shrink()
 
     def shortcomings(self) -> Iterator[str]:
         """Return what was in the captures and could not be read."""

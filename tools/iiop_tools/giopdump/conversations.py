@@ -4,8 +4,8 @@ A connection is one that GIOP was seen on, whatever its port; it is numbered whe
 where that was not captured, who asks first. Requests go both ways where a connection is bidirectional. It must not know how
 messages are shown.
 
-Invariants: at most `FLOWS` connections are remembered, those that were used last; of each at most `Limits.outstanding` requests
-that wait for their reply.
+Invariants: at most `FLOWS` connections are remembered, those that were used last, fewer where more than `HELD` octets are kept
+for what is not whole; of each at most `Limits.outstanding` requests that wait for their reply.
 
 Source: CORBA 3.3 part 2, clause 9.4 "GIOP Message Formats", 7.10.2.5 "GIOP Code Set Service Context".
 """
@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from iiop.cdr.code_sets import ISO_8859_1, Negotiated
 from iiop.cdr.speech import PLAIN, Speech, server_speeches
 from iiop.exceptions.errors import DecodeError
-from iiop.giop.messages import LocateReply, LocateRequest, Message, Reply, Request
+from iiop.giop.messages import EMPTY, LocateReply, LocateRequest, Message, Reply, Request
 from iiop.giop.wire import decode_whole
 from iiop.idl import Operation
 from iiop.iop import SERVICE_CONTEXTS, ServiceId
@@ -32,6 +32,9 @@ from iiop_tools.giopdump.streams import Piece, Stream
 __all__ = ["FLOWS", "Connection", "Conversations", "Seen"]
 
 FLOWS = 16_384
+HELD = 128 * 1024 * 1024
+SHORT = 4096
+"""Octets of a message that may be kept until its reply comes."""
 
 
 class Connection:
@@ -62,7 +65,7 @@ class Connection:
 class _Side:
     """Hold what one end of a connection sends."""
 
-    __slots__ = ("connection", "cutter", "ended", "first", "flow", "stream", "unanswered")
+    __slots__ = ("connection", "cutter", "ended", "first", "flow", "held", "stream", "unanswered")
 
     def __init__(self, connection: Connection, flow: bytes, limits: Limits) -> None:
         self.connection = connection
@@ -72,6 +75,8 @@ class _Side:
         self.stream = Stream()
         self.cutter = Cutter(limits)
         self.ended = False
+        self.held = 0
+        """Octets kept for what is not whole."""
         self.unanswered: dict[int, Seen] = {}
         """Its requests that wait for their reply, by id."""
 
@@ -118,6 +123,13 @@ class Seen:
         """Return nanoseconds from the first octet of the request to the last one of the reply."""
         return None if self.request is None else self.cut.ended - self.request.cut.began
 
+    def shrink(self) -> None:
+        """Keep no more of it than its reply needs, so that large requests that wait for theirs take little memory."""
+        if self.cut.size > SHORT:
+            self.cut = self.cut._replace(octets=b"")
+            if isinstance(self.message, Request):
+                self.message = replace(self.message, body=EMPTY, service_context=())
+
 
 class Conversations:
     """Follow every connection in a capture.
@@ -136,6 +148,7 @@ class Conversations:
         self.connections = 0
         self.messages = 0
         self._last = 0
+        self._held = 0
 
     def add(self, at: int, segment: Segment) -> list[Seen]:
         """Take a segment that was captured at a time, in nanoseconds; return the messages that have become whole."""
@@ -164,6 +177,8 @@ class Conversations:
                     self._pieces(found, side, [Piece(at, octets, 0, 0)])
             else:
                 self._pieces(found, side, stream.add(at, sequence, octets, missing))
+            if self._held > HELD:
+                self._forget(found)
         if flags & (FIN | RST):
             side.ended = True
             if flags & RST or other.ended:
@@ -225,6 +240,8 @@ class Conversations:
             self._pieces(found, side, side.stream.finish())
             for cut in side.cutter.finish(self._last):
                 found.append(self._understood(side, cut))
+            self._held -= side.held
+            side.held = 0
         for side in connection.sides:
             side.unanswered.clear()
 
@@ -235,6 +252,9 @@ class Conversations:
             for cut in side.cutter.add(piece):
                 if cut.header is not None or side.connection.number:
                     found.append(self._understood(side, cut))
+        held = side.stream.waiting_octets + side.cutter.held
+        self._held += held - side.held
+        side.held = held
 
     def _understood(self, side: _Side, cut: Cut) -> Seen:
         """Return a message with what it says, and with what it answers."""

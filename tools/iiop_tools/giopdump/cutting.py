@@ -61,6 +61,11 @@ class Cutter:
         self._fragments: dict[int | None, tuple[int, int, int]] = {}
         """Of messages that are not whole, by request id: when they began, octets on the wire, fragments."""
 
+    @property
+    def held(self) -> int:
+        """Return the octets kept for messages that are not whole."""
+        return len(self._buffer) + (0 if self._reassembler is None else self._reassembler.pending_octets)
+
     def whole(self, at: int, octets: bytes) -> Cut | None:
         """Return the message that the next octets, all of them, are; None if `add` has to look at them."""
         if octets[:4] != MAGIC or len(octets) < HEADER_SIZE or self._buffer or self._skip:

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from iiop.cdr import Latin1String, codec
+from iiop.cdr import Codec, Latin1String, codec
 from iiop.exceptions import DecodeError, SystemException, UnknownUserException, UserException
 from iiop.giop.messages import (
     SYSTEM_EXCEPTION,
@@ -27,18 +28,21 @@ from iiop.giop.messages import (
 )
 from iiop.idl import Interface, Operation, load
 from iiop.iop import IOR, IOR_CODEC
+from iiop.values import quick
 from iiop_tools.giopdump.conversations import Seen
 from naming.interfaces import BindingIterator, NamingContextExt
 
-__all__ = ["Declarations", "Said", "interfaces_of"]
+__all__ = ["REMEMBERED", "Declarations", "Said", "interfaces_of"]
 
 _REPOSITORY_ID = codec(Latin1String)
 _FORWARDS = (ReplyStatus.LOCATION_FORWARD, ReplyStatus.LOCATION_FORWARD_PERM)
 _LOCATE_FORWARDS = (LocateStatus.OBJECT_FORWARD, LocateStatus.OBJECT_FORWARD_PERM)
 
 
-class Said(NamedTuple):
-    """Hold what a body says; at most one is given of what follows the operation.
+@quick
+@dataclass(frozen=True, slots=True, eq=False)
+class Said:
+    """Hold what a body says; at most one is given of what follows the operation. The same octets, said again, are the same one.
 
     Attributes:
         operation: that of the request; None if it is not known.
@@ -58,6 +62,16 @@ class Said(NamedTuple):
 
 
 NOTHING = Said()
+REMEMBERED, SHORT = 4096, 1024
+"""Bodies of which is remembered what they say, each of at most so many octets: traffic repeats itself."""
+
+
+class _Known(NamedTuple):
+    """Hold an operation, with what is asked of it for every request."""
+
+    operation: Operation
+    arguments: Codec
+    names: tuple[str, ...]
 
 
 class Declarations:
@@ -69,35 +83,47 @@ class Declarations:
 
     def __init__(self, interfaces: Iterable[type[Interface]] = ()) -> None:
         known_to_us: tuple[type[Interface], ...] = (NamingContextExt, BindingIterator)
-        self._operations: dict[str, list[Operation]] = {}
+        self._operations: dict[str, list[_Known]] = {}
+        self._remembered: dict[tuple[object, ...], Said] = {}
         for interface in (*interfaces, *known_to_us):
             for name, operation in interface.operations().items():
                 known = self._operations.setdefault(name, [])
-                if operation not in known:
-                    known.append(operation)
+                if all(each.operation is not operation for each in known):
+                    known.append(_Known(operation, operation.arguments, tuple(operation.signature.parameters)))
 
     def said(self, seen: Seen) -> Said:
         """Return what the body of a message says; that of a reply only if it was asked for the request before."""
-        message = seen.message
-        if type(message) is Reply:
-            return _answer(message, None if seen.request is None else seen.request.operation)
-        if type(message) is Request:
-            said = self._arguments(message)
+        message: Any = seen.message
+        kind = type(message)
+        if kind is Request:
+            what = message.operation
+        elif kind is Reply:
+            operation = None if seen.request is None else seen.request.operation
+            what = operation if message.reply_status is ReplyStatus.NO_EXCEPTION else (operation, message.reply_status)
+        else:
+            return _located(message) if kind is LocateReply else NOTHING
+        body = message.body
+        key = what, body.octets[body.start :], (body.start & 7) << 1 | body.byte_order, body.speech
+        said = self._remembered.get(key)
+        if said is None:
+            said = self._arguments(message) if kind is Request else _answer(message, operation)
+            if not said.problem and len(key[1]) <= SHORT:
+                if len(self._remembered) >= REMEMBERED:
+                    self._remembered.clear()
+                self._remembered[key] = said
+        if kind is Request:
             seen.operation = said.operation
-            return said
-        if type(message) is LocateReply:
-            return _located(message)
-        return NOTHING
+        return said
 
     def _arguments(self, request: Request) -> Said:
         problem = ""
-        for operation in self._operations.get(request.operation, ()):
+        for operation, arguments, names in self._operations.get(request.operation, ()):
             try:
-                values = request.body.decode(operation.arguments)
+                values = request.body.decode(arguments)
             except DecodeError as error:
                 problem = problem or str(error)
             else:
-                return Said(operation, dict(zip(operation.signature.parameters, values, strict=True)))
+                return Said(operation, dict(zip(names, values, strict=True)))
         return Said(problem=problem)
 
 
@@ -105,7 +131,7 @@ def _answer(reply: Reply, operation: Operation | None) -> Said:
     status, body = reply.reply_status, reply.body
     try:
         if status is ReplyStatus.NO_EXCEPTION:
-            return Said() if operation is None else Said(operation, results=body.decode(operation.results))
+            return NOTHING if operation is None else Said(operation, None, body.decode(operation.results))
         if status is ReplyStatus.SYSTEM_EXCEPTION:
             return Said(operation, exception=_system_exception(body))
         if status is ReplyStatus.USER_EXCEPTION:

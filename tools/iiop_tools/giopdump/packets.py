@@ -87,49 +87,46 @@ class Dissector:
         """Return the segment in a packet; None if there is none."""
         self.packets += 1
         try:
-            return self._segment(link, octets)
+            kind, at = self._network(link, octets)
+            if kind == _IPV4:
+                first, total, fragment, protocol = _ipv4(octets, at)
+                tcp = at + (first & 15) * 4
+                if fragment & 0x3FFF:
+                    self.passed_over["IP fragments"] += protocol == _TCP_PROTOCOL
+                    return None
+                addresses = octets[at + 12 : at + 20]
+                end = at + total if total else len(octets)  # 0 where the network card was to cut it into segments
+            elif kind == _IPV6:
+                length, protocol = struct.unpack_from("!HB", octets, at + 4)
+                addresses = octets[at + 8 : at + 40]
+                end = at + 40 + length if length else len(octets)
+                tcp = at + 40
+                while protocol in _OPTIONS or protocol == _FRAGMENT:
+                    if protocol == _FRAGMENT and _two(octets, tcp + 2)[0] & 0xFFF9:
+                        self.passed_over["IP fragments"] += 1
+                        return None
+                    units = octets[tcp + 1]
+                    size = 8 if protocol == _FRAGMENT else (units + 2) * 4 if protocol == _AUTHENTICATION else (units + 1) * 8
+                    protocol, tcp = octets[tcp], tcp + size
+            else:
+                return None
+            if protocol != _TCP_PROTOCOL:
+                return None
+            ports = octets[tcp : tcp + 4]
+            if self._port is not None and self._port not in (ports[:2], ports[2:]):
+                return None
+            sequence, acknowledged, offset, flags = _tcp(octets, tcp + 4)
+            start = tcp + (offset >> 4) * 4
+            data = octets[start:end]
+            missing = end - start - len(data)
+            if missing > 0:
+                self.cut += 1
+            else:
+                missing = 0
+            return Segment(addresses + ports, sequence, acknowledged, flags, data, missing)
         except (struct.error, IndexError):
             self.cut += 1
             return None
-
-    def _segment(self, link: int, octets: bytes) -> Segment | None:
-        kind, at = self._network(link, octets)
-        if kind == _IPV4:
-            first, total, fragment, protocol = _ipv4(octets, at)
-            tcp = at + (first & 15) * 4
-            if fragment & 0x3FFF:
-                self.passed_over["IP fragments"] += protocol == _TCP_PROTOCOL
-                return None
-            addresses = octets[at + 12 : at + 20]
-            end = at + total if total else len(octets)  # 0 where the network card was to cut it into segments
-        elif kind == _IPV6:
-            length, protocol = struct.unpack_from("!HB", octets, at + 4)
-            addresses = octets[at + 8 : at + 40]
-            end = at + 40 + length if length else len(octets)
-            tcp = at + 40
-            while protocol in _OPTIONS or protocol == _FRAGMENT:
-                if protocol == _FRAGMENT and _two(octets, tcp + 2)[0] & 0xFFF9:
-                    self.passed_over["IP fragments"] += 1
-                    return None
-                units = octets[tcp + 1]
-                size = 8 if protocol == _FRAGMENT else (units + 2) * 4 if protocol == _AUTHENTICATION else (units + 1) * 8
-                protocol, tcp = octets[tcp], tcp + size
-        else:
-            return None
-        if protocol != _TCP_PROTOCOL:
-            return None
-        ports = octets[tcp : tcp + 4]
-        if self._port is not None and self._port not in (ports[:2], ports[2:]):
-            return None
-        sequence, acknowledged, offset, flags = _tcp(octets, tcp + 4)
-        start = tcp + (offset >> 4) * 4
-        data = octets[start:end]
-        missing = end - start - len(data)
-        if missing > 0:
-            self.cut += 1
-        else:
-            missing = 0
-        return Segment(addresses + ports, sequence, acknowledged, flags, data, missing)
 
     def _network(self, link: int, octets: bytes) -> tuple[int, int]:
         """Return the number of the network protocol, and where it begins."""

@@ -16,7 +16,7 @@ from iiop.iop import SERVICE_CONTEXTS, ServiceContext, ServiceId
 from iiop.service_contexts import service_context_name
 from iiop_tools.cli import printable
 from iiop_tools.giopdump.conversations import Seen
-from iiop_tools.giopdump.declared import Said
+from iiop_tools.giopdump.declared import REMEMBERED, Said
 from iiop_tools.giopdump.values import plain, text
 from ior.registry import code_set_name
 from ior.text import display
@@ -105,14 +105,16 @@ def row(seen: Seen, said: Said) -> dict[str, Any]:
         found["latency"] = (seen.latency or 0) / 1e9
     if isinstance(message, (Request, Reply)) and message.service_context:
         found["service_contexts"] = [_context(each) for each in message.service_context]
-    _body(found, said)
+    found |= _body(said)
     problem = seen.problem or said.problem
     if problem:
         found["problem"] = problem
     return found
 
 
-def _body(found: dict[str, Any], said: Said) -> None:
+@functools.lru_cache(maxsize=REMEMBERED)
+def _body(said: Said) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     if said.arguments is not None:
         found["arguments"] = {name: plain(value) for name, value in said.arguments.items()}
     if said.results is not None:
@@ -133,6 +135,7 @@ def _body(found: dict[str, Any], said: Said) -> None:
             members = plain(exception)
             if isinstance(members, dict):
                 found["members"] = members
+    return found
 
 
 def _context(context: ServiceContext) -> dict[str, Any]:
@@ -188,26 +191,26 @@ def _column(shown: str, width: int) -> str:
 
 
 def _words(seen: Seen, said: Said) -> str:
-    words = []
-    message = seen.message
-    if said.arguments is not None:
-        words.append(", ".join([f"{name}={text(value)}" for name, value in said.arguments.items()]))
-    elif said.results is not None:
-        words.append(", ".join([text(value) for value in said.results]))
-    elif said.exception is not None:
-        words.append(_exception_text(said.exception))
-    elif said.forward is not None:
-        words.append(f"to {text(said.forward)}")
-    elif type(message) is LocateRequest:
-        words.append(_key(message.target))
+    shown, message = _said_text(said), seen.message
+    if type(message) is LocateRequest:
+        shown = _key(message.target)
     if type(message) in (Request, Reply) and message.service_context:  # type: ignore[union-attr]
-        words += [_context_text(each) for each in message.service_context]  # type: ignore[union-attr]
+        shown = " ".join([shown, *[_context_text(each) for each in message.service_context]])  # type: ignore[union-attr]
     if seen.cut.pieces > 1:
-        words.append(f"[{seen.cut.pieces} fragments]")
+        shown += f" [{seen.cut.pieces} fragments]"
     problem = seen.problem or said.problem
-    if problem:
-        words.append(f"! {printable(problem)}")
-    return " ".join(words)
+    return (f"{shown} ! {printable(problem)}" if problem else shown).strip()
+
+
+@functools.lru_cache(maxsize=REMEMBERED)
+def _said_text(said: Said) -> str:
+    if said.arguments is not None:
+        return ", ".join([f"{name}={text(value)}" for name, value in said.arguments.items()])
+    if said.results is not None:
+        return ", ".join([text(value) for value in said.results])
+    if said.exception is not None:
+        return _exception_text(said.exception)
+    return "" if said.forward is None else f"to {text(said.forward)}"
 
 
 def _exception_text(exception: CorbaException) -> str:

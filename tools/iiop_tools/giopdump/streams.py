@@ -34,14 +34,15 @@ class Stream:
     Attributes:
         expected: sequence number of the next octet; None before the first segment.
         waiting: segments that came too early, by sequence number.
+        waiting_octets: how many octets they have.
     """
 
-    __slots__ = ("_waiting_octets", "expected", "waiting")
+    __slots__ = ("expected", "waiting", "waiting_octets")
 
     def __init__(self, expected: int | None = None) -> None:
         self.expected = expected
         self.waiting: dict[int, Piece] = {}
-        self._waiting_octets = 0
+        self.waiting_octets = 0
 
     def add(self, at: int, sequence: int, octets: bytes, cut: int = 0) -> list[Piece]:
         """Take octets, behind which `cut` were not captured; return what is in order now."""
@@ -50,7 +51,7 @@ class Stream:
         found: list[Piece] = []
         if 0 < sequence - self.expected & _MASK < _HALF:
             self._hold(sequence, Piece(at, octets, 0, cut))
-            while self._waiting_octets > WAITING or len(self.waiting) > SEGMENTS:
+            while self.waiting_octets > WAITING or len(self.waiting) > SEGMENTS:
                 self._skip(found)
         else:
             self._take(found, sequence, Piece(at, octets, 0, cut))
@@ -75,7 +76,7 @@ class Stream:
         known = self.waiting.get(sequence)
         if known is None or len(known.octets) < len(piece.octets):
             self.waiting[sequence] = piece
-            self._waiting_octets += len(piece.octets) - (len(known.octets) if known else 0)
+            self.waiting_octets += len(piece.octets) - (len(known.octets) if known else 0)
 
     def _take(self, found: list[Piece], sequence: int, piece: Piece) -> None:
         """Let octets be found that begin where they are expected, or before."""
@@ -94,7 +95,7 @@ class Stream:
 
     def _pop(self, sequence: int) -> Piece:
         piece = self.waiting.pop(sequence)
-        self._waiting_octets -= len(piece.octets)
+        self.waiting_octets -= len(piece.octets)
         return piece
 
     def _skip(self, found: list[Piece]) -> None:

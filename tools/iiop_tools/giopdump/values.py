@@ -129,7 +129,7 @@ def _reference_text(value: iop.IOR) -> str:
     if value.is_nil:
         return "nil"
     addresses = ", ".join(f"{each.host}:{each.port}" for each in IOR.from_iop(value).endpoints())
-    return _shortened(f"{value.type_id} at {addresses or 'no address'}")
+    return _shortened(f"{value.type_id or 'reference'} at {addresses or 'no address'}")
 
 
 _TEXT: dict[type[Any], Callable[[Any], str]] = {

@@ -131,7 +131,8 @@ def test_any_octets_changed_are_no_bug(capture: str, capsys: pytest.CaptureFixtu
         octets[data.draw(st.integers(0, len(octets) - 1))] = data.draw(st.integers(0, 255))
     path = Path(capture).with_name("changed.pcap")
     path.write_bytes(octets)
-    assert main([*data.draw(st.sampled_from([[], ["-x"], ["--json"], ["--summary"]])), str(path)]) in (0, 1, 2)
+    ways = [[], ["-x"], ["--json"], ["--summary"], ["--html", f"{capture}.html"]]
+    assert main([*data.draw(st.sampled_from(ways)), str(path)]) in (0, 1, 2)
     out, err = capsys.readouterr()
     assert "Traceback" not in err
     assert (out + err).replace("\n", "").isprintable()

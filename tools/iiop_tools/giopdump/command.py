@@ -23,6 +23,7 @@ from iiop_tools.giopdump.conversations import Conversations, Seen
 from iiop_tools.giopdump.declared import Declarations, Said, interfaces_of
 from iiop_tools.giopdump.outputs import JSONLines, Lines, NoParquetError, Output, ParquetFile, Summarised
 from iiop_tools.giopdump.packets import Dissector
+from iiop_tools.giopdump.report import HTMLReport, NoReportError
 from iiop_tools.giopdump.rows import exception_name, operation_of, status_of
 
 __all__ = ["main"]
@@ -114,6 +115,7 @@ class _Dump:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each message.")
 @click.option("--summary", is_flag=True, help="Count calls, latencies and errors by operation and target instead.")
 @click.option("--parquet", metavar="FILE", type=click.Path(path_type=Path), help="Write a row for each message (needs pyarrow).")
+@click.option("--html", metavar="REPORT", type=click.Path(path_type=Path), help="Write a page to look at in a browser.")
 @click.option("-x", "--octets", is_flag=True, help="Show the octets of each message, annotated.")
 @click.option("-f", "--follow", is_flag=True, help="Wait for more when FILE ends, until Ctrl-C.")
 @click.option("--operation", "operations", metavar="NAME", multiple=True, help="Only this operation; * and ? stand for others.")
@@ -136,6 +138,7 @@ def giopdump(
     as_json: bool,
     summary: bool,
     parquet: Path | None,
+    html: Path | None,
     octets: bool,
     follow: bool,
     operations: tuple[str, ...],
@@ -156,6 +159,7 @@ def giopdump(
     tcpdump -i any -s 0 -w - port 2809 | giopdump -
     giopdump --status COMM_FAILURE --min-latency 5000 night.pcap
     giopdump --summary night.pcap
+    giopdump --html night.html night.pcap
 
     Exit status: 0 done, 1 something in the captures could not be read, or there is no GIOP in them (standard error says what), 2
     wrong use, or nothing could be read.
@@ -164,20 +168,24 @@ def giopdump(
         raise click.UsageError("--follow takes one FILE")
     if parquet is not None and (as_json or summary or octets):
         raise click.UsageError("--parquet goes with none of --json, --summary and -x")
+    if html is not None and (as_json or summary or octets or parquet is not None):
+        raise click.UsageError("--html goes with none of --json, --summary, --parquet and -x")
     try:
         declarations = Declarations(interfaces_of(idl, include) if idl else ())
         output: Output
         if parquet is not None:
             output = ParquetFile(parquet)
+        elif html is not None:
+            output = HTMLReport(html, declarations.said)
         elif summary:
             output = Summarised(as_json=as_json)
         else:
             output = (JSONLines if as_json else Lines)(octets=octets)
-    except (NoParquetError, NoCompilerError) as error:
+    except (NoParquetError, NoCompilerError, NoReportError) as error:
         cli.complain(cli.printable(str(error)))
         cli.stop(cli.WRONG_USE)
     dump = _Dump(port, declarations, _Wanted(operations, statuses, connections, min_latency), output)
-    quiet = sys.stdout.isatty() and not (summary or parquet)
+    quiet = sys.stdout.isatty() and not (summary or parquet or html)
     try:
         with _progress(() if quiet or follow else files) as advance:
             unreadable = [not _read(dump, file, output.flush, advance, follow=follow) for file in files]

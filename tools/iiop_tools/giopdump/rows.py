@@ -21,7 +21,7 @@ from iiop_tools.giopdump.values import plain, text
 from ior.registry import code_set_name
 from ior.text import display
 
-__all__ = ["exception_name", "line", "milliseconds", "operation_of", "row", "status_of", "target_of"]
+__all__ = ["exception_name", "line", "milliseconds", "operation_of", "row", "status_of", "target_of", "words"]
 
 _NO_CODE_SET = 0
 
@@ -176,7 +176,7 @@ def line(seen: Seen, said: Said) -> str:
         f"{_second(seconds)}.{fraction // 1000:06} "
         f"{_ends(connection.number, connection.client, connection.server, seen.by_client)} "
         f"{getattr(message, 'request_id', ''):>6} {_column(operation, 14)} {_column(status, 16)} {cut.size:>6} {latency:>9}  "
-        f"{_words(seen, said)}"
+        f"{words(seen, said)}"
     ).rstrip()
 
 
@@ -190,7 +190,8 @@ def _column(shown: str, width: int) -> str:
     return f"{printable(shown):<{width}}"
 
 
-def _words(seen: Seen, said: Said) -> str:
+def words(seen: Seen, said: Said) -> str:
+    """Return what a message says, in one line: arguments, results or exception, contexts, problem."""
     shown, message = _said_text(said), seen.message
     if type(message) is LocateRequest:
         shown = _key(message.target)

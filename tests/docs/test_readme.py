@@ -89,7 +89,7 @@ def test_pytest_examples(tmp_path: Path) -> None:
     assert f"{len(examples)} passed" in done.stdout, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("command", ["iortool decode", "nstool serve", "OD_or_adm", "iioplab up", "iioplab run"])
+@pytest.mark.parametrize("command", ["iortool decode", "giopdump", "nstool serve", "OD_or_adm", "iioplab up", "iioplab run"])
 def test_every_command_has_help(command: str) -> None:
     program, *rest = command.split()
     project = tomllib.loads((README.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]

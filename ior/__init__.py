@@ -1,6 +1,6 @@
 """References for people: parse, build, change, and say what they mean. Nothing here touches the network.
 
->>> from ior import IOR, IORBuilder, parse_object_url
+>>> from ior import IOR, IORBuilder, corbaloc_of
 >>> ior = IORBuilder("IDL:TDsample/tdtest:1.0").iiop("vhost", 8002, key=b"key").code_sets().build()
 >>> IOR.from_string(str(ior)) == ior
 True

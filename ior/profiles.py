@@ -78,7 +78,9 @@ _read_once = functools.lru_cache(maxsize=1024)(_read)
 
 def _read_component(component: TaggedComponent, limits: Limits = DEFAULT_LIMITS) -> tuple[Any, DecodeError | None]:
     tag, octets = component.tag, component.component_data
-    return (_read_once if len(octets) <= _KEPT else _read)(tag, octets, COMPONENTS.layouts(tag), limits)
+    value, error = (_read_once if len(octets) <= _KEPT else _read)(tag, octets, COMPONENTS.layouts(tag), limits)
+    # What is remembered are octets that are equal: who asks tells by their identity that there is no value.
+    return octets if isinstance(value, bytes) and value == octets else value, error
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,14 @@ def test_unknown_components_keep_their_octets(capsys: pytest.CaptureFixture[str]
     assert "iortool: argument 1: profiles[0].components[2].host" in output.err
 
 
+def test_what_was_broken_once_is_told_again(capsys: pytest.CaptureFixture[str]) -> None:
+    for as_json, told in (((), "error: host.length at offset"), (("--json",), '"error": {')):
+        for _ in range(2):  # octets that are equal, and not the same
+            ior = IORBuilder().iiop("h", key=b"").component(3, bytes(bytearray(3))).build()
+            assert main(["decode", *as_json, str(ior)]) == 1
+            assert told in capsys.readouterr().out
+
+
 def test_nothing_in_a_reference_reaches_the_terminal_raw(capsys: pytest.CaptureFixture[str]) -> None:
     evil = IORBuilder("IDL:\x1b[2J\x9b:1.0").iiop("h\x1b]0;x\x07\n", key=b"\x1b").alternate("\x1b[1m").build()
     assert main(["decode", str(evil), "\x1b[31m", "corbaname::h#\x1b"]) == 1

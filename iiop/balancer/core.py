@@ -198,8 +198,8 @@ class Balancer(Generic[T]):
         self._muster()
         return was is not maintenance
 
-    def work_unit(self, target: T, name: str, *, runs: bool) -> bool:
-        """Tell that a monitored WorkUnit of a target has stopped, or runs again.
+    def work_unit(self, target: T, name: str, now: float, *, runs: bool) -> bool:
+        """Tell that a monitored WorkUnit of a target has stopped, or runs again; a target without one may be dead, and is probed.
 
         Returns:
             Whether that is new.
@@ -209,6 +209,8 @@ class Balancer(Generic[T]):
         """
         entry = self._entry(target)
         was, entry.stopped = entry.stopped, entry.stopped - {name} if runs else entry.stopped | {name}
+        if bool(was) is not bool(entry.stopped):
+            self._plan_probe(entry, now)
         self._muster()
         return was != entry.stopped
 
@@ -273,6 +275,10 @@ class Balancer(Generic[T]):
         entry.health = health
         entry.since = now
         entry.deaths += health is Health.DEAD
-        entry.next_probe = now + self._interval if health is Health.DEAD or self._probe_live else None
+        self._plan_probe(entry, now)
         self._muster()
         return True
+
+    def _plan_probe(self, entry: TargetState[T], now: float) -> None:
+        doubtful = entry.health is Health.DEAD or entry.stopped
+        entry.next_probe = now + self._interval if doubtful or self._probe_live else None

@@ -357,6 +357,14 @@ def test_a_monitored_work_unit(a: Node, b: Node, front: Start) -> None:
         assert [client.who() for _ in range(10)] == ["a"] * 10
 
 
+def test_a_server_that_dies_with_its_work_unit(a: Node, b: Node, front: Start) -> None:
+    """Nothing is sent to it any more from when the WorkUnit stops; that it has died is found all the same."""
+    vhost = front(a.target, b.target, probe_interval=0.02)
+    vhost.work_unit(a.target, "WU1", runs=False)
+    a.stop()
+    vhost.until(lambda: vhost.standing(a.target) is Standing.DEAD)
+
+
 # --- how failures are told --------------------------------------------------------------------------------------------
 
 CLOSED = Refusal(minor=0x464A0914, delivery=Delivery.CLOSE)

@@ -221,19 +221,37 @@ def test_a_monitored_work_unit_that_stops_takes_its_server_out() -> None:
     balancer = Balancer("ab")
     affinity: Affinity[str, str] = Affinity(balancer)
     assert affinity.pick("client", 0.0) == "a"
-    balancer.work_unit("a", "TD", runs=False)
-    balancer.work_unit("a", "SHOP", runs=False)
+    balancer.work_unit("a", "TD", 0.0, runs=False)
+    balancer.work_unit("a", "SHOP", 0.0, runs=False)
     assert balancer.state("a").standing is Standing.DEGRADED
     assert affinity.pick("client", 0.0) == "b"
     balancer.mark_alive("a", 1.0)
-    balancer.work_unit("a", "TD", runs=True)
+    balancer.work_unit("a", "TD", 0.0, runs=True)
     assert set(picks(balancer, 4)) == {"b"}
-    balancer.work_unit("a", "SHOP", runs=True)
+    balancer.work_unit("a", "SHOP", 0.0, runs=True)
     assert balancer.state("a").standing is Standing.SERVING
     assert "a" in picks(balancer, 2)
-    balancer.work_unit("b", "TD", runs=False)
-    balancer.work_unit("a", "TD", runs=False)
+    balancer.work_unit("b", "TD", 0.0, runs=False)
+    balancer.work_unit("a", "TD", 0.0, runs=False)
     assert balancer.pick(0.0) is None
+
+
+def test_a_server_without_its_work_unit_is_probed_until_that_runs_again() -> None:
+    """A WorkUnit that stops may be the first that is seen of a server that dies, and nobody else will ask it anything."""
+    balancer = Balancer("ab", probe_interval=2.0)
+    balancer.work_unit("a", "TD", 1.0, runs=False)
+    balancer.work_unit("a", "SHOP", 2.0, runs=False)
+    assert balancer.next_probe_at() == 3.0
+    assert balancer.probes_due(3.0) == ("a",)
+    assert balancer.next_probe_at() == 5.0
+    balancer.mark_dead("a", 3.5)
+    assert balancer.state("a").standing is Standing.DEAD
+    balancer.mark_alive("a", 5.0)
+    assert balancer.next_probe_at() == 7.0, "alive, but degraded"
+    balancer.work_unit("a", "TD", 6.0, runs=True)
+    assert balancer.next_probe_at() == 7.0
+    balancer.work_unit("a", "SHOP", 6.5, runs=True)
+    assert balancer.next_probe_at() is None
 
 
 @pytest.mark.parametrize("tell", ["maintain", "release", "began"])
@@ -283,7 +301,7 @@ def test_what_operators_say_twice_changes_nothing_twice() -> None:
         True,
         False,
     ]
-    assert [balancer.work_unit("a", "TD", runs=runs) for runs in (True, False, False, True)] == [False, True, False, True]
+    assert [balancer.work_unit("a", "TD", 0.0, runs=runs) for runs in (True, False, False, True)] == [False, True, False, True]
 
 
 # --- what is counted --------------------------------------------------------------------------------------------------

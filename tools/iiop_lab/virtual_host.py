@@ -71,7 +71,7 @@ class VirtualHost(Driven):
         port: to listen on; 0 lets the system choose.
         hosts: addresses of the targets' host names.
         probe: how targets are asked whether they are there.
-        probe_interval: seconds between two looks at a dead target.
+        probe_interval: seconds between two looks at a target that is dead, or whose monitored WorkUnit has stopped.
         probe_live: look at live ones, too.
         connect_timeout: seconds to connect to a target, or for it to answer a probe.
         limits: what clients and targets may make it hold; messages of any size pass.
@@ -266,7 +266,7 @@ class VirtualHost(Driven):
             ValueError: it is not a target.
         """
         what = f"WorkUnit {name} {'runs again' if runs else 'has stopped'}"
-        self._say(target, lambda balancer: balancer.work_unit(target, name, runs=runs), what)
+        self._say(target, lambda balancer: balancer.work_unit(target, name, self._now(), runs=runs), what)
 
     def _say(self, target: Target, say: Callable[[Balancer[Target]], bool], what: str) -> None:
         """Say something of a target to all who distribute to it, and tell if that changes anything."""
@@ -275,6 +275,7 @@ class VirtualHost(Driven):
             changes = [say(balancer) for balancer in self._balancers_of(target)]
             if any(changes):
                 self._changed(target, what)
+                self._prober.look()
 
         self._do(act)
 

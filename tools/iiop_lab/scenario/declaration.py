@@ -242,7 +242,7 @@ class ClientDeclaration:
         rounds: how often a call of our stub goes round all addresses before it fails.
         timeout: seconds for a reply, after which the server is taken for dead.
         asks: where nobody knows whether a call ran, our stub asks the servers, as a careful application does.
-        pace: seconds from a call to the next.
+        pace: seconds from a call to the next, give or take half of that.
         command: a program and its arguments, instead of all that; its exit status can be expected.
     """
 

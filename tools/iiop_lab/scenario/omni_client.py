@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import random
 import sys
 import time
 from typing import Any
@@ -51,7 +52,7 @@ def run(address: str, name: str, first: int, *, fresh: int, restart: bool, pace:
     """Call until standard input ends."""
     target = Target(address, name)
     for made, _ in enumerate(sys.stdin):
-        time.sleep(pace)
+        time.sleep(pace * random.uniform(0.5, 1.5))  # two in step would share out a round robin between them
         row: dict[str, Any] = {"number": first + made}
         if fresh and made % fresh == 0:
             target.forget()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import sys
 import time
 from typing import Any
@@ -38,7 +39,7 @@ def _run(
                 stack.close()
                 names = stack.enter_context(NameService(address, hosts=hosts, policy=FailoverPolicy(**policy)))
                 stub = names.reference(name, TdTest)
-            time.sleep(pace)
+            time.sleep(pace * random.uniform(0.5, 1.5))  # two in step would share out a round robin between them
             number = first + made
             row = {"number": number, **_call(stub, number, asks=asks), "at": time.monotonic()}
             try:

@@ -25,7 +25,7 @@ def segments(data: Sequence[bytes], seq: int = 1000, **ports: int) -> list[Packe
     ports = ports or {"sport": 40000, "dport": 8002}
     made = []
     for octets in data:
-        made.append(Ether() / IP(src="127.0.0.1", dst="127.0.0.2") / TCP(**ports, seq=seq, flags="PA") / Raw(octets))
+        made.append(Ether() / IP(src="127.0.0.1", dst="127.0.0.2") / TCP(**ports, seq=seq % 2**32, flags="PA") / Raw(octets))
         seq += len(octets)
     return [Ether(bytes(packet)) for packet in made]
 

@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 from scapy.config import conf
 from scapy.layers.inet import IP, TCP
-from scapy.packet import Packet, Raw
+from scapy.layers.l2 import Ether
+from scapy.packet import Packet, Padding, Raw
 from scapy.sendrecv import sniff
 from scapy.sessions import TCPSession
 from scapy.supersocket import StreamSocket
 
+from iiop.giop.fragments import split
+from iiop.giop.messages import GIOP_1_1, GIOP_1_2
 from iiop_scapy import GIOP, NamingContextExt, ReplyHeader_1_2, RequestHeader_1_2, streams
 from tests.scapy.stream_of import VECTORS, pieces, segments, write_pcap
 
@@ -25,12 +28,29 @@ def errors_are_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conf, "debug_dissector", 1)
 
 
-STREAM = [octets for name, octets in VECTORS.items() if "large" not in name] + [VECTORS["1.2-bind-large-request"]]
+SMALL = [octets for name, octets in VECTORS.items() if "large" not in name]
+LARGE = {
+    version: [VECTORS[f"{version}-bind-large-{piece}"] for piece in ("request", "fragment", "fragment-2")]
+    for version in ("1.1", "1.2")
+}
+"""A Request in three pieces."""
+
+
+def joined(pieces: Sequence[bytes], data: int) -> bytes:
+    """Return a little-endian message in pieces as one; the data of later ones begin at an offset."""
+    octets = pieces[0][12:] + b"".join(piece[data:] for piece in pieces[1:])
+    return pieces[0][:6] + b"\1" + pieces[0][7:8] + len(octets).to_bytes(4, "little") + octets
+
+
+STREAM = [*SMALL, *(VECTORS[f"{version}-list-request"] for version in (GIOP_1_1, GIOP_1_2))]
 
 
 def cuts() -> Iterator[tuple[str, list[bytes]]]:
-    whole = b"".join(STREAM)
-    yield "as sent", STREAM
+    fragments = [piece for version in (GIOP_1_1, GIOP_1_2) for piece in split(VECTORS[f"{version}-list-request"], version, 32)]
+    sent = [*SMALL, *fragments]
+    whole = b"".join(sent)
+    yield "as sent", sent
+    assert len(fragments) >= 4
     yield "merged", pieces(whole, 60_000)
     for size in (1, 7, 100, 1460):
         yield f"pieces of {size}", pieces(whole, size)
@@ -57,24 +77,70 @@ def test_tcp_session(name: str) -> None:
 
 
 def test_tcp_session_with_what_comes_twice_and_late() -> None:
-    octets = max(STREAM, key=len)
-    data = segments(pieces(octets, 100))
+    octets = max(SMALL, key=len)
+    data = segments(pieces(octets, 20))
     assert len(data) > 10
     packets = [*data[:4], data[5], data[4], *data[6:8], data[7], data[2], *data[8:]]
     assert messages(sniff(offline=packets, session=TCPSession)) == [octets]
 
 
 @pytest.mark.parametrize("name", ["as sent", "pieces of 100", "pieces of 1460"])
-@pytest.mark.parametrize("seq", [1000, 2**32 - 1001])
+@pytest.mark.parametrize("seq", [1000, 2**32 - 1001, 2**32 - 130])
 def test_tcp_session_with_segments_that_come_again(name: str, seq: int) -> None:
     """Each segment a second time, after itself and after those behind it; with sequence numbers that begin again, too."""
-    if seq > 1000:  # scapy 2.8 takes what comes behind the last sequence number for what came before
-        data = segments(STREAM[:1], seq - len(STREAM[0])) + segments(STREAM[1:3], seq)
-        expected = STREAM[:3]
-    else:
-        data, expected = segments(CUTS[name], seq), STREAM
+    data = segments(CUTS[name], seq)
+    assert messages(sniff(offline=data, session=TCPSession)) == STREAM
     late = [packet for i, later in enumerate(data) for packet in (later, later, *data[max(0, i - 2) : i])]
-    assert messages(sniff(offline=late, session=TCPSession)) == expected
+    assert messages(sniff(offline=late, session=TCPSession)) == STREAM
+
+
+@pytest.mark.parametrize("version", LARGE)
+def test_fragments_are_put_together(version: str) -> None:
+    first, *others = LARGE[version]
+    between = VECTORS["1.2-resolve-reply"]
+    (*_, packet) = sniff(offline=segments([first, between, *others]), session=TCPSession)
+    assert isinstance(packet.lastlayer(), NamingContextExt["bind"].arguments)
+    assert packet.summary().endswith(f"GIOP {version} Request {packet.request_id} bind b'NameService'")
+    assert bytes(packet[GIOP]) == joined(LARGE[version], 12 if version == "1.1" else 16)
+
+
+def test_results_in_fragments() -> None:
+    there = segments([VECTORS["1.2-list-large-request"]], sport=40000, dport=2809)
+    answer = [VECTORS[f"1.2-list-large-{piece}"] for piece in ("reply", "fragment", "fragment-2")]
+    back = segments(answer, sport=2809, dport=40000)
+    for segment in back:
+        segment[IP].src, segment[IP].dst = segment[IP].dst, segment[IP].src
+    _, packet = sniff(offline=there + back, session=TCPSession)
+    assert packet.lastlayer().name == "list result"
+
+
+def test_fragments_of_no_message_are_shown_as_they_are() -> None:
+    _, *others = LARGE["1.2"]
+    assert messages(sniff(offline=segments([*others, STREAM[0]]), session=TCPSession)) == [*others, STREAM[0]]
+
+
+def test_fragments_of_which_one_is_lost_are_not_put_together() -> None:
+    data = segments([*LARGE["1.1"], *SMALL[:10]])
+    assert messages(sniff(offline=[data[0], *data[2:]], session=TCPSession)) == [LARGE["1.1"][2], *SMALL[:10]]
+
+
+@pytest.mark.parametrize("flags", ["A", "FA"])
+def test_tcp_session_with_frames_that_are_padded(flags: str) -> None:
+    """An Ethernet frame has at least 60 octets: what is behind a segment without data is none."""
+    (empty,) = segments([b""], 1000 + len(STREAM[0]))
+    empty[TCP].flags = flags
+    padded = Ether(bytes(empty) + bytes(6))
+    assert isinstance(padded[TCP].payload, Padding)
+    first, *others = segments(STREAM[:3])
+    assert messages(sniff(offline=[first, padded, *others], session=TCPSession)) == STREAM[:3]
+
+
+def test_tcp_session_with_a_message_of_megabytes() -> None:
+    octets = bytes(GIOP() / RequestHeader_1_2(operation="f") / bytes(3 << 20))
+    data = segments([*pieces(octets, 60_000), STREAM[0]])
+    large, small = sniff(offline=data, session=TCPSession)
+    assert bytes(large[GIOP]) == octets
+    assert bytes(small[GIOP]) == STREAM[0]
 
 
 @pytest.mark.parametrize("name", ["as sent", "pieces of 100", "pieces of 1460"])
@@ -92,6 +158,20 @@ def test_tcp_session_with_a_segment_that_is_lost() -> None:
     assert messages(sniff(offline=[*data[:5], *data[6:8]], session=TCPSession)) == STREAM[:5]
     data[7][TCP].flags = "FA"
     assert messages(sniff(offline=[*data[:5], *data[6:8]], session=TCPSession)) == STREAM[:5] + STREAM[6:8]
+    data[7][TCP].flags = "PA"
+    (end,) = segments([b""], data[8][TCP].seq)
+    end[TCP].flags = "FA"
+    assert messages(sniff(offline=[*data[:5], *data[6:8], end], session=TCPSession)) == STREAM[:5] + STREAM[6:8]
+
+
+def test_tcp_session_with_a_segment_that_is_lost_within_a_message() -> None:
+    """What is there of the message is left as octets, and nothing is made up."""
+    octets = max(SMALL, key=len)
+    data = segments([*pieces(octets, 50), *STREAM[:20]])
+    assert len(data) > 24
+    packets = sniff(offline=[*data[:3], *data[4:]], session=TCPSession)
+    assert messages(packets) == STREAM[:20]
+    assert packets[0][TCP].payload.load == octets[:150]
 
 
 def test_tcp_session_with_very_many_messages_in_a_segment() -> None:

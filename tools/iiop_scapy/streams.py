@@ -1,23 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """How messages are found in a stream, for `TCPSession` and `StreamSocket`, which collect octets and ask.
 
-The ways around scapy 2.8 are here. A `TCPSession` is given all messages of a segment at once, one stacked on the other, as it
-loses count where a segment ends two and begins a third. What comes again, or before its time, is noticed here, as it forgets
-where a message ended, and fills what is missing with zeros. A `StreamSocket` cannot give back what it has read before.
+The ways around scapy are here. A `TCPSession` (2.6 to 2.8) fills with zeros what is missing, takes the padding of a frame for
+data, and loses count where sequence numbers begin again: so it is asked of one segment at a time, and those are put in order
+here. It is given all messages of a segment at once, one stacked on the other. A `StreamSocket` cannot give back what it has
+read before.
 
 It must not know what is in a message, but for the operation that a Request calls: a session remembers it for the Reply.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
 from scapy.config import conf
 from scapy.layers.inet import TCP
-from scapy.packet import Packet
+from scapy.packet import NoPayload, Packet, Padding
 
-from iiop.giop.header import HEADER_SIZE, MAGIC
+from iiop.exceptions.errors import RemoteProtocolError
+from iiop.giop.fragments import Reassembler
+from iiop.giop.header import HEADER_SIZE, MAGIC, MORE_FRAGMENTS, cut_header
 from iiop.giop.messages import MessageType
 from iiop.limits import DEFAULT_LIMITS
 
@@ -35,51 +39,57 @@ _PATIENCE = 8
 
 
 def reassemble(giop: type[Packet], data: bytes, metadata: dict[str, Any], session: dict[str, Any]) -> Packet | None:
-    """Wait until a message is whole; octets that begin none are handed out up to the next magic.
+    """Wait until a message is whole, with its fragments; octets that begin none are handed out up to the next magic.
 
     Of a segment with very many messages the last are `Raw`.
 
     Args:
         giop: the layer of messages.
-        data: what has come and was not handed out.
+        data: what has come and was not handed out; of a `TCPSession` not used.
         metadata: what scapy keeps of one direction, until something is handed out.
         session: what is kept of both.
     """
     if "original" not in metadata:
-        found = None if "directions" in session else _next(giop, data)  # a TCPSession asks again, of what was left
-        if found is None:
-            return None
-        packet, rest = found
-        return packet / conf.padding_layer(rest) if rest else packet
+        return _first(giop, data, metadata, session)
     source, target = _ends(metadata["original"])
-    direction = session.setdefault("directions", {}).setdefault((source, target), _Direction())
-    came_before = direction.place(len(data), metadata)
-    if came_before is None:
-        return None
-    if came_before >= len(data):
-        return conf.padding_layer(b"")
-    rest = data[came_before:]
+    segment = metadata["original"][TCP]
+    directions = session.setdefault("directions", {})
+    direction = directions.get((source, target))
+    if direction is None or abs(_ahead(segment.seq, direction.reached)) > _WINDOW:
+        direction = directions[source, target] = _Direction(segment.seq)
     packets: list[Packet] = []
-    unstacked = 0
-    while rest and (found := _next(giop, rest)) is not None:
-        packet, behind = found
+    unstacked = bytearray()
+    for octets in direction.place(segment, ends="tcp_end" in metadata):
+        packet = _layer(giop, octets)
         _remember(packet, source, target, session.setdefault("operations", {}))
         if len(packets) < _STACKED:
             packets.append(packet)
         else:
-            unstacked += len(rest) - len(behind)
-        rest = behind
-    if not packets:
-        return None
-    direction.delivered = direction.end - len(rest)
+            unstacked += octets
     if unstacked:
-        end = len(data) - len(rest)
-        packets.append(conf.raw_layer(data[end - unstacked : end]))
-    if rest:
-        packets.append(conf.padding_layer(rest))
+        packets.append(conf.raw_layer(bytes(unstacked)))
     for lower, upper in pairwise(packets):
         lower.lastlayer().add_payload(upper)
-    return packets[0]
+    if packets:
+        return packets[0]
+    if not direction.early:
+        return conf.padding_layer(b"")  # so that scapy keeps nothing
+    for name in ("seq", "relative_seq"):  # it asks again at the end, as it keeps something, which the next segment overwrites
+        metadata.pop(name, None)
+    return None
+
+
+def _first(giop: type[Packet], data: bytes, metadata: dict[str, Any], session: dict[str, Any]) -> Packet | None:
+    """Return the first message of a stream, and what is behind it as padding; None if none is whole."""
+    fragments = session.setdefault("fragments", Reassembler(DEFAULT_LIMITS))
+    rest = bytearray(data[metadata.get("joined", 0) :])
+    for octets in _cut(rest):
+        whole = _join(fragments, octets)
+        if whole is not None:
+            packet = _layer(giop, whole)
+            return packet / conf.padding_layer(bytes(rest)) if rest else packet
+        metadata["joined"] = len(data) - len(rest)
+    return None
 
 
 def _ends(packet: Packet) -> tuple[Any, Any]:
@@ -88,49 +98,55 @@ def _ends(packet: Packet) -> tuple[Any, Any]:
 
 
 class _Direction:
-    """Know how far one direction of a connection has come, in sequence numbers (modulo 2 ** 32).
+    """Put the segments of one direction of a connection in order; sequence numbers are modulo 2 ** 32.
 
     Attributes:
-        delivered: behind the last octet that was handed out; None at the start.
-        end: behind the last octet that has come.
         reached: behind the last octet before which none is missing.
-        early: segments behind that, where they start and end.
+        octets: those before it which no message has ended.
+        early: segments behind it, where they start and what they hold.
+        fragments: those of which more are to come.
     """
 
-    def __init__(self) -> None:
-        self.delivered: int | None = None
-        self.end = 0
-        self.reached = 0
-        self.early: list[tuple[int, int]] = []
+    def __init__(self, start: int) -> None:
+        self.reached = start
+        self.octets = bytearray()
+        self.early: list[tuple[int, bytes]] = []
+        self.fragments = Reassembler(DEFAULT_LIMITS)
 
-    def place(self, size: int, metadata: dict[str, Any]) -> int | None:
-        """Return how many of the octets that scapy has collected came before; None where some are missing."""
-        segment = metadata["original"][TCP]
-        seq, length = segment.seq, len(segment.payload.original)
-        begun_anew = "collecting" not in metadata and "next_seq" not in metadata
-        metadata["collecting"] = True
-        if begun_anew or _ahead(seq + length, self.end) > 0:
-            self.end = seq + length
-        start = self.end - size
-        if self.delivered is None or abs(_ahead(seq, self.delivered)) > _WINDOW:
-            self.delivered = self.reached = start
-            self.early = []
-        self._reach(seq, seq + length)
-        if len(self.early) > _PATIENCE or (self.early and "tcp_end" in metadata):
-            self.reached, self.early = self.end, []
-            self.delivered = start if _ahead(start, self.delivered) > 0 else self.delivered
-        if self.early:
-            return None
-        metadata["seq"] = self.end - length & _MASK  # scapy takes what is not `length` behind that for handed out
-        return max(0, _ahead(self.delivered, start))
+    def place(self, segment: Packet, *, ends: bool) -> Iterator[bytes]:
+        """Yield the messages, and what is none, that a segment ends.
 
-    def _reach(self, start: int, end: int) -> None:
-        """Take a segment, and those that waited for it."""
-        self.early.append((start, end))
+        Args:
+            segment: as captured.
+            ends: whether no other one follows.
+        """
+        if not isinstance(segment.payload, NoPayload | Padding):
+            self.early.append((segment.seq, segment.payload.original))
+        yield from self._take()
+        while self.early and (ends or len(self.early) > _PATIENCE):
+            yield from self._lose()
+
+    def _take(self) -> Iterator[bytes]:
+        """Append the segments that nothing is missing before."""
         while ready := [known for known in self.early if _ahead(known[0], self.reached) <= 0]:
             self.early = [known for known in self.early if known not in ready]
-            for _, stop in ready:
-                self.reached = stop if _ahead(stop, self.reached) > 0 else self.reached
+            for start, octets in ready:
+                new = octets[_ahead(self.reached, start) :]
+                self.octets += new
+                self.reached = self.reached + len(new) & _MASK
+        for octets in _cut(self.octets):
+            whole = _join(self.fragments, octets)
+            if whole is not None:
+                yield whole
+
+    def _lose(self) -> Iterator[bytes]:
+        """Go on behind what is missing."""
+        if self.octets:
+            yield bytes(self.octets)
+        self.octets.clear()
+        self.fragments.clear()
+        self.reached = min((start for start, _ in self.early), key=lambda start: _ahead(start, self.reached))
+        yield from self._take()
 
 
 def _ahead(one: int, other: int) -> int:
@@ -138,27 +154,55 @@ def _ahead(one: int, other: int) -> int:
     return (one - other + 0x80000000 & _MASK) - 0x80000000
 
 
-def _next(giop: type[Packet], data: bytes) -> tuple[Packet, bytes] | None:
-    """Cut the first message, or what is none, off a stream; None if it is not whole."""
-    if data[:4] != MAGIC[: len(data)]:
-        end = _next_magic(data, 0)
-    elif len(data) < HEADER_SIZE:
-        return None
-    else:
-        size = HEADER_SIZE + int.from_bytes(data[8:12], "little" if data[6] & 1 else "big")
-        if size <= DEFAULT_LIMITS.message_size:
-            return (giop(data[:size]), data[size:]) if len(data) >= size else None
-        end = _next_magic(data, HEADER_SIZE)  # not within the header: a part of it may be what StreamSocket read before
-    return conf.raw_layer(data[:end]), data[end:]
+def _cut(data: bytearray) -> Iterator[bytes]:
+    """Cut messages, and what is none, off the start of a stream, while they are whole."""
+    while size := _size(data):
+        octets = bytes(data[:size])
+        del data[:size]
+        yield octets
 
 
-def _next_magic(data: bytes, start: int) -> int:
+def _size(data: bytearray) -> int:
+    """Return the size of the first message, or of what is none; 0 if it is not whole."""
+    if not data.startswith(MAGIC[: len(data)]):
+        return _next_magic(data, 0)
+    if len(data) < HEADER_SIZE:
+        return 0
+    size = _message_size(data)
+    if size > DEFAULT_LIMITS.message_size:
+        return _next_magic(data, HEADER_SIZE)  # not within the header: a part of it may be what StreamSocket read before
+    return size if size <= len(data) else 0
+
+
+def _message_size(octets: bytes | bytearray) -> int:
+    return HEADER_SIZE + int.from_bytes(octets[8:12], "little" if octets[6] & 1 else "big")
+
+
+def _next_magic(data: bytearray, start: int) -> int:
     """Return where a message may begin, at `start` or behind it; the end if nowhere."""
     found = data.find(MAGIC, start)
     if found >= 0:
         return found
     ends = (length for length in range(len(MAGIC) - 1, 0, -1) if len(data) - length >= start and data.endswith(MAGIC[:length]))
     return len(data) - next(ends, 0)
+
+
+def _join(fragments: Reassembler, octets: bytes) -> bytes | None:
+    """Return a whole message; None if more of it is to come; fragments of no message, and what is none, as they are."""
+    if not _is_message(octets) or not (octets[6] & MORE_FRAGMENTS or octets[7] == MessageType.Fragment):
+        return octets
+    try:
+        return fragments.add(cut_header(octets, DEFAULT_LIMITS), octets)
+    except RemoteProtocolError:
+        return octets
+
+
+def _is_message(octets: bytes) -> bool:
+    return octets.startswith(MAGIC) and len(octets) >= HEADER_SIZE and len(octets) == _message_size(octets)
+
+
+def _layer(giop: type[Packet], octets: bytes) -> Packet:
+    return giop(octets) if _is_message(octets) else conf.raw_layer(octets)
 
 
 def _remember(packet: Packet, source: Any, target: Any, operations: dict[Any, str]) -> None:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """How messages are found in a stream, for `TCPSession` and `StreamSocket`, which collect octets and ask.
 
-The ways around scapy are here. A `TCPSession` (2.6 to 2.8) fills with zeros what is missing, takes the padding of a frame for
-data, and loses count where sequence numbers begin again: so it is asked of one segment at a time, and those are put in order
-here. It is given all messages of a segment at once, one stacked on the other. A `StreamSocket` cannot give back what it has
+The ways around scapy are here. A `TCPSession` of scapy 2.7 and 2.8 fills with zeros what is missing, takes the padding of a
+frame for data, and loses count where sequence numbers begin again: so it is asked of one segment at a time, and those are put in
+order here. It is given all messages of a segment at once, one stacked on the other. A `StreamSocket` cannot give back what it has
 read before.
 
 It must not know what is in a message, but for the operation that a Request calls: a session remembers it for the Reply.

@@ -19,8 +19,10 @@ from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet, Padding, Raw, fuzz
 
+import iiop.giop.messages
 import iiop_scapy
 import ior
+import naming.types
 from iiop import iop
 from iiop.cdr import ByteOrder, Codec, Long, OctetArray, Short, codec
 from iiop.cdr.speech import PLAIN
@@ -80,6 +82,7 @@ from naming.interfaces import BindingIterator as BindingIteratorInterface
 from naming.interfaces import NamingContextExt as NamingContextExtInterface
 from naming.types import Name, NotFound, NotFoundReason
 from naming.types import NameComponent as WireNameComponent
+from tests.scapy.stream_of import VECTORS
 
 IORS = Path(__file__).parents[1] / "vectors" / "iors.jsonl"
 KEY = key_address(b"NameService")
@@ -264,8 +267,8 @@ CRAFTED: dict[str, tuple[Callable[[], Packet], Message]] = {
 }
 
 
-NAMES = {**vars(scapy.all), **vars(iiop_scapy), "resolve": NamingContextExt["resolve"].arguments}
-NAMES["IORAddressingInfo"] = layer_of(IORAddressingInfo)
+NAMES = {**vars(scapy.all), **vars(iiop.giop.messages), **vars(naming.types), **vars(iiop_scapy)}
+"""What `command` may write: layers, and structures that are members of one."""
 
 
 @pytest.mark.parametrize("order", ByteOrder)
@@ -281,6 +284,16 @@ def test_crafted(name: str, order: ByteOrder) -> None:
     assert bytes(GIOP(octets)) == octets
     assert GIOP(octets).lastlayer().name == packet.lastlayer().name
     assert bytes(eval(packet.command(), NAMES)) == octets
+
+
+@pytest.mark.parametrize("name", [name for name in VECTORS if name.endswith("-reply")])
+def test_what_command_writes_makes_the_message_again(name: str) -> None:
+    request, reply = GIOP(VECTORS[name.replace("-reply", "-request")]), GIOP(VECTORS[name])
+    reply.dissect_answer(request)
+    for packet in (request, reply):
+        made = eval(packet.command(), NAMES)
+        assert bytes(made) == rebuilt(packet)
+        assert [type(layer) for layer in made.iterpayloads()] == [type(layer) for layer in packet.iterpayloads()]
 
 
 def test_a_fragment() -> None:

@@ -41,11 +41,13 @@ class CDRPacket(Packet):
         cdr_codec: of the declaration.
         cdr_struct: the declaration.
         cdr_field: what its members are.
+        cdr_written: what `command` writes for the layer; its name where that is empty.
     """
 
     cdr_codec: ClassVar[Codec]
     cdr_struct: ClassVar[t.Struct]
     cdr_field: ClassVar[type[CDRField]]
+    cdr_written: ClassVar[str] = ""
     show_summary = False
 
     @property
@@ -136,6 +138,11 @@ class CDRPacket(Packet):
             return self.cdr_struct.make(*members)
         except (TypeError, ValueError) as error:
             raise EncodeError(f"no {self.cdr_struct.name}: {error}") from error
+
+    def command(self) -> str:
+        """Return Python that makes the layer, and those behind it."""
+        name = type(self).__name__
+        return (self.cdr_written or name) + str(super().command()).removeprefix(name)
 
     @classmethod
     def cdr_fields(cls, value: Any) -> dict[str, Any]:

@@ -51,6 +51,11 @@ def bind_interface(interface: type[Interface]) -> dict[str, OperationLayers]:
             EXCEPTIONS[repository_id] = layer
             raised.setdefault(layer.__name__, layer)
         layers = OperationLayers(layer_of(operation.arguments.type), layer_of(operation.results.type), raised)
+        written = f"{interface.__name__}[{name!r}]"
+        layers.arguments.cdr_written = f"{written}.arguments"
+        layers.results.cdr_written = f"{written}.results"
+        for exception_name, layer in raised.items():
+            layer.cdr_written = f"{written}.exceptions[{exception_name!r}]"
         for bodies, layer in ((ARGUMENTS, layers.arguments), (RESULTS, layers.results)):
             bodies[name] = (layer, *[other for other in bodies.get(name, ()) if other is not layer])
         for header in HEADERS[MessageType.Request].values():

@@ -24,8 +24,9 @@ import iiop_scapy
 import ior
 import naming.types
 from iiop import iop
-from iiop.cdr import ByteOrder, Codec, Long, OctetArray, Short, codec
+from iiop.cdr import ByteOrder, Char, Codec, Long, OctetArray, Short, codec
 from iiop.cdr.speech import PLAIN
+from iiop.cdr.wide import WChar, WString
 from iiop.exceptions import OBJECT_NOT_EXIST, CompletionStatus, DecodeError, EncodeError
 from iiop.giop.messages import (
     GIOP_1_0,
@@ -401,6 +402,13 @@ def test_fuzzed_members_are_well_formed(seed: int) -> None:
     assert bytes(fuzz(TargetAddressLayer()))[:2] == b"\0\0"
 
 
+def test_numbers_in_a_range() -> None:
+    """A tuple is a range, as anywhere in scapy; a list are values."""
+    assert [packet.request_id for packet in GIOP() / CancelRequestHeader(request_id=(1, 3))] == [1, 2, 3]
+    assert [packet.request_id for packet in GIOP() / CancelRequestHeader(request_id=[1, 3])] == [1, 3]
+    assert [packet.operation for packet in GIOP() / RequestHeader_1_2(operation=["f", "g"])] == ["f", "g"]
+
+
 # --- references and contexts ------------------------------------------------------------------------------------------
 
 
@@ -434,6 +442,18 @@ def test_typed_octets() -> None:
     assert TaggedComponent(tag=0, component_data=b"xx").cdr_said(b"xx") is None
 
 
+def test_tags_by_name() -> None:
+    context = ServiceContextLayer(context_id="CodeSets", context_data=CodeSetContext(1, 2))
+    assert context.cdr_value().context_id == ServiceId.CodeSets
+    assert "context_id= CodeSets" in context.show(dump=True)
+    assert "context_id= 4711" in ServiceContextLayer(context_id=4711).show(dump=True)
+    assert "tag       = TAG_INTERNET_IOP" in TaggedProfileLayer().show(dump=True)
+    assert TaggedComponent(tag="TAG_CODE_SETS").tag == 1
+    assert bytes(TaggedComponent(tag=RawVal(b"t"), component_data=b"")) == b"t" + bytes(7)
+    with pytest.raises(KeyError):
+        TaggedComponent(tag="TAG_OF_NOBODY")
+
+
 # --- interfaces of one's own ------------------------------------------------------------------------------------------
 
 
@@ -455,3 +475,25 @@ def test_an_interface_of_ones_own() -> None:
     assert replied.result0 == -5
     listed = GIOP(bytes(GIOP() / RequestHeader_1_2(target=KEY) / NamingContextExt["list"].arguments(how_many=7)))
     assert listed.how_many == 7
+
+
+class Speaker(Interface):
+    repository_id = "IDL:scapy/Speaker:1.0"
+
+    @operation
+    def say(self, one: Annotated[str, Char], wide: Annotated[str, WChar], text: Annotated[str, WString]) -> None:
+        """Have text that is no string."""
+
+
+@pytest.mark.parametrize("order", ByteOrder)
+def test_characters_and_wide_text(order: ByteOrder) -> None:
+    layers = bind_interface(Speaker)["say"]
+    made = GIOP(flags=int(order)) / RequestHeader_1_2(target=KEY) / layers.arguments(one="a", wide="\u540d", text="a\u540d")
+    said = GIOP(bytes(made)).lastlayer()
+    assert said.cdr_value() == ("a", "\u540d", "a\u540d")
+    assert "\u540d" in said.show(dump=True)
+    random.seed(3)
+    for _ in range(20):
+        assert isinstance(
+            GIOP(bytes(GIOP() / RequestHeader_1_2(target=KEY) / fuzz(layers.arguments()))).lastlayer(), layers.arguments
+        )

@@ -25,6 +25,7 @@ from scapy.volatile import VolatileValue
 import ior
 from iiop.cdr import ByteOrder, Codec, cdr_type
 from iiop.cdr import types as t
+from iiop.cdr.wide import WideChar, WideString
 from iiop.exceptions.errors import DecodeError, EncodeError
 
 __all__ = ["CDRField", "CDRPacket", "dissected", "layer_of", "packet_of"]
@@ -176,8 +177,10 @@ class CDRField(Field):  # type: ignore[type-arg]
             return int(self.declared.cls[x])
         if isinstance(self.declared, t.StringType) and isinstance(x, bytes):
             return x.decode("latin-1")
-        if isinstance(x, str) and not isinstance(self.declared, t.StringType):
+        if isinstance(x, str) and _holds_octets(self.declared):
             return x.encode("latin-1")
+        if isinstance(x, tuple) and not self.holds_packets:
+            return x  # scapy has it for a range
         return packet_of(x)
 
     def i2repr(self, pkt: Any, x: Any) -> str:
@@ -189,6 +192,13 @@ class CDRField(Field):  # type: ignore[type-arg]
 
 
 CDRPacket.cdr_field = CDRField
+
+
+def _holds_octets(declared: t.CDRType | None) -> bool:
+    """Tell whether a type is octets, or an arm of it is."""
+    if isinstance(declared, t.Switch):
+        return any(map(_holds_octets, declared.cases.values()))
+    return isinstance(declared, t.OctetSequenceType | t.OctetArray)
 
 
 class _RandomValue(VolatileValue):  # type: ignore[type-arg]
@@ -213,6 +223,8 @@ def _drawer(declared: t.CDRType) -> Callable[[], Any] | None:
             return lambda: random.choice((least, 0, 1, least + (1 << 8 * size) - 1, least + random.getrandbits(8 * size)))
         case t.StringType(bound=bound):
             return lambda: "".join(chr(random.randrange(1, 256)) for _ in range(_length(bound)))
+        case WideString(bound=bound):
+            return lambda: "".join(chr(random.randrange(1, 0xD800)) for _ in range(_length(bound)))
         case t.OctetSequenceType(bound=bound):
             return lambda: random.randbytes(_length(bound))
         case t.OctetArray(length=length):
@@ -315,11 +327,11 @@ def _default(declared: t.CDRType) -> Any:
     match declared:
         case t.Boolean:
             return False
-        case t.Char:
+        case t.Char | WideChar():
             return "\0"
         case t.Primitive():
             return 0
-        case t.StringType():
+        case t.StringType() | WideString():
             return ""
         case t.OctetSequenceType():
             return b""

@@ -17,7 +17,7 @@ from scapy.volatile import VolatileValue
 import iiop.components
 import iiop.service_contexts  # noqa: F401  registers what service contexts hold
 from iiop import iop
-from iiop.cdr import OctetSequence
+from iiop.cdr import OctetSequence, OpenEnum
 from iiop.exceptions.errors import DecodeError, EncodeError
 from iiop.profile import ProfileBody, decode_profile, encode_profile
 from iiop_scapy.declared import CDRField, CDRPacket, layer_of
@@ -26,15 +26,19 @@ __all__ = ["IOR", "ServiceContext", "TaggedComponent", "TaggedProfile"]
 
 
 class _TaggedField(CDRField):
-    """Hold a tag, or the octets that it tells the meaning of."""
+    """Hold a tag, a number or a name that the OMG has given it, or the octets that it tells the meaning of."""
 
     def any2i(self, pkt: Any, x: Any) -> Any:
         if self.declared is OctetSequence and not isinstance(x, bytes | str | RawVal | VolatileValue):
             return pkt.cdr_octets(x)
+        if self.declared is not OctetSequence and isinstance(x, str):
+            return int(pkt.cdr_tags[x])
         return super().any2i(pkt, x)
 
     def i2repr(self, pkt: Any, x: Any) -> str:
-        said = pkt.cdr_said(x) if self.declared is OctetSequence else None
+        if self.declared is not OctetSequence:
+            return next((tag.name for tag in pkt.cdr_tags if tag == x), super().i2repr(pkt, x))
+        said = pkt.cdr_said(x)
         return super().i2repr(pkt, x) if said is None else f"{x!r} {said!r}"
 
 
@@ -43,6 +47,7 @@ class _Tagged(CDRPacket):
 
     cdr_field = _TaggedField
     cdr_registry: ClassVar[iop.Registry]
+    cdr_tags: ClassVar[type[OpenEnum]]
 
     def _tag(self) -> int:
         tag: int = self.getfieldval(self.fields_desc[0].name)
@@ -77,18 +82,21 @@ class _Component(_Tagged):
     """Hold a component; `component_data` are octets, or the value that the component is."""
 
     cdr_registry = iop.COMPONENTS
+    cdr_tags = iop.ComponentId
 
 
 class _ServiceContext(_Tagged):
     """Hold a service context; `context_data` are octets, or the value that the context is."""
 
     cdr_registry = iop.SERVICE_CONTEXTS
+    cdr_tags = iop.ServiceId
 
 
 class _Profile(_Tagged):
     """Hold a profile; `profile_data` are octets, or the value that the profile is, as `iiop.profile.ProfileBody`."""
 
     cdr_registry = iop.PROFILES
+    cdr_tags = iop.ProfileId
 
     def _decode_octets(self, octets: bytes) -> Any:
         return decode_profile(octets) if self._tag() == iop.ProfileId.TAG_INTERNET_IOP else super()._decode_octets(octets)

@@ -181,16 +181,16 @@ def test_check_never_asks_a_resolver_unless_told() -> None:
 def test_diff(capsys: Capture) -> None:
     other = str(IORBuilder("IDL:A:1.0").iiop("node2", 8002, key=b"k").code_sets().alternate("x", 1).build())
     assert rows(capsys, "diff", GOOD, other, code=1) == [
-        {"where": "profile 1 host", "aspect": "host", "a": "vhost", "b": "node2", "profile": 0},
+        {"aspect": "host", "a": "vhost", "b": "node2", "profile": 0, "path": "profiles[0].host"},
         {
-            "where": "profile 1 components",
             "aspect": "components",
             "a": "none",
             "b": "TAG_ALTERNATE_IIOP_ADDRESS (3) x:1",
             "profile": 0,
+            "path": "profiles[0].components[TAG_ALTERNATE_IIOP_ADDRESS]",
         },
     ]
-    assert run(capsys, "diff", GOOD, other, code=1).splitlines()[0].split() == ["where", "a", "b"]
+    assert run(capsys, "diff", GOOD, other, code=1).splitlines()[0].split() == ["path", "a", "b"]
     assert (
         run(capsys, "diff", "--ignore", "host", "--ignore", "components", GOOD, other) == "they say the same, in other octets\n"
     )

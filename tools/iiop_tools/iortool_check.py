@@ -111,14 +111,14 @@ def diff(a: str, b: str, ignore: tuple[str, ...], as_json: bool) -> None:
             cli.complain("no reference on standard input")
         cli.stop(cli.WRONG_USE)
     try:
-        rows = [_row(change) for change in _changes(one, other) if change.aspect not in ignore]
+        rows = [dataclasses.asdict(change) for change in _changes(one, other) if change.aspect not in ignore]
     except IIOPError as error:
         cli.complain(display_text(str(error)))
         cli.stop(cli.WRONG_USE)
     if as_json:
         show_json(rows)
     elif rows:
-        show(rows, ("where", "a", "b"))
+        show(rows, ("path", "a", "b"))
     else:
         click.echo("they say the same" if str(one) == str(other) else "they say the same, in other octets")
     if rows:
@@ -128,9 +128,4 @@ def diff(a: str, b: str, ignore: tuple[str, ...], as_json: bool) -> None:
 def _changes(one: ObjectURL, other: ObjectURL) -> list[Change]:
     names = [url.name if isinstance(url, Corbaname) else "" for url in (one, other)]
     changes = list(changes_between(_reference(one), _reference(other)))
-    return changes + ([Change("name", names[0], names[1])] if names[0] != names[1] else [])
-
-
-def _row(change: Change) -> dict[str, Any]:
-    where = change.aspect if change.profile is None else f"profile {change.profile + 1} {change.aspect}"
-    return {"where": where} | dataclasses.asdict(change)
+    return changes + ([Change("name", names[0], names[1], path="name")] if names[0] != names[1] else [])

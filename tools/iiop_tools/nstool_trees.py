@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import errno
 import fnmatch
 import io
@@ -416,12 +417,11 @@ def _print(found: Difference) -> None:
 
 
 def _change_text(change: Change) -> str:
-    where = f" (profile {change.profile})" if change.profile else ""
-    return f"{change.aspect}{where}: {change.a} -> {change.b}"
+    return f"{change.path.removeprefix('profiles[0].') or change.aspect}: {change.a} -> {change.b}"
 
 
 def _as_data(found: Difference) -> dict[str, Any]:
-    changes = [{"aspect": it.aspect, "profile": it.profile, "a": it.a, "b": it.b} for it in found.changes]
+    changes = [dataclasses.asdict(it) for it in found.changes]
     sides = {"a": text_of(found.name, found.a), "b": text_of(found.name, found.b)}
     return {"name": format_path(found.name), "kind": found.kind, **sides, "changes": changes}
 

@@ -171,6 +171,22 @@ def test_check_resolves_only_if_asked(tmp_path: Path, capsys: Capture) -> None:
     assert (row["code"], row["message"]) == ("loopback-host", "vhost is 127.0.0.10, which is this machine for every client")
 
 
+@pytest.mark.parametrize("command", [["check", "--resolve"], ["ping"]])
+def test_a_file_of_hosts_that_is_none(command: list[str], tmp_path: Path, capsys: Capture) -> None:
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"\x7fELF\x80\x90")
+    for name in (binary, tmp_path, tmp_path / "missing"):
+        assert main([*command, "--hosts", str(name), GOOD]) == 2
+        assert str(name) in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_comments_of_a_file_of_hosts_may_be_in_any_code_set(tmp_path: Path, capsys: Capture) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_bytes("127.0.0.10 vhost  # 仮想ホスト\n".encode("euc-jp"))
+    (row,) = rows(capsys, "check", "--resolve", "--hosts", str(hosts), GOOD, code=1)
+    assert row["code"] == "loopback-host"
+
+
 def test_check_never_asks_a_resolver_unless_told() -> None:
     asking = str(IORBuilder("IDL:A:1.0").iiop("no.such.host.invalid", 1, key=b"k").code_sets().build())
     program = "import socket, sys; socket.getaddrinfo = None; from iiop_tools.iortool import main; sys.exit(main())"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import functools
 import socket
-from pathlib import Path
 from typing import Any
 
 import click
 
 from iiop.exceptions.errors import IIOPError
 from iiop_tools import cli
+from iiop_tools.network import hosts_option
 from iiop_tools.references import Readings, complain, references_argument
 from iiop_tools.tables import json_option, show, show_json
 from ior.check import Severity
@@ -32,15 +32,10 @@ _STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 @click.command()
 @references_argument
 @click.option("--resolve", is_flag=True, help="Ask the resolver of this machine for host names; without it nobody is asked.")
-@click.option(
-    "--hosts",
-    envvar="IIOP_HOSTS",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="With --resolve: asked before the system; in the form of /etc/hosts. Or variable IIOP_HOSTS.",
-)
+@hosts_option("With --resolve. ")
 @json_option
 @cli.debug_option
-def check(references: tuple[str, ...], resolve: bool, hosts: Path | None, as_json: bool) -> None:
+def check(references: tuple[str, ...], resolve: bool, hosts: dict[str, str] | None, as_json: bool) -> None:
     """Say what is wrong with references.
 
     Hosts that not every client reaches, port 0, missing code sets, components in IIOP 1.0, tags and addresses that stand twice,
@@ -49,7 +44,7 @@ def check(references: tuple[str, ...], resolve: bool, hosts: Path | None, as_jso
     Exit status: 0 nothing is wrong (notes do not count), 1 something is, 2 nothing could be read.
     """
     readings = Readings()
-    asked = functools.cache(_resolver(hosts)) if resolve else None
+    asked = functools.cache(_resolver(hosts or {})) if resolve else None
     for given, url in readings.read(references):
         try:
             found = findings(_reference(url), asked)
@@ -77,13 +72,11 @@ def _reference(url: ObjectURL) -> IOR:
     return (url.corbaloc if isinstance(url, Corbaname) else url).to_ior()
 
 
-def _resolver(hosts: Path | None) -> Any:
-    from iiop.net.address import map_host, read_hosts
-
-    known = read_hosts(hosts) if hosts else {}
+def _resolver(hosts: dict[str, str]) -> Any:
+    from iiop.net.address import map_host
 
     def resolve(host: str) -> tuple[str, ...]:
-        found = socket.getaddrinfo(map_host(known, host), None, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(map_host(hosts, host), None, type=socket.SOCK_STREAM)
         return tuple(dict.fromkeys(str(each[4][0]) for each in found))
 
     return resolve

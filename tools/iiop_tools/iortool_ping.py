@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
@@ -13,12 +12,12 @@ from iiop import iop
 from iiop.endpoints import Endpoint, endpoints
 from iiop.exceptions import IIOPError
 from iiop.failover import FailoverPolicy
-from iiop.net.address import Hosts, read_hosts
+from iiop.net.address import Hosts
 from iiop.net.client import Client
 from iiop.net.probe import Probe, probe
 from iiop.net.tls import Security
 from iiop_tools import cli
-from iiop_tools.nstool_names import trusting
+from iiop_tools.network import hosts_option, tls_ca_option
 from iiop_tools.references import Readings, complain, references_argument
 from iiop_tools.tables import json_option, show, show_json
 from ior.reference import IOR
@@ -45,22 +44,12 @@ class _Place(NamedTuple):
 @references_argument
 @click.option("--all", "every", is_flag=True, help="Ask every address; without it, until one says that the object is there.")
 @click.option("--timeout", default=3.0, show_default=True, type=click.FloatRange(0.01, 3600), help="Seconds for each question.")
-@click.option(
-    "--hosts",
-    envvar="IIOP_HOSTS",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Asked for host names before the system; in the form of /etc/hosts. Or variable IIOP_HOSTS.",
-)
-@click.option(
-    "--tls-ca",
-    envvar="IIOP_TLS_CA",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Speak TLS, and nothing else, with servers whose certificate an authority of this PEM file signed. Or IIOP_TLS_CA.",
-)
+@hosts_option()
+@tls_ca_option()
 @json_option
 @cli.debug_option
 def ping(
-    references: tuple[str, ...], every: bool, timeout: float, hosts: Path | None, tls_ca: Path | None, as_json: bool
+    references: tuple[str, ...], every: bool, timeout: float, hosts: Hosts | None, security: Security, as_json: bool
 ) -> None:
     """Ask objects whether they are there.
 
@@ -70,8 +59,7 @@ def ping(
     Exit status: 0 all are alive, 1 one is not, 2 nothing could be read.
     """
     readings = Readings()
-    known: Hosts = read_hosts(hosts) if hosts else {}
-    security = Security(trusting(tls_ca))
+    known = hosts or {}
     with Client(hosts=known, ssl=security.context or False) as client:
         for given, url in readings.read(references):
             try:

@@ -10,10 +10,8 @@ import contextlib
 import functools
 import json
 import math
-import ssl
 from collections.abc import Callable
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -28,9 +26,9 @@ from iiop.exceptions import (
     UserException,
 )
 from iiop.failover import FailoverPolicy
-from iiop.net.address import read_hosts
 from iiop.net.tls import Security
 from iiop_tools import cli
+from iiop_tools.network import hosts_option, tls_ca_option
 from ior import IOR
 from naming.browse import Found, context_at, descend, is_context, list_bindings
 from naming.client import NameService
@@ -48,7 +46,7 @@ from naming.types import (
     NotFoundReason,
 )
 
-__all__ = ["COMMANDS", "EXIT_CODES", "naming_service", "trusting"]
+__all__ = ["COMMANDS", "EXIT_CODES", "naming_service"]
 
 EXIT_CODES = (
     "Exit status: 0 done, 1 the answer is no (a name is not there, or taken; a context is not empty), 2 wrong use, or the server "
@@ -72,45 +70,22 @@ def naming_service(command: _F) -> Callable[..., None]:
     @click.option(
         "--timeout", default=10, show_default=True, type=click.IntRange(1, 86400), help="Seconds for each host to answer a call."
     )
-    @click.option(
-        "--hosts",
-        envvar="IIOP_HOSTS",
-        type=click.Path(dir_okay=False, path_type=Path),
-        help="Asked for host names before the system; in the form of /etc/hosts. Or variable IIOP_HOSTS.",
-    )
-    @click.option(
-        "--tls-ca",
-        envvar="IIOP_TLS_CA",
-        type=click.Path(dir_okay=False, path_type=Path),
-        help="Speak TLS, and nothing else, with servers whose certificate an authority of this PEM file signed. "
-        "SERVER is then an IOR, or corbaloc:ssliop:host:port/NameService. Or variable IIOP_TLS_CA.",
-    )
+    @hosts_option()
+    @tls_ca_option("SERVER is then an IOR, or corbaloc:ssliop:host:port/NameService. ")
     @cli.debug_option
     @functools.wraps(command)
-    def ask(server: str, timeout: int, hosts: Path | None, tls_ca: Path | None, **arguments: Any) -> None:
+    def ask(server: str, timeout: int, hosts: dict[str, str] | None, security: Security, **arguments: Any) -> None:
         policy = FailoverPolicy(
             deadline=math.inf, attempt_timeout=timeout, connect_timeout=min(3, timeout), rounds=1, refresh_interval=None
         )
-        security = Security(trusting(tls_ca))
         try:
-            known = read_hosts(hosts) if hosts else None
-            with open_service(server, hosts=known, policy=policy, learn_code_sets=True, security=security) as names:
+            with open_service(server, hosts=hosts, policy=policy, learn_code_sets=True, security=security) as names:
                 command(names, **arguments)
         except IIOPError as error:
             _complain(_reason(error))
             cli.stop(cli.NO if isinstance(error, UserException) and not isinstance(error, InvalidName) else cli.WRONG_USE)
 
     return ask
-
-
-def trusting(authorities: Path | None) -> ssl.SSLContext | None:
-    if authorities is None:
-        return None
-    try:
-        return ssl.create_default_context(cafile=authorities)
-    except OSError as error:
-        reason = str(error.reason).replace("_", " ").lower() if isinstance(error, ssl.SSLError) else error.strerror
-        raise click.BadParameter(f"{authorities}: {reason}", param_hint="--tls-ca") from None
 
 
 def _reason(error: IIOPError) -> str:

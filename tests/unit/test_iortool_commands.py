@@ -69,6 +69,47 @@ def test_what_is_no_file_of_references(command: list[str], tmp_path: Path, capsy
         assert capsys.readouterr().out
 
 
+@pytest.mark.parametrize("command", [["decode"], ["check"], ["minor"]])
+def test_standard_input_that_is_closed_or_empty(command: list[str], capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert main([*command, "-"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "Error: standard input is closed"
+    with open(os.devnull, encoding="utf-8") as nothing:
+        monkeypatch.setattr(sys, "stdin", nothing)
+        assert main([*command, "-"]) == 2
+    assert "on standard input" in capsys.readouterr().err
+
+
+def test_output_that_is_closed() -> None:
+    done = subprocess.run(["/bin/sh", "-c", '"$@" >&-', "sh", *COMMAND, "decode", GOOD], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_file_whose_first_line_is_damaged(tmp_path: Path, capsys: Capture) -> None:
+    file = tmp_path / "refs"
+    file.write_text(f"{GOOD[1:]}\n{GOOD}\n")
+    assert main(["convert", "ior", str(file)]) == 1
+    output = capsys.readouterr()
+    assert output.out == GOOD + "\n"
+    assert output.err.startswith(f"iortool: {file} line 1: ")
+
+
+def test_octets_that_are_no_text_are_told_once_escaped(tmp_path: Path, capsys: Capture) -> None:
+    file = tmp_path / "refs"
+    file.write_bytes(b"corbaloc::h\xff/k\n")
+    assert main(["decode", str(file)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "line 1: '\\udcff' cannot stand in a host name" in line
+    assert "\\\\" not in line
+
+
+def test_diff_names_the_argument_that_cannot_be_read(capsys: Capture) -> None:
+    for number, pair in enumerate((("IOR:00", GOOD), (GOOD, "IOR:00")), 1):
+        assert main(["diff", *pair]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"iortool: argument {number}: ")
+
+
 FLIPPED = ("decode", "decode --explain", "decode --catior", "decode --json", "check", "rewrite --host x", "convert corbaloc")
 
 
@@ -106,6 +147,15 @@ def test_each_command_has_help_and_completes(capsys: Capture, monkeypatch: pytes
     assert capsys.readouterr().out.split() == ["plain,rewrite"]
 
 
+@pytest.mark.parametrize("words", ["decode", "diff x", "convert ior", "ping --all"])
+def test_names_of_files_complete_as_references(words: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_IORTOOL_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", f"iortool {words} acc")
+    monkeypatch.setenv("COMP_CWORD", str(1 + len(words.split())))
+    assert main([]) == 0
+    assert capsys.readouterr().out.split() == ["file,acc"]
+
+
 # --- decode -----------------------------------------------------------------------------------------------------------
 
 
@@ -136,6 +186,10 @@ def test_explain_as_json(capsys: Capture) -> None:
 
 def test_catior_stands_alone(capsys: Capture) -> None:
     run(capsys, "decode", "--catior", "--json", GOOD, code=2)
+    outside = str(IORBuilder("IDL:é:1.0").build())
+    env = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([*COMMAND, "decode", "--catior", outside], capture_output=True, check=True, text=True, env=env)
+    assert done.stdout.splitlines()[0] == r'Type ID: "IDL:\xe9:1.0"'
     assert run(capsys, "decode", "--catior", GOOD).startswith('Type ID: "IDL:A:1.0"\nProfiles:\n1. IIOP 1.2 vhost 8002 "k"\n')
 
 

@@ -12,7 +12,7 @@ import click
 from iiop.exceptions.errors import IIOPError
 from iiop_tools import cli
 from iiop_tools.network import hosts_option
-from iiop_tools.references import Readings, complain, references_argument
+from iiop_tools.references import Readings, complain, files, references_argument
 from iiop_tools.tables import json_option, show, show_json
 from ior.check import Severity
 from ior.check import check as findings
@@ -83,8 +83,8 @@ def _resolver(hosts: dict[str, str]) -> Any:
 
 
 @click.command()
-@click.argument("a", metavar="REF")
-@click.argument("b", metavar="REF")
+@click.argument("a", metavar="REF", shell_complete=files)
+@click.argument("b", metavar="REF", shell_complete=files)
 @click.option("--ignore", type=click.Choice([each.value for each in Aspect]), multiple=True, help="What does not count.")
 @json_option
 @cli.debug_option
@@ -97,7 +97,7 @@ def diff(a: str, b: str, ignore: tuple[str, ...], as_json: bool) -> None:
     Exit status: 0 they say the same, 1 they differ, 2 one could not be read.
     """
     readings = Readings()
-    pair = [next((url for _, url in readings.read([text])), None) for text in (a, b)]
+    pair = [next((url for _, url in readings.read([text], number)), None) for number, text in enumerate((a, b), 1)]
     one, other = pair
     if one is None or other is None:
         if not readings.unread:

@@ -10,7 +10,7 @@ import click
 
 from iiop import iop
 from iiop.endpoints import Endpoint, endpoints
-from iiop.exceptions import IIOPError
+from iiop.exceptions import IIOPError, ReferenceFormatError
 from iiop.failover import FailoverPolicy
 from iiop.net.address import Hosts
 from iiop.net.client import Client
@@ -18,6 +18,7 @@ from iiop.net.probe import Probe, probe
 from iiop.net.tls import Security
 from iiop_tools import cli
 from iiop_tools.network import hosts_option, tls_ca_option
+from iiop_tools.reasons import reason
 from iiop_tools.references import Readings, complain, references_argument
 from iiop_tools.tables import json_option, show, show_json
 from ior.reference import IOR
@@ -67,7 +68,7 @@ def ping(
                 probes = list(_probes(client, ior, every, timeout))
             except IIOPError as error:
                 readings.bad += 1
-                complain(given, error)
+                complain(given, error if isinstance(error, ReferenceFormatError) else IIOPError(reason(error)))
                 continue
             alive = any(answer.alive for _, answer in probes)
             readings.bad += not alive
@@ -77,6 +78,10 @@ def ping(
                 continue
             for place, answer in probes:
                 _tell(given.place, place, answer)
+                if place.endpoint.tls and security.context is None:
+                    cli.complain(f"{given.place}: TLS is spoken there: tell by --tls-ca whose certificates count")
+                elif security.context is not None and not place.endpoint.tls:
+                    cli.complain(f"{given.place}: no TLS is offered there, and with --tls-ca nothing else is spoken")
             if not probes:
                 kind = "with TLS" if security.context else "of IIOP"
                 cli.complain(f"{given.place}: {'the nil reference' if ior.is_nil else f'no address {kind}'}")

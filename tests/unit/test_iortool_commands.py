@@ -103,6 +103,19 @@ def test_octets_that_are_no_text_are_told_once_escaped(tmp_path: Path, capsys: C
     assert "\\\\" not in line
 
 
+@pytest.mark.parametrize("command", [["check"], ["rewrite", "--port", "1"], ["convert", "corbaloc"], ["ping"]])
+def test_what_is_wrong_has_its_row_with_json(command: list[str], capsys: Capture) -> None:
+    nil = str(IORBuilder().build())
+    assert main([*command, "--json", "IOR:00", "corbaloc:rir:/x", nil]) == 1
+    output = capsys.readouterr()
+    found = [json.loads(line) for line in output.out.splitlines()]
+    assert output.err == ""
+    assert {row["argument"] for row in found} == {1, 2, 3}
+    assert found[0]["text"] == "IOR:00"
+    ((error,),) = [row["errors"] for row in found if row["argument"] == 1]
+    assert (error["type"], error["offset"]) == ("TruncatedError", 4)
+
+
 def test_diff_names_the_argument_that_cannot_be_read(capsys: Capture) -> None:
     for number, pair in enumerate((("IOR:00", GOOD), (GOOD, "IOR:00")), 1):
         assert main(["diff", *pair]) == 2

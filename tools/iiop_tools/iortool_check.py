@@ -12,7 +12,7 @@ import click
 from iiop.exceptions.errors import IIOPError
 from iiop_tools import cli
 from iiop_tools.network import hosts_option
-from iiop_tools.references import Readings, complain, files, references_argument
+from iiop_tools.references import Readings, files, references_argument
 from iiop_tools.tables import json_option, show, show_json
 from ior.check import Severity
 from ior.check import check as findings
@@ -43,14 +43,14 @@ def check(references: tuple[str, ...], resolve: bool, hosts: dict[str, str] | No
 
     Exit status: 0 nothing is wrong (notes do not count), 1 something is, 2 nothing could be read.
     """
-    readings = Readings()
+    readings = Readings(as_json)
     asked = functools.cache(_resolver(hosts or {})) if resolve else None
     for given, url in readings.read(references):
         try:
             found = findings(_reference(url), asked)
         except IIOPError as error:  # an address that only an ORB can resolve
             readings.bad += 1
-            complain(given, error)
+            readings.refuse(given, error)
             continue
         if not isinstance(url, IOR):
             found = tuple([each for each in found if each.code not in _NOT_IN_URLS])

@@ -19,7 +19,7 @@ from iiop.net.tls import Security
 from iiop_tools import cli
 from iiop_tools.network import hosts_option, tls_ca_option
 from iiop_tools.reasons import reason
-from iiop_tools.references import Readings, complain, references_argument
+from iiop_tools.references import Readings, references_argument
 from iiop_tools.tables import json_option, show, show_json
 from ior.reference import IOR
 from ior.text import display_text
@@ -59,7 +59,7 @@ def ping(
 
     Exit status: 0 all are alive, 1 one is not, 2 nothing could be read.
     """
-    readings = Readings()
+    readings = Readings(as_json)
     known = hosts or {}
     with Client(hosts=known, ssl=security.context or False) as client:
         for given, url in readings.read(references):
@@ -68,7 +68,7 @@ def ping(
                 probes = list(_probes(client, ior, every, timeout))
             except IIOPError as error:
                 readings.bad += 1
-                complain(given, error if isinstance(error, ReferenceFormatError) else IIOPError(reason(error)))
+                readings.refuse(given, error if isinstance(error, ReferenceFormatError) else IIOPError(reason(error)))
                 continue
             alive = any(answer.alive for _, answer in probes)
             readings.bad += not alive

@@ -18,6 +18,8 @@ import click
 from iiop.exceptions.errors import IIOPError
 from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop_tools import cli
+from iiop_tools.tables import show_json
+from ior.describe import error_data
 from ior.text import display_text
 from ior.url import ObjectURL, parse_object_url
 
@@ -130,11 +132,13 @@ class Readings:
     """Read references one after the other, say what is wrong, and remember it for the exit code.
 
     Attributes:
+        as_json: tell what is wrong in rows with `errors`, as `iortool decode --json` does, and not on standard error.
         found: how many were given.
         unread: how many could not be read at all.
         bad: of how many the answer is no.
     """
 
+    as_json: bool = False
     found: int = 0
     unread: int = 0
     bad: int = 0
@@ -143,7 +147,7 @@ class Readings:
         """Return those that can be read; of the others it is said where and why they cannot."""
         for given, reference in self.attempt(references, start=start):
             if isinstance(reference, IIOPError):
-                complain(given, reference)
+                self.refuse(given, reference)
             else:
                 yield given, reference
 
@@ -161,6 +165,13 @@ class Readings:
                 self.unread += 1
                 reference = error
             yield given, reference
+
+    def refuse(self, given: Given, error: IIOPError) -> None:
+        """Say what is wrong with a reference."""
+        if self.as_json:
+            show_json([given.as_data() | {"text": given.text, "errors": [error_data(error)]}])
+        else:
+            complain(given, error)
 
     def finish(self) -> None:
         """End the command with the exit code that fits."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from iiop.late import late_names
 
 if TYPE_CHECKING:
     from iiop.connection import NEED_DATA, Connection, ConnectionState, EndOfStream, Role
@@ -18,21 +19,6 @@ if TYPE_CHECKING:
         Request,
     )
     from iiop.limits import Limits
-
-_HOMES = {
-    "iiop.connection": ("NEED_DATA", "Connection", "ConnectionState", "EndOfStream", "Role"),
-    "iiop.giop.messages": (
-        "CancelRequest",
-        "CloseConnection",
-        "LocateReply",
-        "LocateRequest",
-        "MessageError",
-        "Reply",
-        "ReplyStatus",
-        "Request",
-    ),
-    "iiop.limits": ("Limits",),
-}
 
 __all__ = [
     "NEED_DATA",
@@ -51,10 +37,4 @@ __all__ = [
     "Role",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for, so that `import iiop` stays light."""
-    for home, names in _HOMES.items():
-        if name in names:
-            return getattr(importlib.import_module(home), name)
-    raise AttributeError(f"module 'iiop' has no attribute {name!r}")
+__getattr__ = late_names(__name__, __all__, ("limits", "giop.messages", "connection"))

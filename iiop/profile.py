@@ -100,15 +100,16 @@ def decode_profile(profile_data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> P
     Raises:
         DecodeError: with path and offset inside the profile.
     """
-    version = decapsulate(_VERSION, profile_data, exact=False, limits=limits)
-    if version.major != 1:
+    major, minor = profile_data[1:2], profile_data[2:3]  # behind the byte order, whatever the version
+    if major != b"\1" or not minor:
+        version = decapsulate(_VERSION, profile_data, exact=False, limits=limits)
         raise DecodeError(f"IIOP version {version} is not 1.x", path="iiop_version", offset=1, excerpt=profile_data[:16])
-    if version.minor == 0:
+    if minor == b"\0":
         exact = Leniency.ORBIT2_COMPONENTS_IN_1_0 not in limits.leniency
         body = decapsulate(_BODY_1_0, profile_data, exact=exact, limits=limits)
-        return ProfileBody(version, body.host, body.port, body.object_key)
-    body = decapsulate(_BODY_1_1, profile_data, exact=version.minor <= 2, limits=limits)
-    return ProfileBody(version, body.host, body.port, body.object_key, body.components)
+        return ProfileBody(body.iiop_version, body.host, body.port, body.object_key)
+    body = decapsulate(_BODY_1_1, profile_data, exact=minor <= b"\2", limits=limits)
+    return ProfileBody(body.iiop_version, body.host, body.port, body.object_key, body.components)
 
 
 def encode_profile(body: ProfileBody, byte_order: ByteOrder = ByteOrder.BIG) -> TaggedProfile:

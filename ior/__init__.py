@@ -12,8 +12,9 @@ True
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from iiop.late import late_names
 
 if TYPE_CHECKING:
     from ior.builder import IORBuilder
@@ -42,15 +43,4 @@ __all__ = [
     "register_profile",
 ]
 
-_MODULES = ("reference", "url", "builder", "profiles", "object_keys", "registry")
-"""Where the names are; imported when one is asked for, so that a command that starts often reads no more than it needs."""
-
-
-def __getattr__(name: str) -> Any:
-    if name in __all__:
-        for module in _MODULES:
-            found = getattr(importlib.import_module(f"{__name__}.{module}"), name, None)
-            if found is not None:
-                globals()[name] = found
-                return found
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = late_names(__name__, __all__, ("reference", "url", "builder", "profiles", "object_keys", "registry"))

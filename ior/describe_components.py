@@ -44,9 +44,10 @@ from iiop.exceptions.errors import DecodeError
 from iiop.iop import IOR, ComponentId, TaggedComponent
 from ior.describe import address_text, describe, tag_text
 from ior.profiles import Component
+from ior.registry import code_set_name, orb_type_name
 from ior.text import display, display_text
 
-__all__ = ["flag_names", "name_text"]
+__all__ = ["flag_names", "name_text", "number_name"]
 
 
 def flag_names(kind: type[enum.IntFlag], value: int) -> str:
@@ -60,6 +61,19 @@ def flag_names(kind: type[enum.IntFlag], value: int) -> str:
     if rest:
         names.append(hex(rest))
     return "+".join(names) or "none"
+
+
+def number_name(member: str, value: int) -> str | None:
+    """Return the name of what a number stands for, None if it has none; `member` is that of the IDL that holds it.
+
+    >>> number_name("native_code_set", 0x05010001), number_name("port", 80)
+    ('UTF-8', None)
+    """
+    if member == "orb_type":
+        return orb_type_name(value)
+    if member in ("native_code_set", "conversion_code_sets"):
+        return code_set_name(value)
+    return flag_names(AssociationOptions, value) if member in ("target_supports", "target_requires") else None
 
 
 def _options(value: Any) -> str:

@@ -13,15 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from iiop.cdr import ByteOrder, Codec, Explained, codec
-from iiop.components import AssociationOptions
 from iiop.exceptions.errors import DecodeError
 from iiop.iop import COMPONENTS, IOR_CODEC, PROFILES, Encapsulated, ProfileId
 from iiop.leniency import LENIENT
 from iiop.limits import Limits
 from iiop.profile import ProfileBody_1_0, ProfileBody_1_1
-from ior.describe_components import flag_names
+from ior.describe_components import number_name
 from ior.reference import IOR
-from ior.registry import code_set_name, component_name, orb_type_name, profile_name
+from ior.registry import component_name, profile_name
 from ior.text import display, display_text
 
 __all__ = ["Row", "explain"]
@@ -129,18 +128,10 @@ def _text(path: str, value: Any) -> str:
         return f'"{display(bytes(value))}"'
     if isinstance(value, str):
         return f'"{display_text(value)}"'
-    name = _number_name(path, value) if isinstance(value, int) else None
-    return display_text(f"{value} ({name})" if name else str(value))
-
-
-def _number_name(path: str, value: int) -> str | None:
     field = path.rpartition(".")[2]
+    name = None
     if field == "tag":
-        return profile_name(value) if path.startswith("profiles[") else component_name(value)
-    if field == "orb_type":
-        return orb_type_name(value)
-    if field == "native_code_set" or re.fullmatch(r"conversion_code_sets\[\d+\]", field):
-        return code_set_name(value)
-    if field in ("target_supports", "target_requires"):
-        return flag_names(AssociationOptions, value)
-    return None
+        name = profile_name(value) if path.startswith("profiles[") else component_name(value)
+    elif isinstance(value, int):
+        name = number_name(field.partition("[")[0], value)
+    return display_text(f"{value} ({name})" if name else str(value))

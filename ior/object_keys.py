@@ -57,8 +57,8 @@ class ObjectKey:
     @property
     def parts(self) -> dict[str, Any]:
         """Return what the key says, by name: str, int, bool, bytes or a tuple of str; what it does not say is left out."""
-        found = {member.name: getattr(self, member.name) for member in dataclasses.fields(self)}
-        return {name: value for name, value in found.items() if value is not None}
+        names = [member.name for member in dataclasses.fields(self)]
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
 @dataclass(frozen=True, slots=True)

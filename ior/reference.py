@@ -72,12 +72,14 @@ class IOR(iop.IOR):
         """
         stripped = text.strip()
         digits = stripped[4:]
-        if stripped[:4].upper() != "IOR:" or not digits.isalnum() or not digits.isascii():
+        if stripped[:4].upper() != "IOR:" or not digits:
             raise _not_stringified(text)
         try:
             octets = bytes.fromhex(digits)
         except ValueError:
             raise _not_stringified(text) from None
+        if len(digits) != 2 * len(octets):  # white space is passed over by fromhex
+            raise _not_stringified(text)
         ior = cls.from_octets(octets, limits=limits)
         object.__setattr__(ior, "_source", stripped)
         return ior

@@ -7,11 +7,11 @@ states it; every other tag keeps its octets.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from iiop.components.vendor_ids import VendorComponentId, VendorProfileId
 from iiop.iop import COMPONENTS, PROFILES, ComponentId, ProfileId
+from iiop.late import late_names
 
 if TYPE_CHECKING:
     from iiop.components.csi import (
@@ -126,12 +126,4 @@ for _module, _tags in _LATE.items():
 PROFILES.register_late(f"{__name__}.vendor", *VendorProfileId)
 PROFILES.register_late(f"{__name__}.ft", ProfileId.TAG_UIPMC)
 
-
-def __getattr__(name: str) -> Any:
-    if name in __all__:
-        for module in _LATE:
-            found = getattr(importlib.import_module(f"{__name__}.{module}"), name, None)
-            if found is not None:
-                globals()[name] = found
-                return found
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = late_names(__name__, __all__, _LATE)

@@ -24,14 +24,14 @@ def map_host(hosts: Hosts, host: str) -> str:
 
 
 def read_hosts(path: Path) -> dict[str, str]:
-    """Read a file in the form of /etc/hosts: an address, then names; `#` begins a comment.
+    """Read a file in the form of /etc/hosts: an address, then names; `#` begins a comment, in any code set.
 
     Raises:
         OSError: the file cannot be read.
         ReferenceFormatError: a line has an address but no name.
     """
     hosts: dict[str, str] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="backslashreplace").splitlines(), 1):
         words = line.partition("#")[0].split()
         if len(words) == 1:
             raise ReferenceFormatError(f"{path}, line {number}: an address without a name", text=line)

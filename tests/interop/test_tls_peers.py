@@ -7,6 +7,7 @@ transport as a library that these are made to load.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import subprocess
@@ -23,11 +24,12 @@ from iiop.giop.messages import GIOP_1_2, Body, LocateReply, LocateRequest, Locat
 from iiop.giop.wire import decode, encode
 from iiop.net.client import Client
 from iiop.net.tls_transport import TLSListener
+from iiop_tools.iortool import main as iortool
 from ior import IOR, IORBuilder
 from naming import NameService, NamingServer, aio
 from naming.names import parse_name
 from tests.net import scripted as s
-from tests.net.tls import AUTHORITY, certificate, client_context, server_context, tls_reference
+from tests.net.tls import AUTHORITY, STRANGER, certificate, client_context, server_context, tls_reference
 from tests.peers import PeerProcess, free_port, peer_env
 
 PATIENCE = 20.0
@@ -125,6 +127,39 @@ def test_our_clients_on_omninames(omni_names: IOR) -> None:
             assert found == [OBJECT] * 5
 
     asyncio.run(scenario())
+
+
+def test_iortool_asks_omninames(
+    omniorb: OmniORB, files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    strangers = tmp_path / "strangers.pem"
+    strangers.write_bytes(STRANGER.cert_pem.bytes())
+    (tmp_path / "data").mkdir()
+    process, root = omniorb.name_server(tmp_path / "data", "none")
+    (endpoint,) = IOR.from_string(root).endpoints()
+    where = f"{endpoint.host}:{endpoint.port}"
+
+    def answers(reference: str, *options: str, code: int) -> list[tuple[str, str]]:
+        assert iortool(["ping", "--json", *options, reference]) == code
+        row = json.loads(capsys.readouterr().out)
+        (address,) = row["addresses"]
+        assert row["alive"] is address["alive"] is (code == 0)
+        return [(each["question"], each["answer"]) for each in address["questions"]]
+
+    trust = ("--tls-ca", str(files[1]))
+    there = [("connect", "connected"), ("LocateRequest", "OBJECT_HERE"), ("_non_existent", "false"), ("_is_a", "true")]
+    with process:
+        assert answers(root, *trust, code=0) == there
+        assert answers(f"corbaloc:ssliop:{where}/NameService", *trust, code=0) == there[:3]
+        assert answers(f"corbaname:ssliop:{where}", *trust, code=0) == there
+        ((question, answer),) = answers(root, "--tls-ca", str(strangers), code=1)
+        assert (question, "certificate was refused" in answer) == ("connect", True)
+        assert answers(f"corbaloc::{where}/NameService", code=1)[0] == there[0]  # who speaks no TLS is cut off
+        for reference, options, told in ((root, (), "--tls-ca"), (f"corbaloc::{where}/NameService", trust, "no TLS is offered")):
+            assert iortool(["ping", *options, reference]) == 1
+            assert told in capsys.readouterr().err
+        assert iortool(["ping", *trust, f"corbaname:ssliop:{where}#missing"]) == 1
+        assert capsys.readouterr().err == "iortool: argument 1: missing is not there\n"
 
 
 def test_omninames_wants_a_certificate(omniorb: OmniORB, tmp_path: Path) -> None:

@@ -277,7 +277,7 @@ def test_what_differs_is_told_in_lines_and_as_json(
     out = capsys.readouterr().out
     assert out.splitlines() == [
         "~ b: context: the same as a -> one of its own",
-        "~ far: key: 1 -> 2",
+        "~ far: object_key: 1 -> 2",
         "- x: object IDL:test/Thing:1.0 at 127.0.0.1:1",
         "+ a/x: object IDL:test/Thing:1.0 at 127.0.0.1:1",
     ]
@@ -291,7 +291,9 @@ def test_what_differs_is_told_in_lines_and_as_json(
         ("x", "removed"),
         ("a/x", "added"),
     ]
-    assert told["differences"][1]["changes"] == [{"aspect": "key", "profile": 0, "a": "1", "b": "2"}]
+    assert told["differences"][1]["changes"] == [
+        {"aspect": "key", "a": "1", "b": "2", "profile": 0, "path": "profiles[0].object_key"}
+    ]
     assert main(["compare", "--json", one.name, one.name]) == 0
     assert json.loads(capsys.readouterr().out) == {"differences": [], "same": True, "unread": 0}
     assert main(["compare", "--ignore", "colour", one.name, other.name]) == 2

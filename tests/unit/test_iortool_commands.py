@@ -69,6 +69,60 @@ def test_what_is_no_file_of_references(command: list[str], tmp_path: Path, capsy
         assert capsys.readouterr().out
 
 
+@pytest.mark.parametrize("command", [["decode"], ["check"], ["minor"]])
+def test_standard_input_that_is_closed_or_empty(command: list[str], capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert main([*command, "-"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "Error: standard input is closed"
+    with open(os.devnull, encoding="utf-8") as nothing:
+        monkeypatch.setattr(sys, "stdin", nothing)
+        assert main([*command, "-"]) == 2
+    assert "on standard input" in capsys.readouterr().err
+
+
+def test_output_that_is_closed() -> None:
+    done = subprocess.run(["/bin/sh", "-c", '"$@" >&-', "sh", *COMMAND, "decode", GOOD], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_file_whose_first_line_is_damaged(tmp_path: Path, capsys: Capture) -> None:
+    file = tmp_path / "refs"
+    file.write_text(f"{GOOD[1:]}\n{GOOD}\n")
+    assert main(["convert", "ior", str(file)]) == 1
+    output = capsys.readouterr()
+    assert output.out == GOOD + "\n"
+    assert output.err.startswith(f"iortool: {file} line 1: ")
+
+
+def test_octets_that_are_no_text_are_told_once_escaped(tmp_path: Path, capsys: Capture) -> None:
+    file = tmp_path / "refs"
+    file.write_bytes(b"corbaloc::h\xff/k\n")
+    assert main(["decode", str(file)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "line 1: '\\udcff' cannot stand in a host name" in line
+    assert "\\\\" not in line
+
+
+@pytest.mark.parametrize("command", [["check"], ["rewrite", "--port", "1"], ["convert", "corbaloc"], ["ping"]])
+def test_what_is_wrong_has_its_row_with_json(command: list[str], capsys: Capture) -> None:
+    nil = str(IORBuilder().build())
+    assert main([*command, "--json", "IOR:00", "corbaloc:rir:/x", nil]) == 1
+    output = capsys.readouterr()
+    found = [json.loads(line) for line in output.out.splitlines()]
+    assert output.err == ""
+    assert {row["argument"] for row in found} == {1, 2, 3}
+    assert found[0]["text"] == "IOR:00"
+    ((error,),) = [row["errors"] for row in found if row["argument"] == 1]
+    assert (error["type"], error["offset"]) == ("TruncatedError", 4)
+
+
+def test_diff_names_the_argument_that_cannot_be_read(capsys: Capture) -> None:
+    for number, pair in enumerate((("IOR:00", GOOD), (GOOD, "IOR:00")), 1):
+        assert main(["diff", *pair]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"iortool: argument {number}: ")
+
+
 FLIPPED = ("decode", "decode --explain", "decode --catior", "decode --json", "check", "rewrite --host x", "convert corbaloc")
 
 
@@ -106,6 +160,15 @@ def test_each_command_has_help_and_completes(capsys: Capture, monkeypatch: pytes
     assert capsys.readouterr().out.split() == ["plain,rewrite"]
 
 
+@pytest.mark.parametrize("words", ["decode", "diff x", "convert ior", "ping --all"])
+def test_names_of_files_complete_as_references(words: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_IORTOOL_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", f"iortool {words} acc")
+    monkeypatch.setenv("COMP_CWORD", str(1 + len(words.split())))
+    assert main([]) == 0
+    assert capsys.readouterr().out.split() == ["file,acc"]
+
+
 # --- decode -----------------------------------------------------------------------------------------------------------
 
 
@@ -136,6 +199,10 @@ def test_explain_as_json(capsys: Capture) -> None:
 
 def test_catior_stands_alone(capsys: Capture) -> None:
     run(capsys, "decode", "--catior", "--json", GOOD, code=2)
+    outside = str(IORBuilder("IDL:é:1.0").build())
+    env = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([*COMMAND, "decode", "--catior", outside], capture_output=True, check=True, text=True, env=env)
+    assert done.stdout.splitlines()[0] == r'Type ID: "IDL:\xe9:1.0"'
     assert run(capsys, "decode", "--catior", GOOD).startswith('Type ID: "IDL:A:1.0"\nProfiles:\n1. IIOP 1.2 vhost 8002 "k"\n')
 
 
@@ -171,6 +238,22 @@ def test_check_resolves_only_if_asked(tmp_path: Path, capsys: Capture) -> None:
     assert (row["code"], row["message"]) == ("loopback-host", "vhost is 127.0.0.10, which is this machine for every client")
 
 
+@pytest.mark.parametrize("command", [["check", "--resolve"], ["ping"]])
+def test_a_file_of_hosts_that_is_none(command: list[str], tmp_path: Path, capsys: Capture) -> None:
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"\x7fELF\x80\x90")
+    for name in (binary, tmp_path, tmp_path / "missing"):
+        assert main([*command, "--hosts", str(name), GOOD]) == 2
+        assert str(name) in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_comments_of_a_file_of_hosts_may_be_in_any_code_set(tmp_path: Path, capsys: Capture) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_bytes("127.0.0.10 vhost  # 仮想ホスト\n".encode("euc-jp"))
+    (row,) = rows(capsys, "check", "--resolve", "--hosts", str(hosts), GOOD, code=1)
+    assert row["code"] == "loopback-host"
+
+
 def test_check_never_asks_a_resolver_unless_told() -> None:
     asking = str(IORBuilder("IDL:A:1.0").iiop("no.such.host.invalid", 1, key=b"k").code_sets().build())
     program = "import socket, sys; socket.getaddrinfo = None; from iiop_tools.iortool import main; sys.exit(main())"
@@ -181,16 +264,16 @@ def test_check_never_asks_a_resolver_unless_told() -> None:
 def test_diff(capsys: Capture) -> None:
     other = str(IORBuilder("IDL:A:1.0").iiop("node2", 8002, key=b"k").code_sets().alternate("x", 1).build())
     assert rows(capsys, "diff", GOOD, other, code=1) == [
-        {"where": "profile 1 host", "aspect": "host", "a": "vhost", "b": "node2", "profile": 0},
+        {"aspect": "host", "a": "vhost", "b": "node2", "profile": 0, "path": "profiles[0].host"},
         {
-            "where": "profile 1 components",
             "aspect": "components",
             "a": "none",
             "b": "TAG_ALTERNATE_IIOP_ADDRESS (3) x:1",
             "profile": 0,
+            "path": "profiles[0].components[TAG_ALTERNATE_IIOP_ADDRESS]",
         },
     ]
-    assert run(capsys, "diff", GOOD, other, code=1).splitlines()[0].split() == ["where", "a", "b"]
+    assert run(capsys, "diff", GOOD, other, code=1).splitlines()[0].split() == ["path", "a", "b"]
     assert (
         run(capsys, "diff", "--ignore", "host", "--ignore", "components", GOOD, other) == "they say the same, in other octets\n"
     )

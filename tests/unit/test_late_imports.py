@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+import iiop
 import iiop.components
 import ior
 from ior import IORBuilder
@@ -37,11 +38,18 @@ def test_one_reference_is_decoded_with_little() -> None:
 
 
 def test_every_name_is_there() -> None:
-    for package in (ior, iiop.components):
+    for package in (iiop, ior, iiop.components):
         for name in package.__all__:
             assert getattr(package, name) is not None
         with pytest.raises(AttributeError, match="nonsense"):
             _ = package.nonsense
+
+
+def test_the_packages_themselves_are_light() -> None:
+    assert run("import sys, iiop; iiop.Limits; print('iiop.connection' in sys.modules, 'iiop.giop.messages' in sys.modules)") == (
+        "False False"
+    )
+    assert run("import sys, ior; ior.IOR; print('ior.url' in sys.modules, 'iiop.components.csi' in sys.modules)") == "False False"
 
 
 def test_every_tag_that_is_promised_is_registered() -> None:

@@ -12,8 +12,10 @@ from hypothesis import strategies as some
 from iiop import iop
 from iiop.cdr import ByteOrder
 from iiop.components import (
+    SSL,
     TLS_SEC_TRANS,
     AS_ContextSec,
+    AssociationOptions,
     CompoundSecMech,
     CompoundSecMechList,
     SAS_ContextSec,
@@ -51,7 +53,7 @@ def told(a: IORBuilder, b: IORBuilder, *ignore: str) -> list[tuple[str, str, str
         (thing(key=b"\0k"), ("key", "k", "0x006b")),
         (thing(version=(1, 1)), ("version", "1.2", "1.1")),
         (thing().orb_type(0x54414F00), ("components", "none", "TAG_ORB_TYPE (0) TAO (0x54414f00)")),
-        (thing().iiop("h", 2, key=b"k"), ("profiles", "1", "2")),
+        (thing().iiop("h", 2, key=b"k"), ("profiles", "none", "TAG_INTERNET_IOP (0) h:2")),
     ],
 )
 def test_each_aspect_is_told_and_can_be_ignored(other: IORBuilder, change: tuple[str, str, str]) -> None:
@@ -61,30 +63,112 @@ def test_each_aspect_is_told_and_can_be_ignored(other: IORBuilder, change: tuple
     assert told(thing(), other, *(set(Aspect) - {change[0]})) == [change]
 
 
-def test_only_components_that_differ_are_told() -> None:
-    a, b = thing().code_sets().alternate("x"), thing().code_sets().alternate("y")
-    assert told(a, b) == [
-        ("components", "TAG_ALTERNATE_IIOP_ADDRESS (3) x:8002", "TAG_ALTERNATE_IIOP_ADDRESS (3) y:8002"),
+def by_field(a: IORBuilder, b: IORBuilder) -> list[tuple[str, str, str]]:
+    """Return what differs, by path; other way round the same is told."""
+    there, back = changes_between(a.build(), b.build()), changes_between(b.build(), a.build())
+    assert sorted((it.aspect, it.a, it.b) for it in there) == sorted((it.aspect, it.b, it.a) for it in back)
+    return [(it.path, it.a, it.b) for it in there]
+
+
+IN_COMPONENTS = "profiles[0].components"
+ALTERNATE = "TAG_ALTERNATE_IIOP_ADDRESS"
+
+
+def test_components_are_compared_member_by_member() -> None:
+    old = thing().orb_type(0x464A0000).code_sets(char_conversions=(1, 0x20000)).alternate("x", 7)
+    old.component(20, SSL(AssociationOptions.NoProtection, AssociationOptions.NoProtection, 8003))
+    new = thing().orb_type(0x54414F00).code_sets(0x05010001, char_conversions=()).alternate("x", 8)
+    new.component(20, SSL(AssociationOptions.NoProtection, AssociationOptions.Integrity, 8004))
+    assert by_field(old, new) == [
+        (f"{IN_COMPONENTS}[TAG_ORB_TYPE].orb_type", "Fujitsu (0x464a0000)", "TAO (0x54414f00)"),
+        (
+            f"{IN_COMPONENTS}[TAG_CODE_SETS].for_char_data.native_code_set",
+            "ISO-8859-1 (0x00010001)",
+            "UTF-8 (0x05010001)",
+        ),
+        (f"{IN_COMPONENTS}[TAG_CODE_SETS].for_char_data.conversion_code_sets", "1, 0x00020000", "none"),
+        (f"{IN_COMPONENTS}[{ALTERNATE}].port", "7", "8"),
+        (f"{IN_COMPONENTS}[TAG_SSL_SEC_TRANS].target_requires", "NoProtection (1)", "Integrity (2)"),
+        (f"{IN_COMPONENTS}[TAG_SSL_SEC_TRANS].port", "8003", "8004"),
     ]
 
 
+def test_components_that_only_one_has_are_named() -> None:
+    old = thing().alternate("x").alternate("y").alternate("z").component(99, b"abc")
+    assert by_field(old, thing().alternate("y").alternate("Z").component(99, b"abd").orb_type(0)) == [
+        (f"{IN_COMPONENTS}[{ALTERNATE}].host", "x", "Z"),
+        (f"{IN_COMPONENTS}[{ALTERNATE} 3]", f"{ALTERNATE} (3) z:8002", "none"),
+        (f"{IN_COMPONENTS}[0x63]", "0x63 616263 (3 octets)", "0x63 616264 (3 octets)"),
+        (f"{IN_COMPONENTS}[TAG_ORB_TYPE]", "none", "TAG_ORB_TYPE (0) unknown (0x00000000)"),
+        (
+            IN_COMPONENTS,
+            f"{ALTERNATE} (3) x:8002, {ALTERNATE} (3) y:8002, 0x63 616263 (3 octets)",
+            f"{ALTERNATE} (3) y:8002, {ALTERNATE} (3) Z:8002, 0x63 616264 (3 octets)",
+        ),
+    ]
+
+
+def test_what_is_inside_others_is_compared_member_by_member() -> None:
+    def secured(*addresses: tuple[str, int]) -> IORBuilder:
+        transport = TLS_SEC_TRANS(6, 6, tuple([TransportAddress(*each) for each in addresses]))
+        inner = TaggedComponent(36, COMPONENTS.encode(36, transport))
+        mechanism = CompoundSecMech(6, inner, AS_ContextSec(0, 0, b"", b""), SAS_ContextSec(0, 0, (), (), 0))
+        return thing().component(33, CompoundSecMechList(False, (mechanism,)))
+
+    where = f"{IN_COMPONENTS}[TAG_CSI_SEC_MECH_LIST].mechanism_list[0].transport_mech[TAG_TLS_SEC_TRANS].addresses"
+    assert by_field(secured(("h", 1), ("i", 2)), secured(("h", 3))) == [
+        (f"{where}[0].port", "1", "3"),
+        (f"{where}[1]", "i:2", "none"),
+    ]
+
+
+def test_profiles_are_laid_side_by_side() -> None:
+    def profiles(*ports: int) -> IORBuilder:
+        builder = IORBuilder("IDL:T:1.0")
+        for port in ports:
+            builder.iiop("h", port, key=b"k")
+        return builder
+
+    def text(*ports: int) -> str:
+        return ", ".join(f"TAG_INTERNET_IOP (0) h:{port}" for port in ports)
+
+    assert by_field(profiles(1, 2, 3), profiles(2, 3)) == [("profiles[0]", text(1), "none")]
+    assert by_field(profiles(1, 2), profiles(9, 1, 2)) == [("profiles[0]", "none", text(9))]
+    assert by_field(profiles(1, 2, 3), profiles(1, 5, 3)) == [("profiles[1].port", "2", "5")]
+    assert by_field(profiles(1, 2), profiles(2, 1)) == [("profiles", text(1, 2), text(2, 1))]
+
+
+def test_components_of_other_profiles_are_compared_too() -> None:
+    def multiple(number: int) -> IORBuilder:
+        component = bytes.fromhex(f"00000000 00000001 00000000 00000008 00000000 {number:08x}")
+        return IORBuilder().profile(1, component)
+
+    path = "profiles[0].components[TAG_ORB_TYPE].orb_type"
+    assert by_field(multiple(0x464A0000), multiple(7)) == [(path, "Fujitsu (0x464a0000)", "7")]
+
+
 def test_byte_order_and_padding_do_not_count() -> None:
-    big, little = (IORBuilder("IDL:T:1.0", byte_order=order).iiop("h", 1, key=b"k").build() for order in ByteOrder)
+    both = [IORBuilder("IDL:T:1.0", byte_order=order).iiop("h", 1, key=b"k").code_sets() for order in ByteOrder]
+    big, little = (each.build() for each in both)
     assert big.profiles != little.profiles
     assert changes_between(big, little) == ()
 
 
 def test_profiles_that_cannot_be_read_are_compared_whole() -> None:
     a, b = (iop.IOR("", (TaggedProfile(tag, octets),)) for tag, octets in ((0, b"\0\1"), (99, b"\0\2")))
-    (change,) = changes_between(a, b)
-    assert (change.aspect, change.profile, change.b) == ("profiles", 0, "0x63 0002")
+    assert [(it.path, it.a, it.b) for it in changes_between(a, b)] == [
+        ("profiles[0]", "TAG_INTERNET_IOP (0) 0001 (2 octets)", "none"),
+        ("profiles[0]", "none", "0x63 0002 (2 octets)"),
+    ]
+    (change,) = changes_between(a, iop.IOR("", (TaggedProfile(0, b"\0\2"),)))
+    assert (change.path, change.a, change.b) == ("profiles[0]", *(f"TAG_INTERNET_IOP (0) 000{n} (2 octets)" for n in (1, 2)))
     assert changes_between(a, a) == ()
 
 
 @given(st.iors(), st.iors())
 def test_references_are_the_same_or_something_is_told(a: iop.IOR, b: iop.IOR) -> None:
     there, back = changes_between(a, b), changes_between(b, a)
-    assert [(it.aspect, it.a, it.b) for it in there] == [(it.aspect, it.b, it.a) for it in back]
+    assert sorted((it.aspect, it.a, it.b) for it in there) == sorted((it.aspect, it.b, it.a) for it in back)
     assert changes_between(a, a) == ()
     assert changes_between(a, b, set(Aspect)) == ()
 

@@ -16,13 +16,25 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeVar
+from typing import Any, BinaryIO, NoReturn, TypeVar
 
 import click
 
 from iiop.exceptions.errors import IIOPError
 
-__all__ = ["DONE", "NO", "WRONG_USE", "Terminated", "complain", "debug_option", "printable", "run", "say", "stop"]
+__all__ = [
+    "DONE",
+    "NO",
+    "WRONG_USE",
+    "Terminated",
+    "complain",
+    "debug_option",
+    "printable",
+    "run",
+    "say",
+    "standard_input",
+    "stop",
+]
 
 DONE, NO, WRONG_USE, BUG, INTERRUPTED, PIPE_CLOSED, TERMINATED = 0, 1, 2, 70, 130, 141, 143
 
@@ -71,6 +83,17 @@ def printable(text: str) -> str:
     return "".join([each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text])
 
 
+def standard_input() -> BinaryIO:
+    """Return standard input, as octets.
+
+    Raises:
+        click.UsageError: whoever started the command has closed it.
+    """
+    if sys.stdin is None:
+        raise click.UsageError("standard input is closed")
+    return sys.stdin.buffer
+
+
 def stop(code: int) -> NoReturn:
     """End the command with an exit code."""
     raise click.exceptions.Exit(code)
@@ -95,6 +118,7 @@ def run(command: click.Command, argv: Sequence[str] | None = None, *, name: str 
 
         return shell_complete(command, {}, name, f"_{name.upper().replace('-', '_')}_COMPLETE", complete)
     settings = _Settings()
+    _open_what_is_closed()
     if logging.lastResort is not None:
         logging.lastResort.setLevel(logging.ERROR)  # a command says itself what is wrong
     try:
@@ -107,6 +131,13 @@ def run(command: click.Command, argv: Sequence[str] | None = None, *, name: str 
     except BaseException as error:
         return _report(error, name, settings)
     return DONE
+
+
+def _open_what_is_closed() -> None:
+    """Let output that whoever started us has closed (`>&-`) go nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  until the process ends
 
 
 class Terminated(SystemExit):

@@ -46,8 +46,8 @@ class _Late(click.Group):
     cls=_Late,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="REF is IOR:..., corbaloc:..., corbaname:..., a file that holds such, one a line, or - for standard input. Only "
-    "`ping` and `check --resolve` touch the network. Exit status: 0 done, 1 the answer is no, or some were broken, 2 wrong use, "
-    "or nothing could be read.",
+    "`ping` and `check --resolve` touch the network. With --json what is wrong with a reference is in its row, as `errors`. "
+    "Exit status: 0 done, 1 the answer is no, or some were broken, 2 wrong use, or nothing could be read.",
 )
 @click.version_option(package_name="iiopkit")
 @cli.debug_option

@@ -11,7 +11,7 @@ from iiop.cdr import ByteOrder
 from iiop.exceptions.errors import IIOPError, ReferenceFormatError
 from iiop.profile import Version
 from iiop_tools import cli
-from iiop_tools.references import Readings, complain, references_argument
+from iiop_tools.references import Readings, references_argument
 from iiop_tools.tables import json_option, show_json
 from ior.builder import DEFAULT_PORT, IORBuilder
 from ior.describe import as_data
@@ -233,14 +233,14 @@ def rewrite(
 
 def _each(references: tuple[str, ...], make: Callable[[ObjectURL], ObjectURL], as_json: bool) -> None:
     """Print what is made of each reference; of which nothing can be made, say why."""
-    readings = Readings()
+    readings = Readings(as_json)
     for given, url in readings.read(references):
         try:
             made = make(url)
             text = str(made)
         except IIOPError as error:
             readings.bad += 1
-            complain(given, error)
+            readings.refuse(given, error)
         else:
             assert text
             _show(given.as_data(), made, as_json)

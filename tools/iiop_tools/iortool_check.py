@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import functools
 import socket
-from pathlib import Path
 from typing import Any
 
 import click
 
 from iiop.exceptions.errors import IIOPError
 from iiop_tools import cli
-from iiop_tools.references import Readings, complain, references_argument
+from iiop_tools.network import hosts_option
+from iiop_tools.references import Readings, files, references_argument
 from iiop_tools.tables import json_option, show, show_json
 from ior.check import Severity
 from ior.check import check as findings
@@ -32,15 +32,10 @@ _STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 @click.command()
 @references_argument
 @click.option("--resolve", is_flag=True, help="Ask the resolver of this machine for host names; without it nobody is asked.")
-@click.option(
-    "--hosts",
-    envvar="IIOP_HOSTS",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="With --resolve: asked before the system; in the form of /etc/hosts. Or variable IIOP_HOSTS.",
-)
+@hosts_option("With --resolve. ")
 @json_option
 @cli.debug_option
-def check(references: tuple[str, ...], resolve: bool, hosts: Path | None, as_json: bool) -> None:
+def check(references: tuple[str, ...], resolve: bool, hosts: dict[str, str] | None, as_json: bool) -> None:
     """Say what is wrong with references.
 
     Hosts that not every client reaches, port 0, missing code sets, components in IIOP 1.0, tags and addresses that stand twice,
@@ -48,14 +43,14 @@ def check(references: tuple[str, ...], resolve: bool, hosts: Path | None, as_jso
 
     Exit status: 0 nothing is wrong (notes do not count), 1 something is, 2 nothing could be read.
     """
-    readings = Readings()
-    asked = functools.cache(_resolver(hosts)) if resolve else None
+    readings = Readings(as_json)
+    asked = functools.cache(_resolver(hosts or {})) if resolve else None
     for given, url in readings.read(references):
         try:
             found = findings(_reference(url), asked)
         except IIOPError as error:  # an address that only an ORB can resolve
             readings.bad += 1
-            complain(given, error)
+            readings.refuse(given, error)
             continue
         if not isinstance(url, IOR):
             found = tuple([each for each in found if each.code not in _NOT_IN_URLS])
@@ -77,21 +72,19 @@ def _reference(url: ObjectURL) -> IOR:
     return (url.corbaloc if isinstance(url, Corbaname) else url).to_ior()
 
 
-def _resolver(hosts: Path | None) -> Any:
-    from iiop.net.address import map_host, read_hosts
-
-    known = read_hosts(hosts) if hosts else {}
+def _resolver(hosts: dict[str, str]) -> Any:
+    from iiop.net.address import map_host
 
     def resolve(host: str) -> tuple[str, ...]:
-        found = socket.getaddrinfo(map_host(known, host), None, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(map_host(hosts, host), None, type=socket.SOCK_STREAM)
         return tuple(dict.fromkeys(str(each[4][0]) for each in found))
 
     return resolve
 
 
 @click.command()
-@click.argument("a", metavar="REF")
-@click.argument("b", metavar="REF")
+@click.argument("a", metavar="REF", shell_complete=files)
+@click.argument("b", metavar="REF", shell_complete=files)
 @click.option("--ignore", type=click.Choice([each.value for each in Aspect]), multiple=True, help="What does not count.")
 @json_option
 @cli.debug_option
@@ -104,21 +97,21 @@ def diff(a: str, b: str, ignore: tuple[str, ...], as_json: bool) -> None:
     Exit status: 0 they say the same, 1 they differ, 2 one could not be read.
     """
     readings = Readings()
-    pair = [next((url for _, url in readings.read([text])), None) for text in (a, b)]
+    pair = [next((url for _, url in readings.read([text], number)), None) for number, text in enumerate((a, b), 1)]
     one, other = pair
     if one is None or other is None:
         if not readings.unread:
             cli.complain("no reference on standard input")
         cli.stop(cli.WRONG_USE)
     try:
-        rows = [_row(change) for change in _changes(one, other) if change.aspect not in ignore]
+        rows = [dataclasses.asdict(change) for change in _changes(one, other) if change.aspect not in ignore]
     except IIOPError as error:
         cli.complain(display_text(str(error)))
         cli.stop(cli.WRONG_USE)
     if as_json:
         show_json(rows)
     elif rows:
-        show(rows, ("where", "a", "b"))
+        show(rows, ("path", "a", "b"))
     else:
         click.echo("they say the same" if str(one) == str(other) else "they say the same, in other octets")
     if rows:
@@ -128,9 +121,4 @@ def diff(a: str, b: str, ignore: tuple[str, ...], as_json: bool) -> None:
 def _changes(one: ObjectURL, other: ObjectURL) -> list[Change]:
     names = [url.name if isinstance(url, Corbaname) else "" for url in (one, other)]
     changes = list(changes_between(_reference(one), _reference(other)))
-    return changes + ([Change("name", names[0], names[1])] if names[0] != names[1] else [])
-
-
-def _row(change: Change) -> dict[str, Any]:
-    where = change.aspect if change.profile is None else f"profile {change.profile + 1} {change.aspect}"
-    return {"where": where} | dataclasses.asdict(change)
+    return changes + ([Change("name", names[0], names[1], path="name")] if names[0] != names[1] else [])

@@ -111,7 +111,8 @@ def _catior(given: Given, reference: ObjectURL | None, errors: list[IIOPError]) 
     from ior.catior import catior_text
 
     if isinstance(reference, IOR):
-        sys.stdout.write(catior_text(reference))
+        for line in catior_text(reference).split("\n")[:-1]:
+            cli.say(line)
     elif reference is not None:
         cli.complain(f"{given.place}: catior knows no URLs; left out")
     _complain(given, errors)

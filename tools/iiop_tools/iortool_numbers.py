@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -81,7 +80,9 @@ def minor(codes: tuple[str, ...], exception: str | None, as_json: bool) -> None:
 
 
 def _all_codes(texts: tuple[str, ...]) -> list[int]:
-    words = [word for text in texts for word in (sys.stdin.read().split() if text == "-" else [text])]
+    words = [word for text in texts for word in (_words_given() if text == "-" else [text])]
+    if not words:
+        raise click.UsageError("no minor code on standard input")
     found: list[int] = []
     for word in words:
         number = _number(word)
@@ -89,6 +90,10 @@ def _all_codes(texts: tuple[str, ...]) -> list[int]:
             raise click.BadParameter(f"{cli.printable(word)!r} is no minor code: 0x464a0114 or 1179255060 was expected")
         found.append(number)
     return found
+
+
+def _words_given() -> list[str]:
+    return cli.standard_input().read().decode("utf-8", "surrogateescape").split()
 
 
 def _meanings(code: int, names: list[str]) -> list[dict[str, Any]]:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 
 from iiop import iop
 from iiop.endpoints import Endpoint, endpoints
-from iiop.exceptions import IIOPError
+from iiop.exceptions import IIOPError, ReferenceFormatError
 from iiop.failover import FailoverPolicy
-from iiop.net.address import Hosts, read_hosts
+from iiop.net.address import Hosts
 from iiop.net.client import Client
 from iiop.net.probe import Probe, probe
 from iiop.net.tls import Security
 from iiop_tools import cli
-from iiop_tools.nstool_names import trusting
-from iiop_tools.references import Readings, complain, references_argument
+from iiop_tools.network import hosts_option, tls_ca_option
+from iiop_tools.reasons import reason
+from iiop_tools.references import Readings, references_argument
 from iiop_tools.tables import json_option, show, show_json
 from ior.reference import IOR
 from ior.text import display_text
@@ -45,22 +45,12 @@ class _Place(NamedTuple):
 @references_argument
 @click.option("--all", "every", is_flag=True, help="Ask every address; without it, until one says that the object is there.")
 @click.option("--timeout", default=3.0, show_default=True, type=click.FloatRange(0.01, 3600), help="Seconds for each question.")
-@click.option(
-    "--hosts",
-    envvar="IIOP_HOSTS",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Asked for host names before the system; in the form of /etc/hosts. Or variable IIOP_HOSTS.",
-)
-@click.option(
-    "--tls-ca",
-    envvar="IIOP_TLS_CA",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Speak TLS, and nothing else, with servers whose certificate an authority of this PEM file signed. Or IIOP_TLS_CA.",
-)
+@hosts_option()
+@tls_ca_option()
 @json_option
 @cli.debug_option
 def ping(
-    references: tuple[str, ...], every: bool, timeout: float, hosts: Path | None, tls_ca: Path | None, as_json: bool
+    references: tuple[str, ...], every: bool, timeout: float, hosts: Hosts | None, security: Security, as_json: bool
 ) -> None:
     """Ask objects whether they are there.
 
@@ -69,9 +59,8 @@ def ping(
 
     Exit status: 0 all are alive, 1 one is not, 2 nothing could be read.
     """
-    readings = Readings()
-    known: Hosts = read_hosts(hosts) if hosts else {}
-    security = Security(trusting(tls_ca))
+    readings = Readings(as_json)
+    known = hosts or {}
     with Client(hosts=known, ssl=security.context or False) as client:
         for given, url in readings.read(references):
             try:
@@ -79,7 +68,7 @@ def ping(
                 probes = list(_probes(client, ior, every, timeout))
             except IIOPError as error:
                 readings.bad += 1
-                complain(given, error)
+                readings.refuse(given, error if isinstance(error, ReferenceFormatError) else IIOPError(reason(error)))
                 continue
             alive = any(answer.alive for _, answer in probes)
             readings.bad += not alive
@@ -89,6 +78,10 @@ def ping(
                 continue
             for place, answer in probes:
                 _tell(given.place, place, answer)
+                if place.endpoint.tls and security.context is None:
+                    cli.complain(f"{given.place}: TLS is spoken there: tell by --tls-ca whose certificates count")
+                elif security.context is not None and not place.endpoint.tls:
+                    cli.complain(f"{given.place}: no TLS is offered there, and with --tls-ca nothing else is spoken")
             if not probes:
                 kind = "with TLS" if security.context else "of IIOP"
                 cli.complain(f"{given.place}: {'the nil reference' if ior.is_nil else f'no address {kind}'}")

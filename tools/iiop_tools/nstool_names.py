@@ -10,27 +10,22 @@ import contextlib
 import functools
 import json
 import math
-import ssl
 from collections.abc import Callable
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from iiop.exceptions import (
-    CODESET_INCOMPATIBLE,
-    DATA_CONVERSION,
     OBJECT_NOT_EXIST,
-    DeadlineExceeded,
-    FailoverExhausted,
     IIOPError,
     UserException,
 )
 from iiop.failover import FailoverPolicy
-from iiop.net.address import read_hosts
 from iiop.net.tls import Security
 from iiop_tools import cli
+from iiop_tools.network import hosts_option, tls_ca_option
+from iiop_tools.reasons import reason
 from ior import IOR
 from naming.browse import Found, context_at, descend, is_context, list_bindings
 from naming.client import NameService
@@ -40,15 +35,13 @@ from naming.places import find_reference, open_service
 from naming.types import (
     AlreadyBound,
     BindingType,
-    CannotProceed,
     InvalidName,
     Name,
-    NotEmpty,
     NotFound,
     NotFoundReason,
 )
 
-__all__ = ["COMMANDS", "EXIT_CODES", "naming_service", "trusting"]
+__all__ = ["COMMANDS", "EXIT_CODES", "naming_service"]
 
 EXIT_CODES = (
     "Exit status: 0 done, 1 the answer is no (a name is not there, or taken; a context is not empty), 2 wrong use, or the server "
@@ -72,75 +65,22 @@ def naming_service(command: _F) -> Callable[..., None]:
     @click.option(
         "--timeout", default=10, show_default=True, type=click.IntRange(1, 86400), help="Seconds for each host to answer a call."
     )
-    @click.option(
-        "--hosts",
-        envvar="IIOP_HOSTS",
-        type=click.Path(dir_okay=False, path_type=Path),
-        help="Asked for host names before the system; in the form of /etc/hosts. Or variable IIOP_HOSTS.",
-    )
-    @click.option(
-        "--tls-ca",
-        envvar="IIOP_TLS_CA",
-        type=click.Path(dir_okay=False, path_type=Path),
-        help="Speak TLS, and nothing else, with servers whose certificate an authority of this PEM file signed. "
-        "SERVER is then an IOR, or corbaloc:ssliop:host:port/NameService. Or variable IIOP_TLS_CA.",
-    )
+    @hosts_option()
+    @tls_ca_option("SERVER is then an IOR, or corbaloc:ssliop:host:port/NameService. ")
     @cli.debug_option
     @functools.wraps(command)
-    def ask(server: str, timeout: int, hosts: Path | None, tls_ca: Path | None, **arguments: Any) -> None:
+    def ask(server: str, timeout: int, hosts: dict[str, str] | None, security: Security, **arguments: Any) -> None:
         policy = FailoverPolicy(
             deadline=math.inf, attempt_timeout=timeout, connect_timeout=min(3, timeout), rounds=1, refresh_interval=None
         )
-        security = Security(trusting(tls_ca))
         try:
-            known = read_hosts(hosts) if hosts else None
-            with open_service(server, hosts=known, policy=policy, learn_code_sets=True, security=security) as names:
+            with open_service(server, hosts=hosts, policy=policy, learn_code_sets=True, security=security) as names:
                 command(names, **arguments)
         except IIOPError as error:
-            _complain(_reason(error))
+            _complain(reason(error))
             cli.stop(cli.NO if isinstance(error, UserException) and not isinstance(error, InvalidName) else cli.WRONG_USE)
 
     return ask
-
-
-def trusting(authorities: Path | None) -> ssl.SSLContext | None:
-    if authorities is None:
-        return None
-    try:
-        return ssl.create_default_context(cafile=authorities)
-    except OSError as error:
-        reason = str(error.reason).replace("_", " ").lower() if isinstance(error, ssl.SSLError) else error.strerror
-        raise click.BadParameter(f"{authorities}: {reason}", param_hint="--tls-ca") from None
-
-
-def _reason(error: IIOPError) -> str:
-    """Return what an error means to who asked, in one line."""
-    match error:
-        case NotFound(why=NotFoundReason.not_context, rest_of_name=rest):
-            return f"{_shown(rest[:1])} is no context"
-        case NotFound(why=NotFoundReason.not_object, rest_of_name=rest):
-            return f"{_shown(rest[:1])} is a context, and no object"
-        case NotFound(rest_of_name=rest):
-            return f"{_shown(rest[:1])} is not there"
-        case CannotProceed(rest_of_name=rest):
-            return f"the context in which {_shown(rest)} would be cannot be asked"
-        case AlreadyBound():
-            return "the name is bound already (rebind replaces an object)"
-        case NotEmpty():
-            return "the context is not empty"
-        case InvalidName():
-            return "the server takes no such name"
-        case DATA_CONVERSION() | CODESET_INCOMPATIBLE():
-            return f"a name has characters that cannot be sent: give the IOR of the server, it tells what it can take ({error})"
-        case OBJECT_NOT_EXIST():
-            return f"there is no such context at the server ({error})"
-        case FailoverExhausted(attempts=attempts) | DeadlineExceeded(attempts=attempts) if attempts:
-            return "; ".join(f"{each.endpoint}: {each.error}" for each in attempts)
-    return " ".join(str(error).split())
-
-
-def _shown(name: Name) -> str:
-    return format_name(name) if name else "the name"
 
 
 def _complain(message: str) -> None:
@@ -211,7 +151,7 @@ def tree(names: NameService, name: str | None, depth: int | None) -> None:
             line += f" = {format_name(found.same_as) if found.same_as else '/'}"
         if found.error is not None:
             failed = True
-            line += f" ! {_reason(found.error)}"
+            line += f" ! {reason(found.error)}"
         cli.say(line)
     if failed:
         cli.stop(cli.NO)
@@ -232,7 +172,7 @@ def find(names: NameService, pattern: str, type_pattern: str | None, as_json: bo
     for found in descend(names, names.ior, references=type_pattern is not None):
         if found.error is not None:
             failed = True
-            _complain(f"{format_name(found.name)}: {_reason(found.error)}")
+            _complain(f"{format_name(found.name)}: {reason(found.error)}")
         if not fnmatchcase(format_name(found.name), pattern):
             continue
         if type_pattern is not None and (found.reference is None or not fnmatchcase(found.reference.type_id, type_pattern)):

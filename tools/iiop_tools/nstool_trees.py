@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import errno
 import fnmatch
+import functools
 import io
 import json
 import math
@@ -25,9 +27,9 @@ import click
 
 from iiop.exceptions import IIOPError, ReferenceFormatError
 from iiop.iop import IOR
-from iiop.net.address import read_hosts
 from iiop.net.loop import new_event_loop
 from iiop_tools import cli
+from iiop_tools.network import hosts_option
 from ior import Address
 from ior.compare import Change
 from ior.rewrite import rewritten
@@ -61,22 +63,17 @@ def _server(text: str) -> Server:
 _HOSTS = "iiop_tools.hosts"
 
 
-def _read_hosts(context: click.Context, parameter: click.Parameter, value: Path | None) -> None:
-    if value is not None:
-        context.meta[_HOSTS] = read_hosts(value)
-
-
 def _tree_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options that all have that read trees."""
-    option = click.option(
-        "--hosts",
-        envvar="IIOP_HOSTS",
-        type=click.Path(dir_okay=False, path_type=Path),
-        callback=_read_hosts,
-        expose_value=False,
-        help="Asked for host names before the system; in the form of /etc/hosts. Or variable IIOP_HOSTS.",
-    )
-    return option(cli.debug_option(command))
+
+    @hosts_option()
+    @cli.debug_option
+    @functools.wraps(command)
+    def reading(hosts: dict[str, str] | None, **arguments: Any) -> None:
+        click.get_current_context().meta[_HOSTS] = hosts
+        command(**arguments)
+
+    return reading
 
 
 @contextlib.asynccontextmanager
@@ -416,12 +413,11 @@ def _print(found: Difference) -> None:
 
 
 def _change_text(change: Change) -> str:
-    where = f" (profile {change.profile})" if change.profile else ""
-    return f"{change.aspect}{where}: {change.a} -> {change.b}"
+    return f"{change.path.removeprefix('profiles[0].') or change.aspect}: {change.a} -> {change.b}"
 
 
 def _as_data(found: Difference) -> dict[str, Any]:
-    changes = [{"aspect": it.aspect, "profile": it.profile, "a": it.a, "b": it.b} for it in found.changes]
+    changes = [dataclasses.asdict(it) for it in found.changes]
     sides = {"a": text_of(found.name, found.a), "b": text_of(found.name, found.b)}
     return {"name": format_path(found.name), "kind": found.kind, **sides, "changes": changes}
 

@@ -159,6 +159,20 @@ def test_summary(capture: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert data["total"]["latency"]["p99"] == pytest.approx(0.0015, rel=0.02)
 
 
+@pytest.mark.parametrize(
+    ("options", "calls", "errors"),
+    [(["--status", "*_EXCEPTION"], 6, 2), (["--status", "NotFound"], 1, 1), (["--min-latency", "1.4"], 7, 2)],
+)
+def test_a_summary_of_answers_alone(
+    options: list[str], calls: int, errors: int, capture: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (data,) = rows(capsys, "--summary", *options, capture)
+    for each in (data["total"], *data["operations"]):
+        assert each["calls"] == sum(each["endings"].values()) > 0
+        assert each["unanswered"] == 0
+    assert (data["total"]["calls"], data["total"]["errors"]) == (calls, errors)
+
+
 IDL = """
 module Bank {
   exception Overdrawn { long missing; };

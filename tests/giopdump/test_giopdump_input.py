@@ -19,9 +19,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from iiop.exceptions import UnknownUserException
 from iiop.giop.messages import (
     Body,
     Reply,
+    ReplyStatus,
     Request,
     key_address,
 )
@@ -32,7 +34,7 @@ from iiop_tools.giopdump.command import main
 from iiop_tools.giopdump.conversations import Connection, Seen
 from iiop_tools.giopdump.cutting import Cut
 from iiop_tools.giopdump.declared import Said
-from iiop_tools.giopdump.summary import ROWS, Summary
+from iiop_tools.giopdump.summary import ENDINGS, LONGEST, ROWS, Summary
 from tests.giopdump.conversation import TREE, conversation, rows, timed
 from tests.giopdump.test_conversations import Wire
 from tests.packets import RAW, ip, pcap, pcapng
@@ -165,6 +167,22 @@ def test_a_summary_has_no_more_than_so_many_rows() -> None:
         summary.add(Seen(number, connection, True, Cut(0, 0, None, b"", 0), message, None, ""), Said())
     assert len(summary.rows()) == ROWS + 1
     assert summary.rows()[0][1].calls == 10
+
+
+def test_a_summary_has_no_more_than_so_many_endings_and_no_long_names() -> None:
+    summary = Summary()
+    connection = Connection(bytes(12), DEFAULT_LIMITS)
+    request = Seen(1, connection, True, Cut(0, 0, None, b"", 0), Request(1, "o" * 5000, TREE), None, "")
+    for number in range(ENDINGS + 10):
+        raised = Said(exception=UnknownUserException(f"IDL:{number}{'e' * 5000}:1.0", b""))
+        reply = Reply(1, ReplyStatus.USER_EXCEPTION)
+        summary.add(Seen(2, connection, False, Cut(0, 1, None, b"", 0), reply, request, ""), raised)
+    ((key, calls),) = summary.rows()
+    for each in (calls, summary.total):
+        assert len(each.endings) == ENDINGS + 1
+        assert each.endings["(others)"] == 10
+        assert each.errors == each.endings.total() == ENDINGS + 10
+    assert max(map(len, (key.operation, *calls.endings))) < LONGEST + 20
 
 
 @pytest.mark.parametrize("options", [["--follow", "a", "b"], ["--parquet", "p", "--json", "a"], [], ["--min-latency", "-1", "a"]])

@@ -27,6 +27,7 @@ from iiop_tools.giopdump.declared import Said
 from iiop_tools.giopdump.explained import explained
 from iiop_tools.giopdump.rows import exception_name, operation_of, row, status_of, target_of, words
 from iiop_tools.giopdump.summary import Summary
+from iiop_tools.giopdump.values import shortened
 
 __all__ = ["HTMLReport", "NoReportError"]
 
@@ -154,13 +155,13 @@ class HTMLReport:
         ]
 
     def _word(self, text: str) -> int:
-        return self._words.setdefault(_shortened(text, LONGEST), len(self._words))
+        return self._words.setdefault(shortened(text, LONGEST), len(self._words))
 
     def _about(self) -> dict[str, Any]:
         counted = self._summary.as_data()
         operations, endings = counted["operations"], counted["total"].pop("endings")
         for each in operations[:COUNTED]:
-            each["operation"], each["target"] = (_shortened(each[name], LONGEST) for name in ("operation", "target"))
+            each["operation"], each["target"] = (shortened(each[name], LONGEST) for name in ("operation", "target"))
             each.pop("endings")
         most = sorted(endings.items(), key=lambda item: (-item[1], item[0]))
         return {
@@ -177,7 +178,7 @@ class HTMLReport:
             "total": counted["total"],
             "operations": operations[:COUNTED],
             "more_operations": max(0, len(operations) - COUNTED),
-            "endings": [[_shortened(name, LONGEST), count] for name, count in most[:COUNTED]],
+            "endings": [[shortened(name, LONGEST), count] for name, count in most[:COUNTED]],
             "more_endings": max(0, len(most) - COUNTED),
         }
 
@@ -216,13 +217,13 @@ def _details(seen: Seen, said: Said) -> list[list[str]]:
     """Return everything that can be said of a message: section, name, text."""
     data = row(seen, said)
     found = [["Message", name, _text(value) + _UNITS.get(name, "")] for name, value in data.items() if name not in _SECTIONS]
-    found.append(["Message", "says", _shortened(words(seen, said), LONGEST_VALUE)])
+    found.append(["Message", "says", shortened(words(seen, said), LONGEST_VALUE)])
     for name, section in _SECTIONS.items():
         if name in data:
             found += [[section, label, _text(value)] for label, value in _labelled(name, data[name])]
     octets = seen.cut.octets
     lines = explained(seen, said) if len(octets) <= EXPLAINED else _unexplained(octets)
-    shown = [_shortened(line, LONGEST) for line in islice(lines, LINES)]
+    shown = [shortened(line, LONGEST) for line in islice(lines, LINES)]
     if next(lines, None) is not None:
         shown.append(f"... ({len(octets)} octets)")
     return [*found, ["Octets", "", "\n".join(shown)]]
@@ -244,8 +245,4 @@ def _labelled(name: str, value: Any) -> Iterable[tuple[str, Any]]:
 
 def _text(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
-    return _shortened(text, LONGEST_VALUE)
-
-
-def _shortened(text: str, longest: int) -> str:
-    return text if len(text) <= longest else f"{text[:longest]}... ({len(text)})"
+    return shortened(text, LONGEST_VALUE)

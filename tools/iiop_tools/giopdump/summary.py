@@ -3,7 +3,8 @@
 Latencies are kept as counts of intervals whose ends are 2 % apart, so that memory does not depend on how many calls there are; a
 percentile is off by no more than 1 %. It must not know how it is shown.
 
-Invariant: at most `ROWS` rows; what comes when there are as many is counted in one more.
+Invariants: at most `ROWS` rows, and of each at most `ENDINGS` ways to end; what comes when there are as many is counted in one
+more. Names are of at most `LONGEST` characters.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from iiop.giop.messages import Reply, ReplyStatus, Request
 from iiop_tools.giopdump.conversations import Seen
 from iiop_tools.giopdump.declared import Said
 from iiop_tools.giopdump.rows import exception_name, operation_of, status_of, target_of
+from iiop_tools.giopdump.values import shortened
 
-__all__ = ["Calls", "Key", "Latencies", "Summary"]
+__all__ = ["ENDINGS", "LONGEST", "ROWS", "Calls", "Key", "Latencies", "Summary"]
 
-ROWS = 10_000
+ROWS, ENDINGS = 10_000, 100
+LONGEST = 1000
 _STEP = math.log(1.02)
 
 
@@ -65,14 +68,15 @@ class Calls:
     """Hold the calls of one operation of one target.
 
     Attributes:
-        calls: requests.
+        requests: how many were seen.
+        answered: how many of them, or, where only answers are asked for, how many answers.
         unanswered: replies are still to come, or were not captured; oneways never get one.
         errors: how many ended with an exception.
         endings: how many ended how, by status or name of the exception.
     """
 
     def __init__(self) -> None:
-        self.calls = 0
+        self.requests = 0
         self.oneways = 0
         self.answered = 0
         self.errors = 0
@@ -80,8 +84,28 @@ class Calls:
         self.endings: Counter[str] = Counter()
 
     @property
+    def calls(self) -> int:
+        """Return how many there were: where only answers are asked for, those."""
+        return max(self.requests, self.answered)
+
+    @property
     def unanswered(self) -> int:
         return self.calls - self.oneways - self.answered
+
+    def ended(self, how: str, latency: int, *, failed: bool) -> None:
+        """Count an answer.
+
+        Args:
+            how: status, or name of the exception.
+            latency: in nanoseconds.
+            failed: whether it is an exception.
+        """
+        self.answered += 1
+        self.latencies.add(latency)
+        self.errors += failed
+        if how not in self.endings and len(self.endings) >= ENDINGS:
+            how = OTHERS.operation
+        self.endings[how] += 1
 
 
 class Summary:
@@ -103,19 +127,17 @@ class Summary:
         message = seen.message
         if isinstance(message, Request):
             for calls in self._counted(seen):
-                calls.calls += 1
+                calls.requests += 1
                 calls.oneways += not message.response_flags & 1
         elif isinstance(message, Reply) and seen.request is not None:
-            ending = exception_name(said.exception) if said.exception else status_of(seen)
+            ending = shortened(exception_name(said.exception), LONGEST) if said.exception else status_of(seen)
             failed = message.reply_status in (ReplyStatus.USER_EXCEPTION, ReplyStatus.SYSTEM_EXCEPTION)
             for calls in self._counted(seen):
-                calls.answered += 1
-                calls.latencies.add(seen.latency or 0)
-                calls.errors += failed
-                calls.endings[ending] += 1
+                calls.ended(ending, seen.latency or 0, failed=failed)
 
     def _counted(self, seen: Seen) -> Iterable[Calls]:
-        key = Key(operation_of(seen), f"{seen.connection.server} {target_of(seen)}")
+        target = f"{seen.connection.server} {target_of(seen)}"
+        key = Key(shortened(operation_of(seen), LONGEST), shortened(target, LONGEST))
         if key not in self._rows and len(self._rows) >= ROWS:
             key = OTHERS
         return self.total, self._rows.setdefault(key, Calls())

@@ -21,7 +21,7 @@ from ior.reference import IOR
 from naming.names import format_name
 from naming.types import NameComponent
 
-__all__ = ["plain", "text"]
+__all__ = ["plain", "shortened", "text"]
 
 NESTING = 40
 LONGEST = 160
@@ -111,9 +111,13 @@ def text(value: Any, depth: int = 0) -> str:
     return _shortened(str(value))
 
 
+def shortened(shown: str, longest: int) -> str:
+    """Return a text of which no more is left than so many characters, and how many it has."""
+    return shown if len(shown) <= longest else f"{shown[:longest]}... ({len(shown)})"
+
+
 def _shortened(shown: str) -> str:
-    shown = printable(shown)
-    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}... ({len(shown)})"
+    return shortened(printable(shown), LONGEST)
 
 
 def _quoted(value: str) -> str:

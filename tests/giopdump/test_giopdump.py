@@ -212,3 +212,6 @@ def test_idl(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "problem" in found[4]
     assert main(["--idl", str(tmp_path / "none.idl"), str(path)]) == 2
     assert "none.idl: No such file" in capsys.readouterr().err
+    idl.write_text("interface Broken {")
+    assert main(["--idl", str(idl), str(path)]) == 2
+    assert capsys.readouterr().err.startswith(f"giopdump: {idl}:")

@@ -40,7 +40,7 @@ from tests.giopdump.test_conversations import Wire
 from tests.packets import RAW, ip, pcap, pcapng
 
 
-def _unread(pipe: int) -> int:
+def unread(pipe: int) -> int:
     """Return how many octets are in a pipe."""
     count: int = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]
     return count
@@ -113,6 +113,11 @@ def test_no_giop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path.write_bytes(pcap(timed([Wire().says(b"GET / HTTP/1.1\r\n\r\n")]), RAW))
     assert main([str(path)]) == 1
     assert capsys.readouterr() == ("", "giopdump: no GIOP in 1 packets\n")
+    assert main(["--port", "1", str(path)]) == 1
+    assert capsys.readouterr() == ("", "giopdump: no GIOP in 1 packets, looked for on port 1\n")
+    path.write_bytes(pcap([], RAW))
+    assert main([str(path)]) == 1
+    assert capsys.readouterr() == ("", "giopdump: no GIOP in 0 packets\n")
 
 
 def test_names_that_would_move_the_cursor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -185,7 +190,10 @@ def test_a_summary_has_no_more_than_so_many_endings_and_no_long_names() -> None:
     assert max(map(len, (key.operation, *calls.endings))) < LONGEST + 20
 
 
-@pytest.mark.parametrize("options", [["--follow", "a", "b"], ["--parquet", "p", "--json", "a"], [], ["--min-latency", "-1", "a"]])
+@pytest.mark.parametrize(
+    "options",
+    [["--follow", "a", "b"], ["--parquet", "p", "--json", "a"], [], ["--min-latency", "-1", "a"], ["--connection", "0", "a"]],
+)
 def test_wrong_use(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(options) == 2
     assert "Usage" in capsys.readouterr().err
@@ -242,13 +250,47 @@ def test_ctrl_c_shows_what_is_known(capture: str) -> None:
         process.stdin.write(Path(capture).read_bytes())
         process.stdin.flush()
         # It has taken all of it when the pipe is empty; then it waits for more.
-        while _unread(process.stdin.fileno()):
+        while unread(process.stdin.fileno()):
             pass
         process.send_signal(signal.SIGINT)
         out = process.stdout.read().decode()
         assert process.wait(30) == 130
     assert out.startswith("OPERATION")
     assert "\nall" in out
+
+
+@pytest.mark.parametrize("change", ["truncated", "replaced"])
+def test_follow_to_the_file_that_has_the_name_now(change: str, capture: str, tmp_path: Path) -> None:
+    path = tmp_path / "growing.pcap"
+    path.write_bytes(Path(capture).read_bytes())
+    with subprocess.Popen([*PROGRAM, "--json", "-f", str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        numbers = [json.loads(process.stdout.readline())["number"] for _ in range(17)]
+        if change == "truncated":
+            os.truncate(path, 0)
+        else:
+            path.rename(tmp_path / "growing.pcap.1")
+            path.write_bytes(b"")
+        assert process.stderr.readline().endswith(b"that one follows\n")
+        other = Wire(client=("10.0.0.3", 5))
+        with path.open("ab") as file:
+            file.write(pcap(timed([other.says(Request(1, "ping", TREE))]), RAW))
+        numbers.append(json.loads(process.stdout.readline())["number"])
+        assert numbers == list(range(1, 19))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 143
+
+
+def test_a_full_disk_is_not_the_fault_of_the_capture(capture: str) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([*PROGRAM, capture, capture], stdout=full, stderr=subprocess.PIPE, timeout=60)
+    assert (done.returncode, done.stderr) == (2, b"giopdump: standard output: No space left on device\n")
+
+
+def test_standard_input_that_is_closed() -> None:
+    done = subprocess.run(["sh", "-c", '"$@" - <&-', "sh", *PROGRAM], capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr) == (2, b"giopdump: -: Bad file descriptor\n")
 
 
 def test_progress_and_colours_on_a_terminal(capture: str) -> None:
@@ -259,30 +301,13 @@ def test_progress_and_colours_on_a_terminal(capture: str) -> None:
         assert b"kB" in os.read(ours, 65536)
         assert subprocess.run([*PROGRAM, "--status", "COMM_FAILURE", capture], stdout=theirs, timeout=60).returncode == 0
         assert b"\x1b[31m" in os.read(ours, 65536)
+        plain = os.environ | {"NO_COLOR": "1"}
+        assert (
+            subprocess.run([*PROGRAM, "--status", "COMM_FAILURE", capture], stdout=theirs, env=plain, timeout=60).returncode == 0
+        )
+        shown = os.read(ours, 65536)
+        assert b"COMM_FAILURE" in shown
+        assert b"\x1b" not in shown
     finally:
         os.close(ours)
         os.close(theirs)
-
-
-def test_parquet_without_pyarrow(
-    capture: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    assert main(["--parquet", str(tmp_path / "out.parquet"), capture]) == 2
-    assert "pip install 'iiopkit[parquet]'" in capsys.readouterr().err
-
-
-def test_parquet(capture: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet")
-    path = tmp_path / "out.parquet"
-    assert main(["--parquet", str(path), capture]) == 0
-    assert capsys.readouterr() == ("", "")
-    table = parquet.read_table(path).to_pylist()
-    expected = rows(capsys, capture)
-    assert len(table) == len(expected) == 17
-    for found, row in zip(table, expected, strict=True):
-        for name, value in row.items():
-            if name == "time":
-                assert found[name].isoformat().startswith(value[:19])
-            elif name != "minor_code":
-                assert (json.loads(found[name]) if isinstance(value, (dict, list)) else found[name]) == value

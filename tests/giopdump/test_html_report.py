@@ -297,16 +297,3 @@ def test_a_page_of_nothing(browser: Page, tmp_path: Path) -> None:
     browser.open(path)
     assert browser.text("#list .none") == "No message is like that."
     assert not browser.errors
-
-
-def test_only_reports_are_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = written(tmp_path, conversation())
-    assert written(tmp_path, conversation()) == path
-    capture = tmp_path / "call.pcap"
-    before = capture.read_bytes()
-    assert main(["--html", str(capture), str(capture)]) == 2
-    assert "left as it is" in capsys.readouterr().err
-    assert capture.read_bytes() == before
-    assert main(["--html", str(tmp_path), str(capture)]) == 2
-    assert main(["--html", str(tmp_path / "a" / "b"), str(capture)]) == 2
-    assert main(["--html", str(path), "--json", str(capture)]) == 2

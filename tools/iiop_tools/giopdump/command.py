@@ -1,6 +1,6 @@
 """The command `giopdump`: show what was said over IIOP, from captures.
 
-Thin: reads files, hands their octets on, and prints.
+Thin: hands the octets of files on, and prints.
 """
 
 from __future__ import annotations
@@ -8,30 +8,25 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import BinaryIO
 
 import click
 
-from iiop.idl.compiler import NoCompilerError
+from iiop.idl.compiler import IDLError, NoCompilerError
 from iiop_tools import cli
 from iiop_tools.giopdump.captures import CaptureError, CaptureReader
 from iiop_tools.giopdump.conversations import Conversations, Seen
 from iiop_tools.giopdump.declared import Declarations, Said, interfaces_of
+from iiop_tools.giopdump.files import STANDARD_INPUT, NotOursError, is_among, octets_of, written
 from iiop_tools.giopdump.outputs import JSONLines, Lines, NoParquetError, Output, ParquetFile, Summarised
 from iiop_tools.giopdump.packets import Dissector
-from iiop_tools.giopdump.report import HTMLReport, NoReportError
+from iiop_tools.giopdump.report import HTMLReport
 from iiop_tools.giopdump.rows import exception_name, operation_of, status_of
 
 __all__ = ["main"]
-
-CHUNK = 1024 * 1024
-"""Octets that are read at a time."""
-LOOK_AGAIN = 0.2
-"""Seconds until a file that is followed is looked at again."""
 
 
 class _Wanted:
@@ -69,6 +64,7 @@ class _Dump:
 
     def __init__(self, port: int | None, declarations: Declarations, wanted: _Wanted, output: Output) -> None:
         self.dissector = Dissector(port)
+        self._where = "" if port is None else f", looked for on port {port}"
         self.conversations = Conversations()
         self._said = declarations.said
         self._wanted = wanted
@@ -99,15 +95,15 @@ class _Dump:
             self._output.add(seen, said)
         seen.shrink()
 
-    def shortcomings(self) -> Iterator[str]:
-        """Return what was in the captures and could not be read."""
+    def shortcomings(self, *, unreadable: bool) -> Iterator[str]:
+        """Return what was in the captures and could not be read, or was not there; `unreadable`: a file is to blame."""
         if self.dissector.cut:
             yield f"{self.dissector.cut} packets are cut short in the capture (tcpdump -s 0 takes them whole)"
         for what, count in sorted(self.dissector.passed_over.items()):
             if count:
                 yield f"{count} {what} were passed over"
-        if self.dissector.packets and not self.conversations.messages:
-            yield f"no GIOP in {self.dissector.packets} packets"
+        if not self.conversations.messages and (self.dissector.packets or not unreadable):
+            yield f"no GIOP in {self.dissector.packets} packets{self._where}"
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -127,7 +123,7 @@ class _Dump:
     help="Only answers of this status (USER_EXCEPTION), or with this exception (NotFound, COMM_FAILURE).",
 )
 @click.option("--min-latency", metavar="MS", type=click.FloatRange(min=0), help="Only replies that took as many milliseconds.")
-@click.option("--connection", "connections", metavar="N", type=int, multiple=True, help="Only this connection.")
+@click.option("--connection", "connections", metavar="N", type=click.IntRange(1), multiple=True, help="Only this connection.")
 @click.option("--port", metavar="PORT", type=click.IntRange(0, 65535), help="Look at TCP from and to this port only.")
 @click.option("--idl", metavar="FILE", multiple=True, type=click.Path(path_type=Path), help="Decode operations declared here.")
 @click.option("-I", "include", metavar="FOLDER", multiple=True, type=click.Path(path_type=Path), help="For #include in it.")
@@ -170,70 +166,72 @@ def giopdump(
         raise click.UsageError("--parquet goes with none of --json, --summary and -x")
     if html is not None and (as_json or summary or octets or parquet is not None):
         raise click.UsageError("--html goes with none of --json, --summary, --parquet and -x")
-    try:
-        declarations = Declarations(interfaces_of(idl, include) if idl else ())
-        output: Output
-        if parquet is not None:
-            output = ParquetFile(parquet)
-        elif html is not None:
-            output = HTMLReport(html, declarations.said)
-        elif summary:
-            output = Summarised(as_json=as_json)
-        else:
-            output = (JSONLines if as_json else Lines)(octets=octets)
-    except (NoParquetError, NoCompilerError, NoReportError) as error:
-        cli.complain(cli.printable(str(error)))
-        cli.stop(cli.WRONG_USE)
-    dump = _Dump(port, declarations, _Wanted(operations, statuses, connections, min_latency), output)
-    quiet = sys.stdout.isatty() and not (summary or parquet or html)
-    try:
-        with _progress(() if quiet or follow else files) as advance:
-            unreadable = [not _read(dump, file, output.flush, advance, follow=follow) for file in files]
-    finally:
+    target = parquet or html
+    if target is not None and is_among(target, files):
+        raise click.UsageError(f"{target} is what is read: write to another file")
+    interrupted: BaseException | None = None
+    with contextlib.ExitStack() as stack:
+        try:
+            declarations = Declarations(interfaces_of(idl, include) if idl else ())
+            output: Output
+            if parquet is not None:
+                output = stack.enter_context(closing(ParquetFile(stack.enter_context(written(parquet, ParquetFile.MARK)))))
+            elif html is not None:
+                output = HTMLReport(stack.enter_context(written(html, HTMLReport.MARK)), declarations.said)
+            elif summary:
+                output = Summarised(as_json=as_json)
+            else:
+                output = (JSONLines if as_json else Lines)(octets=octets)
+        except (NoParquetError, NoCompilerError, NotOursError, IDLError) as error:
+            for each in str(error).splitlines():
+                cli.complain(cli.printable(each))
+            cli.stop(cli.WRONG_USE)
+        dump = _Dump(port, declarations, _Wanted(operations, statuses, connections, min_latency), output)
+        quiet = sys.stdout.isatty() and not (summary or parquet or html)
+        unreadable = False
+        try:
+            with _progress(() if quiet or follow else files) as advance:
+                for file in files:
+                    unreadable |= not _read(dump, file, output.flush, advance, follow=follow)
+        except (KeyboardInterrupt, cli.Terminated) as ending:
+            interrupted = ending
         dump.finish()
-    shortcomings = list(dump.shortcomings())
-    for each in shortcomings:
-        cli.complain(each)
-    if any(unreadable) or shortcomings:
-        cli.stop(cli.NO if dump.conversations.messages else cli.WRONG_USE if any(unreadable) else cli.NO)
+        shortcomings = list(dump.shortcomings(unreadable=unreadable))
+        for each in shortcomings:
+            cli.complain(each)
+        if unreadable and not dump.conversations.messages:
+            cli.stop(cli.WRONG_USE)  # and what was written before stays
+    if interrupted is not None:
+        raise interrupted
+    if unreadable or shortcomings:
+        cli.stop(cli.NO)
 
 
 def _read(dump: _Dump, name: str, flush: Callable[[], None], advance: Callable[[int], None], *, follow: bool) -> bool:
     """Read one file; say what is wrong with it, and return whether nothing is."""
-    reader = CaptureReader()
     try:
-        with _opened(name) as file:
-            while True:
-                data = file.read1(CHUNK) if name == "-" else file.read(CHUNK)  # type: ignore[attr-defined]
-                if data:
-                    dump.read(reader, data)
-                    flush()
-                    advance(len(data))
-                elif follow and name != "-":
-                    time.sleep(LOOK_AGAIN)
-                else:
-                    break
+        while True:
+            reader = CaptureReader()
+            for data in _pieces(name, follow=follow):
+                dump.read(reader, data)
+                flush()
+                advance(len(data))
+            if not follow or name == STANDARD_INPUT:
+                break
+            cli.complain(cli.printable(f"{name}: another file, or a shorter one, has its name; that one follows"))
         reader.finish()
     except CaptureError as error:
-        problem = str(error)
+        flush()
+        cli.complain(cli.printable(f"{name}: {error}"))
+        return False
+    return True
+
+
+def _pieces(name: str, *, follow: bool) -> Iterator[bytes]:
+    try:
+        yield from octets_of(name, follow=follow)
     except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            raise
-        problem = error.strerror or str(error)
-    else:
-        return True
-    flush()
-    cli.complain(cli.printable(f"{name}: {problem}"))
-    return False
-
-
-@contextlib.contextmanager
-def _opened(name: str) -> Iterator[BinaryIO]:
-    if name == "-":
-        yield sys.stdin.buffer
-    else:
-        with open(name, "rb", buffering=0) as file:
-            yield file
+        raise CaptureError(error.strerror or str(error)) from error
 
 
 @contextlib.contextmanager

@@ -1,15 +1,16 @@
 """Where messages go: lines, JSON lines, a summary, a Parquet file.
 
 Each is told of one message after the other, and at last that there are no more. They write to standard output, in one piece what
-came in one piece of the capture.
+came in one piece of the capture, or to a file that they are given.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import click
 
@@ -56,8 +57,11 @@ class _Written:
         if self._lines:
             text = "\n".join(self._lines) + "\n"
             self._lines.clear()
-            sys.stdout.write(text.encode(self._encoding, "backslashreplace").decode(self._encoding))
-            sys.stdout.flush()
+            try:
+                sys.stdout.write(text.encode(self._encoding, "backslashreplace").decode(self._encoding))
+                sys.stdout.flush()
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, "standard output") from error
 
     def finish(self) -> None:
         self.flush()
@@ -69,7 +73,7 @@ class Lines(_Written):
     def __init__(self, *, octets: bool) -> None:
         super().__init__()
         self._octets = octets
-        self._coloured = sys.stdout.isatty()
+        self._coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
     def add(self, seen: Seen, said: Said) -> None:
         shown = line(seen, said)
@@ -143,11 +147,18 @@ class NoParquetError(IIOPError, ImportError):
 class ParquetFile:
     """Write a row a message into a Parquet file; values of arguments, results and exceptions are JSON text.
 
+    Args:
+        file: where to.
+
+    Attributes:
+        MARK: what such a file begins with.
+
     Raises:
         NoParquetError: pyarrow (extra `parquet`) is not installed.
         OSError: the file cannot be written.
     """
 
+    MARK = b"PAR1"
     _ROWS = 16_384
     _COLUMNS = (
         ("number", "int64"),
@@ -181,7 +192,7 @@ class ParquetFile:
     )
     _AS_JSON = ("service_contexts", "arguments", "results", "members", "forward")
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, file: BinaryIO) -> None:
         try:
             import pyarrow
             import pyarrow.parquet
@@ -192,7 +203,7 @@ class ParquetFile:
         self._schema = pyarrow.schema(
             [(name, time if kind == "time" else getattr(pyarrow, kind)()) for name, kind in self._COLUMNS]
         )
-        self._writer = pyarrow.parquet.ParquetWriter(str(path), self._schema)
+        self._writer = pyarrow.parquet.ParquetWriter(file, self._schema)
         self._rows: list[dict[str, Any]] = []
 
     def add(self, seen: Seen, said: Said) -> None:
@@ -211,6 +222,12 @@ class ParquetFile:
     def finish(self) -> None:
         self._write()
         self._writer.close()
+
+    def close(self) -> None:
+        """Let go of the file, which is whole only if it was finished."""
+        with contextlib.suppress(OSError):
+            self._writer.close()
+        self._writer.is_open = False  # where that failed, it would be tried again when nobody can hear of it
 
     def _write(self) -> None:
         if self._rows:

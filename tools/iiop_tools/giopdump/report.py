@@ -17,10 +17,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from importlib import resources
 from itertools import islice
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from iiop.exceptions import IIOPError
 from iiop.giop.messages import Reply, ReplyStatus, Request
 from iiop_tools.giopdump.conversations import Seen
 from iiop_tools.giopdump.declared import Said
@@ -29,7 +27,7 @@ from iiop_tools.giopdump.rows import exception_name, operation_of, row, status_o
 from iiop_tools.giopdump.summary import Summary
 from iiop_tools.giopdump.values import shortened
 
-__all__ = ["HTMLReport", "NoReportError"]
+__all__ = ["HTMLReport"]
 
 LISTED = 100_000
 """Messages that are listed, the first ones; behind them `ERRORS_LISTED` exceptions and problems."""
@@ -48,8 +46,6 @@ LINES = 200
 EXPLAINED = 16_384
 """Octets of a message that are still annotated; of longer ones only octets are shown."""
 
-_MARK = b'<meta name="generator" content="giopdump">'
-"""By which a page is known that may be written again."""
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 _MARKUP = str.maketrans({"<": r"\u003c", ">": r"\u003e", "&": r"\u0026"})
 _SECTIONS = {
@@ -69,23 +65,23 @@ _SECTIONS = {
 _UNITS = {"size": " octets", "latency": " s"}
 
 
-class NoReportError(IIOPError, FileExistsError):
-    """Report that a file is no report, and is left as it is."""
-
-
 class HTMLReport:
     """Write a page.
 
     Args:
-        path: file to write.
+        file: where to.
         said: what the body of a message says; asked for requests whose answers are told of in full.
 
+    Attributes:
+        MARK: by which a page is known.
+
     Raises:
-        NoReportError: the file is there, and is something else: perhaps a capture.
         OSError: it cannot be written.
     """
 
-    def __init__(self, path: Path, said: Callable[[Seen], Said]) -> None:
+    MARK = b'<meta name="generator" content="giopdump">'
+
+    def __init__(self, file: BinaryIO, said: Callable[[Seen], Said]) -> None:
         self._said = said
         self._summary = Summary()
         self._words: dict[str, int] = {}
@@ -96,10 +92,8 @@ class HTMLReport:
         self._errors_detailed = 0
         self._messages = 0
         before, self._between, self._after = _page()
-        if path.is_file() and path.stat().st_size and not _is_page(path):
-            raise NoReportError(f"{path} is there, and is no page of ours: it is left as it is")
-        self._file = path.open("w", encoding="utf-8")
-        self._file.write(before)
+        self._file = file
+        self._write(before)
 
     def add(self, seen: Seen, said: Said) -> None:
         """Take a message."""
@@ -119,17 +113,18 @@ class HTMLReport:
             data.append(_details(seen, said))
             if seen.request is not None and seen.request.cut.octets:
                 data.append(_details(seen.request, self._said(seen.request)))
-        self._file.write(f"{',' if self._rows else ''}\n{_json(data)}")
+        self._write(f"{',' if self._rows else ''}\n{_json(data)}")
         self._rows += 1
 
     def flush(self) -> None:
-        """Show what there is, which is a page only at its end."""
-        self._file.flush()
+        """Leave it: a page is one only at its end."""
 
     def finish(self) -> None:
         """Write what was counted, and the end of the page."""
-        with self._file as file:
-            file.write(f"{self._between}{_json(self._about())}{self._after}")
+        self._write(f"{self._between}{_json(self._about())}{self._after}")
+
+    def _write(self, text: str) -> None:
+        self._file.write(text.encode())
 
     def _row(self, seen: Seen, said: Said, kind: int) -> list[Any]:
         """Return a message as the script of the page reads it: `FIELDS` there."""
@@ -193,11 +188,6 @@ def _page() -> tuple[str, str, str]:
     before, rest = page.split("{{MESSAGES}}")
     between, after = rest.split("{{ABOUT}}")
     return before, between, after
-
-
-def _is_page(path: Path) -> bool:
-    with path.open("rb") as file:
-        return _MARK in file.read(200)
 
 
 def _json(data: Any) -> str:

@@ -1,0 +1,121 @@
+"""The command `giopdump`: the files that it writes, which are whole or not there, and never in the place of something else."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from iiop_tools.giopdump.command import main
+from tests.giopdump.conversation import rows
+from tests.giopdump.test_giopdump_input import PROGRAM, unread
+
+
+def test_parquet_without_pyarrow(
+    capture: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert main(["--parquet", str(tmp_path / "out.parquet"), capture]) == 2
+    assert "pip install 'iiopkit[parquet]'" in capsys.readouterr().err
+
+
+def test_parquet(capture: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "out.parquet"
+    assert main(["--parquet", str(path), capture]) == 0
+    assert capsys.readouterr() == ("", "")
+    table = parquet.read_table(path).to_pylist()
+    expected = rows(capsys, capture)
+    assert len(table) == len(expected) == 17
+    for found, row in zip(table, expected, strict=True):
+        for name, value in row.items():
+            if name == "time":
+                assert found[name].isoformat().startswith(value[:19])
+            elif name != "minor_code":
+                assert (json.loads(found[name]) if isinstance(value, (dict, list)) else found[name]) == value
+
+
+def ends_whole(kind: str, path: Path) -> bool:
+    return path.read_bytes().endswith(b"</html>\n" if kind == "--html" else b"PAR1")
+
+
+@pytest.mark.parametrize("kind", ["--html", "--parquet"])
+def test_only_what_is_ours_is_written_over(kind: str, capture: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("pyarrow")
+    path, other = tmp_path / "out", tmp_path / "other.pcap"
+    for _ in range(2):
+        assert main([kind, str(path), capture]) == 0
+        assert ends_whole(kind, path)
+    before = Path(capture).read_bytes()
+    other.write_bytes(before)
+    assert main([kind, str(other), capture]) == 2
+    assert "left as it is" in capsys.readouterr().err
+    assert other.read_bytes() == before
+    for missing in (tmp_path, tmp_path / "a" / "b"):
+        assert main([kind, str(missing), capture]) == 2
+        assert capsys.readouterr().err.startswith(f"giopdump: {missing}: ")
+    assert main([kind, str(path), "--json", capture]) == 2
+    assert main([kind, "/dev/null", capture]) == 0
+    assert Path("/dev/null").is_char_device()
+    assert {each.name for each in tmp_path.iterdir()} == {"out", "other.pcap", "call.pcap"}
+
+
+@pytest.mark.parametrize("kind", ["--html", "--parquet"])
+def test_what_is_read_is_not_written_to(kind: str, capture: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    growing, link = tmp_path / "growing.pcap", tmp_path / "link"
+    growing.touch()  # a tool that captures has just begun
+    link.symlink_to(growing)
+    for name in (growing, link):
+        assert main([kind, str(name), capture, str(growing)]) == 2
+        assert "is what is read" in capsys.readouterr().err
+    with growing.open("rb") as file:
+        done = subprocess.run([*PROGRAM, kind, str(growing), "-"], stdin=file, capture_output=True, timeout=60)
+    assert (done.returncode, b"is what is read" in done.stderr) == (2, True)
+    assert growing.read_bytes() == b""
+
+
+@pytest.mark.parametrize("kind", ["--html", "--parquet"])
+def test_what_was_there_stays_until_there_is_more(
+    kind: str, capture: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "out"
+    assert main([kind, str(path), capture]) == 0
+    before = path.read_bytes()
+    assert main([kind, str(path), str(tmp_path / "misspelt.pcap")]) == 2
+    assert capsys.readouterr().err.endswith("misspelt.pcap: No such file or directory\n")
+    assert path.read_bytes() == before
+    assert {each.name for each in tmp_path.iterdir()} == {"out", "call.pcap"}
+
+
+@pytest.mark.parametrize("kind", ["--html", "--parquet"])
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_interrupted_it_is_whole_and_killed_not_there(kind: str, sent: signal.Signals, capture: str, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    path, octets = tmp_path / "out", Path(capture).read_bytes()
+    with subprocess.Popen([*PROGRAM, kind, str(path), "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write(octets)
+        process.stdin.flush()
+        while unread(process.stdin.fileno()):
+            pass
+        process.send_signal(sent)
+        code = process.wait(30)
+    assert code == {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[sent]
+    if sent is signal.SIGKILL:
+        assert not path.exists()
+    else:
+        assert ends_whole(kind, path)
+
+
+@pytest.mark.parametrize("kind", ["--html", "--parquet"])
+def test_a_full_disk(kind: str, capture: str) -> None:
+    pytest.importorskip("pyarrow")
+    done = subprocess.run([*PROGRAM, kind, "/dev/full", capture], capture_output=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.count(b"\n") == 1
+    assert b"No space left on device" in done.stderr

@@ -186,6 +186,27 @@ def test_fragments_of_several_messages_interleaved_and_one_without_end() -> None
     assert len(found) == 3
 
 
+@pytest.mark.parametrize("version", [GIOP_1_1, GIOP_1_2])
+@pytest.mark.parametrize("in_pieces", [False, True])
+def test_a_request_that_is_cancelled_before_it_is_whole(version: object, in_pieces: bool) -> None:
+    wire = Wire()
+    parts = split(encode(request(1, body=BIG, version=version)), version, 1024)  # type: ignore[arg-type]
+    cancel = encode(CancelRequest(1, version=version))  # type: ignore[arg-type]
+    packets = [wire.says(request(5)), *[wire.says(part) for part in parts[:2]]]
+    packets += wire.pieces(cancel, 5) if in_pieces else [wire.says(cancel)]
+    packets += [wire.says(part) for part in parts]  # the id may be used again
+    packets.append(wire.says(CancelRequest(7)))  # of nothing that is under way
+    _, *found = seen(packets)
+    assert summed_up(found) == [
+        (1, True, "NoneType", None, None),
+        (1, True, "CancelRequest", 1, None),
+        (1, True, "Request", 1, None),
+        (1, True, "CancelRequest", 7, None),
+    ]
+    assert [each.problem for each in found] == ["only 2 of its fragments are there: it is cancelled", "", "", ""]
+    assert (found[0].cut.began, found[0].cut.pieces) == (1000, 2)
+
+
 def test_bidirectional() -> None:
     wire = Wire()
     packets = [

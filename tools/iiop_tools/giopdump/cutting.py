@@ -4,7 +4,7 @@ Where a conversation is joined in the middle, or octets are missing, the next me
 a packet was not captured, by the size in the header of the message that it belongs to. It must not know what is in a message
 behind its header.
 
-Source: CORBA 3.3 part 2, clause 9.4.1 "GIOP Message Header".
+Source: CORBA 3.3 part 2, clause 9.4.1 "GIOP Message Header", 9.4.4 "CancelRequest Message".
 """
 
 from __future__ import annotations
@@ -75,6 +75,8 @@ class Cutter:
         except RemoteProtocolError:
             return None
         if header.size != len(octets) or header.more_fragments or header.message_type is MessageType.Fragment:
+            return None
+        if self._fragments and header.message_type is MessageType.CancelRequest:
             return None
         self.in_step = True
         return Cut(at, at, header, octets, header.size)
@@ -153,6 +155,8 @@ class Cutter:
 
     def _whole(self, found: list[Cut], at: int, header: Header, octets: bytes) -> None:
         if not header.more_fragments and header.message_type is not MessageType.Fragment:
+            if self._fragments and header.message_type is MessageType.CancelRequest:
+                self._cancel(found, at, _request_id(header, octets))
             found.append(Cut(self._began, at, header, octets, header.size))
             return
         if self._reassembler is None:
@@ -172,6 +176,14 @@ class Cutter:
             self._fragments[key] = began, size, pieces
             return
         found.append(Cut(began, at, cut_header(whole, self._limits), whole, size, pieces))
+
+    def _cancel(self, found: list[Cut], at: int, request_id: int) -> None:
+        """Give up a message of which more was to come."""
+        assert self._reassembler is not None
+        if self._reassembler.cancel(request_id):
+            began, size, pieces = self._fragments.pop(request_id if request_id in self._fragments else None)
+            problem = f"only {pieces} of its fragments are there: it is cancelled"
+            found.append(Cut(began, at, None, b"", size, pieces, problem))
 
     def _not_captured(self, found: list[Cut], at: int, cut: int) -> None:
         """Go on behind octets of which only the number is known."""
@@ -211,6 +223,9 @@ class Cutter:
 
 def _fragment_key(header: Header, octets: bytes) -> int | None:
     """Return what tells the fragments of one message from those of others: of GIOP 1.2, the request id."""
-    if header.version.minor < 2:
-        return None
+    return None if header.version.minor < 2 else _request_id(header, octets)
+
+
+def _request_id(header: Header, octets: bytes) -> int:
+    """Return what follows the header: in GIOP 1.2 the request id, and in a CancelRequest of any version."""
     return int.from_bytes(octets[HEADER_SIZE : HEADER_SIZE + 4], "little" if header.byte_order else "big")

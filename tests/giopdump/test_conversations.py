@@ -31,6 +31,7 @@ from iiop.giop.messages import (
     key_address,
 )
 from iiop.giop.wire import encode
+from iiop_tools.giopdump import conversations
 from iiop_tools.giopdump.conversations import FLOWS, Conversations, Seen
 from iiop_tools.giopdump.packets import Dissector
 from tests.packets import ACK, FIN, PSH, RAW, RST, SYN, tcp
@@ -328,6 +329,29 @@ def test_connections_are_forgotten_when_there_are_too_many() -> None:
     found = seen(packets, conversations)
     assert len(found) == FLOWS + 100
     assert len(conversations._sides) <= 2 * FLOWS
+
+
+def test_requests_without_replies_take_no_more_than_so_much_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversations, "UNANSWERED", 10_000)
+    all_of_them = Conversations()
+    wires = [Wire(client=("10.0.0.1", port)) for port in range(1, 11)]
+    packets = [wire.says(request(number)) for number in range(1, 11) for wire in wires]
+    packets += [wire.says(Reply(number), by_client=False) for number in range(1, 11) for wire in wires]
+    found = seen(packets, all_of_them)
+    answered = [each for each in found if each.request is not None]
+    assert {each.connection.number for each in answered} == set(range(1, 11))  # of each the last request at least
+    assert len(answered) < 20
+    assert all(each.request and each.request.message.request_id == each.message.request_id for each in answered)  # type: ignore[union-attr]
+    assert all_of_them._unanswered == 0
+
+
+def test_an_id_that_is_used_again_weighs_once() -> None:
+    all_of_them, wire = Conversations(), Wire()
+    big = request(1, body=Body(bytes(10_000)))
+    packets = [wire.says(big), wire.says(request(1)), wire.says(LocateRequest(2, KEY)), wire.says(Reply(1), by_client=False)]
+    found = seen([*packets, wire.says(Reply(1), by_client=False)], all_of_them)
+    assert [each.request and each.request.number for each in found] == [None, None, None, 2, None]
+    assert all_of_them._unanswered == 0
 
 
 def test_what_is_not_whole_takes_no_more_than_so_much_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,8 @@ where that was not captured, who asks first. Requests go both ways where a conne
 messages are shown.
 
 Invariants: at most `FLOWS` connections are remembered, those that were used last, fewer where more than `HELD` octets are kept
-for what is not whole; of each at most `Limits.outstanding` requests that wait for their reply.
+for what is not whole; of each at most `Limits.outstanding` requests that wait for their reply, and where all of them weigh more
+than `UNANSWERED`, one.
 
 Source: CORBA 3.3 part 2, clause 9.4 "GIOP Message Formats", 7.10.2.5 "GIOP Code Set Service Context".
 """
@@ -29,10 +30,10 @@ from iiop_tools.giopdump.cutting import Cut, Cutter
 from iiop_tools.giopdump.packets import ACK, FIN, RST, SYN, Segment, ends, reversed_flow
 from iiop_tools.giopdump.streams import Piece, Stream
 
-__all__ = ["FLOWS", "Connection", "Conversations", "Seen"]
+__all__ = ["FLOWS", "UNANSWERED", "Connection", "Conversations", "Seen"]
 
 FLOWS = 16_384
-HELD = 128 * 1024 * 1024
+HELD = UNANSWERED = 128 * 1024 * 1024
 SHORT = 4096
 """Octets of a message that may be kept until its reply comes."""
 
@@ -149,6 +150,8 @@ class Conversations:
         self.messages = 0
         self._last = 0
         self._held = 0
+        self._unanswered = 0
+        """Octets in memory of all requests that wait for their reply, as `_weight` has them."""
 
     def add(self, at: int, segment: Segment) -> list[Seen]:
         """Take a segment that was captured at a time, in nanoseconds; return the messages that have become whole."""
@@ -243,6 +246,7 @@ class Conversations:
             self._held -= side.held
             side.held = 0
         for side in connection.sides:
+            self._unanswered -= sum(map(_weight, side.unanswered.values()))
             side.unanswered.clear()
 
     def _pieces(self, found: list[Seen], side: _Side, pieces: list[Piece]) -> None:
@@ -281,21 +285,41 @@ class Conversations:
                 _hear(connection, message)
             message.body.speech = connection.speeches[message.version.minor]
             if message.response_flags & 1:
-                _keep(side.unanswered, message.request_id, seen, self._limits)
+                self._await(side.unanswered, message.request_id, seen)
         elif kind is Reply:
             message.body.speech = connection.speeches[message.version.minor]
-            seen.request = side.other.unanswered.pop(message.request_id, None)
+            seen.request = self._answered(side.other.unanswered, message.request_id)
         elif kind is LocateRequest:
-            _keep(side.unanswered, message.request_id, seen, self._limits)
+            self._await(side.unanswered, message.request_id, seen)
         elif kind is LocateReply:
-            seen.request = side.other.unanswered.pop(message.request_id, None)
+            seen.request = self._answered(side.other.unanswered, message.request_id)
+        return seen
+
+    def _await(self, unanswered: dict[int, Seen], request_id: int, seen: Seen) -> None:
+        """Keep a request until its reply comes; give up those of its connection that wait longest for theirs, if need be."""
+        self._answered(unanswered, request_id)
+        self._unanswered += _weight(seen)
+        while unanswered and (self._unanswered > UNANSWERED or len(unanswered) >= self._limits.outstanding):
+            self._answered(unanswered, next(iter(unanswered)))
+        unanswered[request_id] = seen
+
+    def _answered(self, unanswered: dict[int, Seen], request_id: int) -> Seen | None:
+        """Return the request of that id, if it waits; it does so no longer."""
+        seen = unanswered.pop(request_id, None)
+        if seen is not None:
+            self._unanswered -= _weight(seen)
         return seen
 
 
-def _keep(unanswered: dict[int, Seen], request_id: int, seen: Seen, limits: Limits) -> None:
-    if len(unanswered) >= limits.outstanding:
-        del unanswered[next(iter(unanswered))]
-    unanswered[request_id] = seen
+def _weight(seen: Seen) -> int:
+    """Return about how many octets in memory a request is that waits, after `shrink`."""
+    size = seen.cut.size
+    if size > SHORT:
+        message: Any = seen.message
+        key = message.target.value
+        size = len(key) if isinstance(key, bytes) else size
+        size += len(getattr(message, "operation", ""))
+    return 1024 + 2 * size
 
 
 def _hear(connection: Connection, request: Request) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from iiop.cdr import ByteOrder, Codec, Explained, codec
 from iiop.exceptions.errors import DecodeError
-from iiop.iop import COMPONENTS, IOR_CODEC, PROFILES, Encapsulated, ProfileId
+from iiop.iop import COMPONENTS, IOR_CODEC, PROFILES, SERVICE_CONTEXTS, Encapsulated, ProfileId
 from iiop.leniency import LENIENT
 from iiop.limits import Limits
 from iiop.profile import ProfileBody_1_0, ProfileBody_1_1
@@ -23,9 +23,10 @@ from ior.reference import IOR
 from ior.registry import component_name, profile_name
 from ior.text import display, display_text
 
-__all__ = ["Row", "explain"]
+__all__ = ["Row", "explain", "layouts_inside"]
 
 _LIMITS = Limits(sequence_length=1 << 32, string_length=1 << 32, leniency=LENIENT)
+_REGISTRIES = {"profile": PROFILES, "component": COMPONENTS, "context": SERVICE_CONTEXTS}
 _INSIDE = re.compile(r"\.(profile|component)_data$")
 
 
@@ -102,7 +103,7 @@ class _Reader:
             if item.path.endswith("tag"):
                 tag = item.value
             inside = _INSIDE.search(item.path)
-            layouts = _layouts(inside[1], tag, item.value) if inside else []
+            layouts = layouts_inside(inside[1], tag, item.value) if inside else []
             if layouts:
                 path = f"{self.path}.{item.path}" if self.path and not item.path.startswith("[") else self.path + item.path
                 _Reader(self.rows, item.value, self.base + item.offset, path).encapsulation(layouts)
@@ -113,14 +114,20 @@ class _Reader:
         self.add(at, len(self.octets), path, "unread", "left over" if error is None else display_text(error.reason))
 
 
-def _layouts(holder: str, tag: int, octets: bytes) -> list[Codec]:
-    """Return what octets in a profile or component may be laid out as, none if that is not known."""
+def layouts_inside(holder: str, tag: int, octets: bytes) -> list[Codec]:
+    """Return what an encapsulation may be laid out as; none if that is not known.
+
+    Args:
+        holder: `profile`, `component` or `context`, as in the name of the member that it is the value of.
+        tag: number of the profile, component or service context.
+        octets: of the encapsulation.
+    """
     if not octets:
         return []
     if holder == "profile" and tag == ProfileId.TAG_INTERNET_IOP:
         return [codec(ProfileBody_1_0 if octets[2:3] == b"\0" else ProfileBody_1_1)]
-    registry = PROFILES if holder == "profile" else COMPONENTS
-    return [layout.codec for layout in registry.layouts(tag) if isinstance(layout, Encapsulated)]
+    layouts = _REGISTRIES[holder].layouts(tag)
+    return [layout.codec for layout in layouts if isinstance(layout, Encapsulated)]
 
 
 def _text(path: str, value: Any) -> str:

@@ -7,15 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from iiop import iop
 from iiop.cdr.speech import PLAIN
+from iiop.components import AS_ContextSec, CompoundSecMech, CompoundSecMechList, SAS_ContextSec
 from iiop.giop.messages import (
     Body,
     Reply,
     ReplyStatus,
     Request,
 )
+from iiop.iop import COMPONENTS, ComponentId, TaggedComponent, TaggedProfile
 from iiop_tools.giopdump.command import main
-from ior import IOR
+from ior import IOR, IORBuilder
 from tests.giopdump.conversation import ACCOUNT, NAME, TEXT, TREE, called, rows, timed
 from tests.giopdump.test_conversations import Wire
 from tests.packets import RAW, pcap
@@ -116,9 +119,53 @@ def test_octets_annotated(capture: str, capsys: pytest.CaptureFixture[str]) -> N
         assert len(bytes.fromhex(row["octets"])) == row["size"]
 
 
+def test_octets_of_contexts_and_references_are_annotated(capture: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-x", "--operation", "resolve", capture]) == 0
+    out = capsys.readouterr().out
+    for shown in (
+        "service_context[0].context_data.byte_order: boolean = ",
+        "service_context[0].context_data.char_data: unsigned long = 83951617",
+        'service_context[1].context_data.listen_points[0].host: string = "client"',
+        "service_context[2].context_data: sequence<octet> = 01",
+        "result0.profiles[0].profile_data.port: unsigned short = 8002",
+    ):
+        assert shown in out
+
+
+def test_octets_of_encapsulations_within_others_and_broken_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    reference = IORBuilder("IDL:X:1.0").iiop("h", 1, key=b"k").code_sets(0x05010001).build().to_iop()
+    (profile,) = reference.profiles
+    cut = iop.IOR("IDL:X:1.0", (TaggedProfile(profile.tag, profile.profile_data[:-3]),))
+    empty = iop.IOR("IDL:X:1.0", (TaggedProfile(profile.tag, b""), TaggedProfile(profile.tag, b"\7\7")))
+    inside = TaggedComponent(ComponentId.TAG_NULL_TAG, b"")
+    for _ in range(1000):  # a list of ways in, the transport of each of which is another such list
+        way = CompoundSecMech(0, inside, AS_ContextSec(0, 0, b"", b""), SAS_ContextSec(0, 0, (), (), 0))
+        octets = COMPONENTS.encode(ComponentId.TAG_CSI_SEC_MECH_LIST, CompoundSecMechList(False, (way,)))
+        inside = TaggedComponent(ComponentId.TAG_CSI_SEC_MECH_LIST, octets)
+    deep = IORBuilder("IDL:X:1.0").iiop("h", 1, key=b"k").component(inside.tag, inside.component_data).build().to_iop()
+    wire = Wire()
+    references = (reference, cut, empty, deep)
+    path = tmp_path / "bind.pcap"
+    path.write_bytes(pcap(timed([wire.says(called(number, "bind", NAME, each)) for number, each in enumerate(references)]), RAW))
+    assert main(["-x", str(path)]) == 0
+    out = capsys.readouterr().out
+    for shown in (
+        "obj.profiles[0].profile_data.components[0].component_data.for_char_data.native_code_set: unsigned long = 83951617",
+        "obj.profiles[0].profile_data: unread = ",
+        "obj.profiles[1].profile_data: sequence<octet> = 0707",
+        "mechanism_list[0].transport_mech.component_data.mechanism_list[0].transport_mech.component_data.mechanism_list",
+    ):
+        assert shown in out
+    assert_every_octet_is_annotated(str(path), capsys)
+
+
 def test_every_octet_is_in_the_annotation(capture: str, capsys: pytest.CaptureFixture[str]) -> None:
-    expected = "".join([row["octets"] for row in rows(capsys, "-x", capture)])
-    assert main(["-x", capture]) == 0
+    assert_every_octet_is_annotated(capture, capsys)
+
+
+def assert_every_octet_is_annotated(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    expected = "".join([row["octets"] for row in rows(capsys, "-x", path)])
+    assert main(["-x", path]) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
     assert "".join([line[10:57].replace(" ", "") for line in lines]) == expected
 

@@ -1,11 +1,12 @@
 """Octets of a message, annotated: where each field is, its octets, and what they say.
 
-Told by the construct engine from the declarations that traffic is read by. What they leave over is padding, or not known.
+Told by the construct engine from the declarations that traffic is read by. Service contexts, profiles and components are opened
+as far as their layouts are registered, also those inside others. What they leave over is padding, or not known.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from iiop.cdr import ByteOrder, Codec
 from iiop.cdr.source import Explained
@@ -14,10 +15,12 @@ from iiop.giop import v1_0, v1_1, v1_2
 from iiop.giop.header import HEADER_SIZE, MESSAGE_HEADER
 from iiop.giop.messages import SYSTEM_EXCEPTION, LocateReply, MessageType, Reply, Request
 from iiop.iop import IOR_CODEC
+from iiop.limits import DEFAULT_LIMITS
 from iiop_tools.cli import printable
 from iiop_tools.giopdump.conversations import Seen
 from iiop_tools.giopdump.declared import Said
 from iiop_tools.giopdump.values import text
+from ior.explain import layouts_inside
 
 __all__ = ["explained"]
 
@@ -30,6 +33,8 @@ _HEADERS: dict[MessageType, tuple[Codec, Codec, Codec]] = {
 }
 """By message type and minor version."""
 
+_HOLDERS = {"context_data": "context", "profile_data": "profile", "component_data": "component"}
+"""Members whose values are encapsulations, by what they are of."""
 _WIDTH = 16
 """Octets of a line."""
 
@@ -37,7 +42,7 @@ _WIDTH = 16
 def explained(seen: Seen, said: Said) -> Iterator[str]:
     """Return lines: offset, octets, field, type, value."""
     octets, at = seen.cut.octets, 0
-    for field in _fields(seen, said):
+    for field in _opened(_fields(seen, said)):
         if field.offset > at:
             yield from _lines(octets, at, field.offset, "(padding)")
         what = f"{field.path}: {field.type} = {printable(text(field.value))}"
@@ -70,6 +75,37 @@ def _fields(seen: Seen, said: Said) -> Iterator[Explained]:
         if body is not None and message.body.start < len(octets):
             fields = body.spoken(message.body.speech).explain(octets, ByteOrder(order), start=message.body.start)[0]
             yield from fields
+
+
+def _opened(fields: Iterable[Explained], depth: int = 0) -> Iterator[Explained]:
+    """Return fields, in place of each that is an encapsulation of known layout those that are in it."""
+    tag = 0
+    for field in fields:
+        name = field.path.rpartition(".")[2]
+        holder = _HOLDERS.get(name)
+        layouts = layouts_inside(holder, tag, field.value) if holder and depth < DEFAULT_LIMITS.nesting else ()
+        if name in ("tag", "context_id"):
+            tag = field.value
+        if layouts and field.value[0] <= 1:
+            yield from _inside(field, layouts, depth + 1)
+        else:
+            yield field
+
+
+def _inside(field: Explained, layouts: Iterable[Codec], depth: int) -> Iterator[Explained]:
+    """Return the fields of an encapsulation, by the first layout that fits, or as far as one goes."""
+    octets, order = bytes(field.value), ByteOrder(field.value[0])
+    tried = [layout.explain(octets, order, start=1) for layout in layouts]
+    fields, error = next((each for each in tried if each[1] is None), tried[0])
+    yield Explained(field.offset, 1, f"{field.path}.byte_order", "boolean", bool(order))
+    behind = 1
+    for each in _opened(fields, depth):
+        path = f"{field.path}{'' if each.path.startswith('[') else '.'}{each.path}"
+        yield Explained(field.offset + each.offset, each.length, path, each.type, each.value)
+        behind = max(behind, each.offset + each.length)
+    if behind < len(octets):
+        reason = "left over" if error is None else error.reason
+        yield Explained(field.offset + behind, len(octets) - behind, field.path, "unread", reason)
 
 
 def _body(said: Said) -> Codec | None:

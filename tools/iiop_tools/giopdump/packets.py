@@ -1,7 +1,7 @@
 """Packets: where in one the segment of TCP is, and what its header says.
 
-Ethernet with VLAN tags, Linux cooked (both versions), loopback, raw IP; IPv4, IPv6 with extension headers. Packets that are
-something else are counted, by what they are. It must not know what TCP carries.
+Ethernet with VLAN tags, Linux cooked (both versions), loopback, raw IP; IPv4, IPv6 with extension headers, in fragments too.
+Packets that are something else are counted, by what they are. It must not know what TCP carries.
 
 Source: RFC 791, 8200, 9293, IEEE 802.1Q; link types as listed by tcpdump.org.
 """
@@ -12,6 +12,8 @@ import ipaddress
 import struct
 from collections import Counter
 from typing import NamedTuple
+
+from iiop_tools.giopdump.datagrams import Datagrams
 
 __all__ = ["ACK", "FIN", "RST", "SYN", "Dissector", "Segment", "ends", "reversed_flow"]
 
@@ -81,6 +83,7 @@ class Dissector:
         self.packets = 0
         self.cut = 0
         self.passed_over: Counter[str] = Counter()
+        self._datagrams = Datagrams()
         self._port = None if port is None else struct.pack("!H", port)
 
     def segment(self, link: int, octets: bytes) -> Segment | None:
@@ -91,23 +94,35 @@ class Dissector:
             if kind == _IPV4:
                 first, total, fragment, protocol = _ipv4(octets, at)
                 tcp = at + (first & 15) * 4
-                if fragment & 0x3FFF:
-                    self.passed_over["IP fragments"] += protocol == _TCP_PROTOCOL
-                    return None
                 addresses = octets[at + 12 : at + 20]
                 end = at + total if total else len(octets)  # 0 where the network card was to cut it into segments
+                if fragment & 0x3FFF:
+                    if protocol != _TCP_PROTOCOL:
+                        return None
+                    key, place = addresses + octets[at + 4 : at + 6], (fragment & 0x1FFF) * 8
+                    whole = self._whole(key, place, octets, tcp, end, more=bool(fragment & 0x2000))
+                    if whole is None:
+                        return None
+                    octets, tcp, end = whole, 0, len(whole)
             elif kind == _IPV6:
                 length, protocol = struct.unpack_from("!HB", octets, at + 4)
                 addresses = octets[at + 8 : at + 40]
                 end = at + 40 + length if length else len(octets)
                 tcp = at + 40
                 while protocol in _OPTIONS or protocol == _FRAGMENT:
-                    if protocol == _FRAGMENT and _two(octets, tcp + 2)[0] & 0xFFF9:
-                        self.passed_over["IP fragments"] += 1
-                        return None
-                    units = octets[tcp + 1]
-                    size = 8 if protocol == _FRAGMENT else (units + 2) * 4 if protocol == _AUTHENTICATION else (units + 1) * 8
-                    protocol, tcp = octets[tcp], tcp + size
+                    if protocol == _FRAGMENT:
+                        protocol, fragment = struct.unpack_from("!BxH", octets, tcp)
+                        if fragment & 0xFFF9 and protocol != _TCP_PROTOCOL and protocol not in _OPTIONS:
+                            return None
+                        key, tcp = addresses + octets[tcp + 4 : tcp + 8], tcp + 8
+                        if fragment & 0xFFF9:
+                            whole = self._whole(key, fragment & 0xFFF8, octets, tcp, end, more=bool(fragment & 1))
+                            if whole is None:
+                                return None
+                            octets, tcp, end = whole, 0, len(whole)
+                    else:
+                        units = octets[tcp + 1]
+                        protocol, tcp = octets[tcp], tcp + ((units + 2) * 4 if protocol == _AUTHENTICATION else (units + 1) * 8)
             else:
                 return None
             if protocol != _TCP_PROTOCOL:
@@ -127,6 +142,17 @@ class Dissector:
         except (struct.error, IndexError):
             self.cut += 1
             return None
+
+    def _whole(self, key: bytes, place: int, octets: bytes, start: int, end: int, *, more: bool) -> bytes | None:
+        """Return what the datagram carries that a fragment is of; None if it is not whole as yet."""
+        datagrams, whole = self._datagrams, None
+        if end > len(octets):
+            self.cut += 1
+            datagrams.left_over += 1
+        else:
+            whole = datagrams.add(key, place, octets[start:end], more=more, packet=self.packets)
+        self.passed_over["IP fragments"] = datagrams.left_over
+        return whole
 
     def _network(self, link: int, octets: bytes) -> tuple[int, int]:
         """Return the number of the network protocol, and where it begins."""

@@ -23,7 +23,6 @@ from iiop_tools.giopdump.declared import Declarations, Said, interfaces_of
 from iiop_tools.giopdump.files import STANDARD_INPUT, NotOursError, is_among, octets_of, written
 from iiop_tools.giopdump.outputs import JSONLines, Lines, NoParquetError, Output, ParquetFile, Summarised
 from iiop_tools.giopdump.packets import Dissector
-from iiop_tools.giopdump.report import HTMLReport
 from iiop_tools.giopdump.rows import exception_name, operation_of, status_of
 
 __all__ = ["main"]
@@ -177,6 +176,8 @@ def giopdump(
             if parquet is not None:
                 output = stack.enter_context(closing(ParquetFile(stack.enter_context(written(parquet, ParquetFile.MARK)))))
             elif html is not None:
+                from iiop_tools.giopdump.report import HTMLReport
+
                 output = HTMLReport(stack.enter_context(written(html, HTMLReport.MARK)), declarations.said)
             elif summary:
                 output = Summarised(as_json=as_json)

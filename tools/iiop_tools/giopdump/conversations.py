@@ -108,6 +108,7 @@ class Seen:
         request: what it answers, if it is an answer and that was seen.
         problem: why it is not whole, or cannot be read; empty if nothing is wrong.
         operation: the declaration that a request was read by, set by who reads it.
+        weight: about how many octets in memory it is, after `shrink`, while it waits for its reply.
     """
 
     number: int
@@ -118,6 +119,7 @@ class Seen:
     request: Seen | None
     problem: str
     operation: Operation | None = None
+    weight: int = 0
 
     @property
     def latency(self) -> int | None:
@@ -151,7 +153,7 @@ class Conversations:
         self._last = 0
         self._held = 0
         self._unanswered = 0
-        """Octets in memory of all requests that wait for their reply, as `_weight` has them."""
+        """Weight of all requests that wait for their reply."""
 
     def add(self, at: int, segment: Segment) -> list[Seen]:
         """Take a segment that was captured at a time, in nanoseconds; return the messages that have become whole."""
@@ -246,7 +248,7 @@ class Conversations:
             self._held -= side.held
             side.held = 0
         for side in connection.sides:
-            self._unanswered -= sum(map(_weight, side.unanswered.values()))
+            self._unanswered -= sum([each.weight for each in side.unanswered.values()])
             side.unanswered.clear()
 
     def _pieces(self, found: list[Seen], side: _Side, pieces: list[Piece]) -> None:
@@ -285,41 +287,31 @@ class Conversations:
                 _hear(connection, message)
             message.body.speech = connection.speeches[message.version.minor]
             if message.response_flags & 1:
-                self._await(side.unanswered, message.request_id, seen)
-        elif kind is Reply:
+                self._await(side.unanswered, seen)
+        elif kind is Reply or kind is LocateReply:
             message.body.speech = connection.speeches[message.version.minor]
-            seen.request = self._answered(side.other.unanswered, message.request_id)
+            seen.request = request = side.other.unanswered.pop(message.request_id, None)
+            if request is not None:
+                self._unanswered -= request.weight
         elif kind is LocateRequest:
-            self._await(side.unanswered, message.request_id, seen)
-        elif kind is LocateReply:
-            seen.request = self._answered(side.other.unanswered, message.request_id)
+            self._await(side.unanswered, seen)
         return seen
 
-    def _await(self, unanswered: dict[int, Seen], request_id: int, seen: Seen) -> None:
+    def _await(self, unanswered: dict[int, Seen], seen: Seen) -> None:
         """Keep a request until its reply comes; give up those of its connection that wait longest for theirs, if need be."""
-        self._answered(unanswered, request_id)
-        self._unanswered += _weight(seen)
-        while unanswered and (self._unanswered > UNANSWERED or len(unanswered) >= self._limits.outstanding):
-            self._answered(unanswered, next(iter(unanswered)))
-        unanswered[request_id] = seen
-
-    def _answered(self, unanswered: dict[int, Seen], request_id: int) -> Seen | None:
-        """Return the request of that id, if it waits; it does so no longer."""
-        seen = unanswered.pop(request_id, None)
-        if seen is not None:
-            self._unanswered -= _weight(seen)
-        return seen
-
-
-def _weight(seen: Seen) -> int:
-    """Return about how many octets in memory a request is that waits, after `shrink`."""
-    size = seen.cut.size
-    if size > SHORT:
         message: Any = seen.message
-        key = message.target.value
-        size = len(key) if isinstance(key, bytes) else size
-        size += len(getattr(message, "operation", ""))
-    return 1024 + 2 * size
+        size = seen.cut.size
+        if size > SHORT:
+            key = message.target.value
+            size = (len(key) if isinstance(key, bytes) else size) + len(getattr(message, "operation", ""))
+        seen.weight = 1024 + 2 * size
+        self._unanswered += seen.weight
+        known = unanswered.pop(message.request_id, None)
+        if known is not None:
+            self._unanswered -= known.weight
+        while unanswered and (self._unanswered > UNANSWERED or len(unanswered) >= self._limits.outstanding):
+            self._unanswered -= unanswered.pop(next(iter(unanswered))).weight
+        unanswered[message.request_id] = seen
 
 
 def _hear(connection: Connection, request: Request) -> None:

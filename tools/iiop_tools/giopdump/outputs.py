@@ -19,7 +19,6 @@ from iiop.giop.messages import Reply, ReplyStatus
 from iiop_tools.cli import printable
 from iiop_tools.giopdump.conversations import Seen
 from iiop_tools.giopdump.declared import Said
-from iiop_tools.giopdump.explained import explained
 from iiop_tools.giopdump.rows import line, milliseconds, row
 from iiop_tools.giopdump.summary import Calls, Summary
 
@@ -81,6 +80,8 @@ class Lines(_Written):
             shown = click.style(shown, fg="red" if _is_error(seen) else "yellow")
         self.write(shown)
         if self._octets:
+            from iiop_tools.giopdump.explained import explained  # who asks for lines alone need not wait for it
+
             for each in explained(seen, said):
                 self.write(each)
 

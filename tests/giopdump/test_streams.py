@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from iiop_tools.giopdump.streams import SEGMENTS, WAITING, Piece, Stream
@@ -58,6 +58,7 @@ def test_what_is_lost_is_told_where_it_was(drawn: tuple[bytes, list[tuple[int, i
 
 
 @given(cut_up(), STARTS, st.lists(st.integers(0, 5), min_size=30, max_size=30))
+@example((b"abcd", [(2, 3), (1, 2), (2, 4), (0, 1)]), 0, [0, 0, 1, 0])
 def test_octets_that_were_not_captured_count(drawn: tuple[bytes, list[tuple[int, int]]], start: int, cuts: list[int]) -> None:
     octets, segments = drawn
     stream, found = Stream(start), []

@@ -74,9 +74,13 @@ class Stream:
 
     def _hold(self, sequence: int, piece: Piece) -> None:
         known = self.waiting.get(sequence)
-        if known is None or len(known.octets) < len(piece.octets):
-            self.waiting[sequence] = piece
-            self.waiting_octets += len(piece.octets) - (len(known.octets) if known else 0)
+        if known is not None:  # of two, more octets may be of one, and more that were not captured behind the other's
+            self.waiting_octets -= len(known.octets)
+            end = max(len(known.octets) + known.cut, len(piece.octets) + piece.cut)
+            piece = piece if len(known.octets) < len(piece.octets) else known
+            piece = piece._replace(cut=end - len(piece.octets))
+        self.waiting[sequence] = piece
+        self.waiting_octets += len(piece.octets)
 
     def _take(self, found: list[Piece], sequence: int, piece: Piece) -> None:
         """Let octets be found that begin where they are expected, or before."""

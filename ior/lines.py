@@ -111,7 +111,8 @@ def _key(octets: bytes) -> list[Line]:
 
 
 def _error(error: DecodeError) -> str:
-    return display_text(f"{error.path or 'value'} at offset {error.offset}: {error.reason}")
+    place = error.path or "value"
+    return display_text(f"{place if error.offset is None else f'{place} at offset {error.offset}'}: {error.reason}")
 
 
 def _octets(octets: bytes) -> str:

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
-from iiop.cdr import OctetArray, OpenEnum, ULong, UShort
-from iiop.iop import ComponentId, Octets, TaggedComponent, register_component
+from iiop.cdr import ByteOrder, OctetArray, OpenEnum, ULong, UShort
+from iiop.exceptions.errors import CodecError, DecodeError, EncodeError
+from iiop.iop import ComponentId, Encapsulated, Octets, TaggedComponent, register_component
+from iiop.limits import DEFAULT_LIMITS, Limits
 
 __all__ = [
     "MECHANISMS",
@@ -228,7 +230,29 @@ def exported_name(octets: bytes) -> tuple[bytes, bytes] | None:
     return octets[4:behind], name
 
 
-register_component(ComponentId.TAG_CSI_SEC_MECH_LIST, CompoundSecMechList, DraftCompoundSecMechList)
+class _Mechanisms(Encapsulated):
+    """Refuse a list of mechanisms as transport of a mechanism: it is none, and of lists in lists there would be no end."""
+
+    def decode(self, octets: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
+        value = super().decode(octets, limits)
+        self._check(value, DecodeError)
+        return value
+
+    def encode(self, value: Any, byte_order: ByteOrder = ByteOrder.BIG) -> bytes:
+        octets = super().encode(value, byte_order)
+        self._check(value, EncodeError)
+        return octets
+
+    @staticmethod
+    def _check(value: CompoundSecMechList | DraftCompoundSecMechList, kind: type[CodecError]) -> None:
+        mechanisms: tuple[CompoundSecMech | DraftCompoundSecMech, ...] = value.mechanism_list
+        for number, each in enumerate(mechanisms):
+            if each.transport_mech.tag == ComponentId.TAG_CSI_SEC_MECH_LIST:
+                reason = "TAG_CSI_SEC_MECH_LIST is no transport; TAG_TLS_SEC_TRANS, TAG_SECIOP_SEC_TRANS and TAG_NULL_TAG are"
+                raise kind(reason, path=f"mechanism_list[{number}].transport_mech.tag")
+
+
+register_component(ComponentId.TAG_CSI_SEC_MECH_LIST, _Mechanisms(CompoundSecMechList), _Mechanisms(DraftCompoundSecMechList))
 register_component(ComponentId.TAG_NULL_TAG, Octets())
 register_component(ComponentId.TAG_SECIOP_SEC_TRANS, SECIOP_SEC_TRANS)
 register_component(ComponentId.TAG_TLS_SEC_TRANS, TLS_SEC_TRANS, DraftTLS_SEC_TRANS)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import pytest
 
-from iiop.cdr import ByteOrder, ULong, UShort
+from iiop.cdr import ByteOrder, ULong, UShort, codec, encapsulate
 from iiop.components import (
     POLICIES,
     SECIOP_SEC_TRANS,
@@ -327,3 +328,15 @@ def test_j2ee_sdk_1_3_shapes_are_written_as_they_were_read() -> None:
     value = COMPONENTS.decode(33, octets)
     assert isinstance(value, DraftCompoundSecMechList)
     assert COMPONENTS.encode(33, value) == octets
+
+
+def test_lists_of_mechanisms_do_not_stand_in_each_other() -> None:
+    """Else who follows addresses, or shows them, would be led as deep as somebody likes."""
+    octets = COMPONENTS.encode(33, CompoundSecMechList(False, (MECHANISM,)))
+    for _ in range(1000):
+        mechanism = dataclasses.replace(MECHANISM, transport_mech=TaggedComponent(33, octets))
+        octets = encapsulate(codec(CompoundSecMechList), CompoundSecMechList(False, (MECHANISM, mechanism)))
+    with pytest.raises(DecodeError, match=r"^mechanism_list\[1\]\.transport_mech\.tag: TAG_CSI_SEC_MECH_LIST is no transport"):
+        COMPONENTS.decode(33, octets)
+    with pytest.raises(EncodeError, match="TAG_CSI_SEC_MECH_LIST is no transport"):
+        COMPONENTS.encode(33, CompoundSecMechList(False, (mechanism,)))

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,30 @@ def test_what_is_no_file_of_references(command: list[str], tmp_path: Path, capsy
         assert str(name) in line
         assert main([*command, GOOD, str(name)]) == 1
         assert capsys.readouterr().out
+
+
+def nested(lists: int) -> bytes:
+    """Return a list of mechanisms in a list of mechanisms, and so on, which nothing of ours writes."""
+    octets = b""
+    for _ in range(lists):
+        octets = struct.pack(">IIHHII", 0, 1, 64, 0, 33, len(octets)) + octets + bytes(-len(octets) % 4) + bytes(28)
+    return octets
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["decode"], ["decode", "--explain"], ["decode", "--catior"], ["check"], ["rewrite", "--port", "1"], ["diff", GOOD]],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("as_json", [False, True])
+def test_what_stands_in_itself_without_end(command: list[str], as_json: bool, capsys: Capture) -> None:
+    deep = str(IORBuilder("IDL:A:1.0").iiop("vhost", 8002, key=b"k").component(33, nested(2000)).build())
+    code = main([*command, *(["--json"] if as_json and "--catior" not in command else []), deep])
+    output = capsys.readouterr()
+    assert code == (0 if command[0] == "rewrite" else 1)
+    assert output.out
+    assert "internal" not in output.err
+    assert "None" not in output.out + output.err
 
 
 @pytest.mark.parametrize("command", [["decode"], ["check"], ["minor"]])

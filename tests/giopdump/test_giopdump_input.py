@@ -192,7 +192,14 @@ def test_a_summary_has_no_more_than_so_many_endings_and_no_long_names() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [["--follow", "a", "b"], ["--parquet", "p", "--json", "a"], [], ["--min-latency", "-1", "a"], ["--connection", "0", "a"]],
+    [
+        ["--follow", "a", "b"],
+        ["--parquet", "p", "--json", "a"],
+        [],
+        ["--min-latency", "-1", "a"],
+        ["--min-latency", "nan", "a"],
+        ["--connection", "0", "a"],
+    ],
 )
 def test_wrong_use(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(options) == 2

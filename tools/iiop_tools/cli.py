@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import signal
 import sys
@@ -26,6 +27,7 @@ __all__ = [
     "DONE",
     "NO",
     "WRONG_USE",
+    "Amount",
     "Terminated",
     "complain",
     "debug_option",
@@ -56,6 +58,16 @@ def debug_option(command: _F) -> _F:
 
     text = "Show the traceback of an error."
     return click.option("--debug", is_flag=True, expose_value=False, callback=switch_on, is_eager=True, help=text)(command)
+
+
+class Amount(click.FloatRange):
+    """Take a number in a range that other numbers can be compared with: not `nan`, nor `inf`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{number} is no amount", param, ctx)
+        return number
 
 
 def complain(message: str) -> None:

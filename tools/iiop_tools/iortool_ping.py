@@ -44,7 +44,7 @@ class _Place(NamedTuple):
 @click.command()
 @references_argument
 @click.option("--all", "every", is_flag=True, help="Ask every address; without it, until one says that the object is there.")
-@click.option("--timeout", default=3.0, show_default=True, type=click.FloatRange(0.01, 3600), help="Seconds for each question.")
+@click.option("--timeout", default=3.0, show_default=True, type=cli.Amount(0.01, 3600), help="Seconds for each question.")
 @hosts_option()
 @tls_ca_option()
 @json_option

@@ -13,7 +13,6 @@ import fnmatch
 import functools
 import io
 import json
-import math
 import os
 import re
 import sys
@@ -426,7 +425,7 @@ def _as_data(found: Difference) -> dict[str, Any]:
 @click.argument("a")
 @click.argument("b")
 @_ignore_option
-@click.option("--interval", default=60.0, show_default=True, type=click.FloatRange(min=0), help="Seconds between comparisons.")
+@click.option("--interval", default=60.0, show_default=True, type=cli.Amount(min=0), help="Seconds between comparisons.")
 @click.option("--count", type=click.IntRange(1), help="End after as many comparisons; else on Ctrl-C.")
 @click.option("--until-drift", is_flag=True, help="End with exit code 1 once they differ.")
 @click.option("--command", help="Run by the shell each time they begin to differ; NSTOOL_DRIFT holds the line told.")
@@ -438,8 +437,6 @@ def watch(
 
     They are compared from time to time. Exit code: that of the last comparison, as of `nstool compare`.
     """
-    if not math.isfinite(interval):
-        raise click.UsageError(f"Invalid value for '--interval': {interval} is no number of seconds")
     told = ""
     code = cli.DONE
 

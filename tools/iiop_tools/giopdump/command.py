@@ -121,7 +121,7 @@ class _Dump:
     multiple=True,
     help="Only answers of this status (USER_EXCEPTION), or with this exception (NotFound, COMM_FAILURE).",
 )
-@click.option("--min-latency", metavar="MS", type=click.FloatRange(min=0), help="Only replies that took as many milliseconds.")
+@click.option("--min-latency", metavar="MS", type=cli.Amount(min=0), help="Only replies that took as many milliseconds.")
 @click.option("--connection", "connections", metavar="N", type=click.IntRange(1), multiple=True, help="Only this connection.")
 @click.option("--port", metavar="PORT", type=click.IntRange(0, 65535), help="Look at TCP from and to this port only.")
 @click.option("--idl", metavar="FILE", multiple=True, type=click.Path(path_type=Path), help="Decode operations declared here.")

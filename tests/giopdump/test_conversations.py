@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -31,8 +32,10 @@ from iiop.giop.messages import (
     key_address,
 )
 from iiop.giop.wire import encode
+from iiop.limits import DEFAULT_LIMITS
 from iiop_tools.giopdump import conversations
 from iiop_tools.giopdump.conversations import FLOWS, Conversations, Seen
+from iiop_tools.giopdump.cutting import BEGINNING
 from iiop_tools.giopdump.packets import Dissector
 from tests.packets import ACK, FIN, PSH, RAW, RST, SYN, tcp
 
@@ -131,6 +134,32 @@ def test_every_message(version: object, order: ByteOrder) -> None:
         (1, False, "CloseConnection", None, None),
         (1, True, "MessageError", None, None),
     ]
+
+
+@pytest.mark.parametrize("size", [100, 1460])
+@pytest.mark.parametrize("open_first", [True, False])
+def test_a_message_larger_than_is_kept(size: int, open_first: bool) -> None:
+    """Its beginning tells what it is; the next message is found behind it, even if there seems to be one inside."""
+    limits = replace(DEFAULT_LIMITS, message_size=10_000)
+    large = Reply(1, body=Body(encode(request(9)) * 800))
+    wire = Wire()
+    packets = wire.open() if open_first else []
+    packets += [wire.says(request(1)), *wire.pieces(large, *[size] * 20, by_client=False)]
+    packets += [wire.says(request(2)), wire.says(Reply(2), by_client=False)]
+    found = seen(packets, Conversations(limits))
+    assert summed_up(found) == [*PING, (1, True, "Request", 2, None), (1, False, "Reply", 2, 3)]
+    assert found[1].problem == f"only {BEGINNING} of its octets were kept: the limit is message_size=10000"
+    assert found[1].cut.size == len(encode(large)) > 10_000
+    assert len(found[1].cut.octets) == BEGINNING
+
+
+def test_a_message_larger_than_is_kept_and_nothing_else() -> None:
+    wire = Wire()
+    (large,) = seen(
+        wire.pieces(request(1, body=Body(bytes(100_000))), 5000, 60_000),
+        Conversations(replace(DEFAULT_LIMITS, message_size=10_000)),
+    )
+    assert summed_up([large]) == [PING[0]]
 
 
 @st.composite

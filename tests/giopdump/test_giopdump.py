@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from iiop import iop
+from iiop.cdr import codec, encapsulate
 from iiop.cdr.speech import PLAIN
 from iiop.components import AS_ContextSec, CompoundSecMech, CompoundSecMechList, SAS_ContextSec
 from iiop.giop.messages import (
@@ -16,7 +17,7 @@ from iiop.giop.messages import (
     ReplyStatus,
     Request,
 )
-from iiop.iop import COMPONENTS, ComponentId, TaggedComponent, TaggedProfile
+from iiop.iop import ComponentId, TaggedComponent, TaggedProfile
 from iiop_tools.giopdump.command import main
 from ior import IOR, IORBuilder
 from tests.giopdump.conversation import ACCOUNT, NAME, TEXT, TREE, called, rows, timed
@@ -140,7 +141,7 @@ def test_octets_of_encapsulations_within_others_and_broken_ones(tmp_path: Path, 
     inside = TaggedComponent(ComponentId.TAG_NULL_TAG, b"")
     for _ in range(1000):  # a list of ways in, the transport of each of which is another such list
         way = CompoundSecMech(0, inside, AS_ContextSec(0, 0, b"", b""), SAS_ContextSec(0, 0, (), (), 0))
-        octets = COMPONENTS.encode(ComponentId.TAG_CSI_SEC_MECH_LIST, CompoundSecMechList(False, (way,)))
+        octets = encapsulate(codec(CompoundSecMechList), CompoundSecMechList(False, (way,)))
         inside = TaggedComponent(ComponentId.TAG_CSI_SEC_MECH_LIST, octets)
     deep = IORBuilder("IDL:X:1.0").iiop("h", 1, key=b"k").component(inside.tag, inside.component_data).build().to_iop()
     wire = Wire()

@@ -1,24 +1,29 @@
 """Messages of one direction: octets in order in, whole GIOP messages out.
 
 Where a conversation is joined in the middle, or octets are missing, the next message is found by its magic; where only the end of
-a packet was not captured, by the size in the header of the message that it belongs to. It must not know what is in a message
-behind its header.
+a packet was not captured, or a message is larger than is kept, by the size in the header of the message. It must not know what is
+in a message behind its header.
 
 Source: CORBA 3.3 part 2, clause 9.4.1 "GIOP Message Header", 9.4.4 "CancelRequest Message".
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from iiop.exceptions.errors import RemoteProtocolError
 from iiop.giop.fragments import Reassembler
 from iiop.giop.header import HEADER_SIZE, MAGIC, Header, cut_header
 from iiop.giop.messages import MessageType
-from iiop.limits import Limits
+from iiop.limits import DEFAULT_LIMITS, Limits
 from iiop_tools.giopdump.streams import Piece
 
-__all__ = ["Cut", "Cutter"]
+__all__ = ["BEGINNING", "Cut", "Cutter"]
+
+BEGINNING = 4096
+"""Octets that are kept of a message larger than `Limits.message_size`."""
+_ANY_SIZE = replace(DEFAULT_LIMITS, message_size=HEADER_SIZE + 0xFFFFFFFF)
 
 
 class Cut(NamedTuple):
@@ -46,7 +51,7 @@ class Cut(NamedTuple):
 class Cutter:
     """Cut the octets of one direction into messages."""
 
-    __slots__ = ("_began", "_buffer", "_fragments", "_header", "_limits", "_reassembler", "_skip", "in_step")
+    __slots__ = ("_began", "_buffer", "_fragments", "_header", "_is_first", "_limits", "_reassembler", "_skip", "in_step")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -57,6 +62,8 @@ class Cutter:
         """Octets that still belong to a message that was given up."""
         self.in_step = False
         """Whether the next octet is the first of a message, or of the rest of the one in the buffer."""
+        self._is_first = True
+        """Nothing has come as yet, so that any size is believed."""
         self._reassembler: Reassembler | None = None
         self._fragments: dict[int | None, tuple[int, int, int]] = {}
         """Of messages that are not whole, by request id: when they began, octets on the wire, fragments."""
@@ -115,11 +122,17 @@ class Cutter:
                 if len(buffer) < HEADER_SIZE:
                     return
                 try:
-                    self._header = cut_header(buffer, self._limits)
+                    self._header = cut_header(buffer, _ANY_SIZE)
                 except RemoteProtocolError as error:
                     self._refuse(found, at, str(error))
                     continue
+            self._is_first = False
             size = self._header.size
+            if size > self._limits.message_size:
+                if len(buffer) < min(size, BEGINNING):
+                    return
+                self._pass_over(found, at, size)
+                continue
             if len(buffer) < size:
                 return
             message = bytes(memoryview(buffer)[:size])
@@ -133,6 +146,8 @@ class Cutter:
         buffer = self._buffer
         while True:
             place = buffer.find(MAGIC)
+            if place:
+                self._is_first = False
             if place < 0:
                 del buffer[: max(0, len(buffer) - len(MAGIC) + 1)]
                 return False
@@ -140,12 +155,23 @@ class Cutter:
             if len(buffer) < HEADER_SIZE:
                 return False
             try:
-                self._header = cut_header(buffer, self._limits)
+                self._header = cut_header(buffer, _ANY_SIZE if self._is_first else self._limits)
             except RemoteProtocolError:
                 del buffer[:1]
                 continue
             self.in_step = True
             return True
+
+    def _pass_over(self, found: list[Cut], at: int, size: int) -> None:
+        """Tell of a message by its beginning, and go on behind it."""
+        kept = min(size, BEGINNING)
+        problem = f"only {kept} of its octets were kept: the limit is message_size={self._limits.message_size}"
+        found.append(Cut(self._began, at, self._header, bytes(self._buffer[:kept]), size, problem=problem))
+        there = min(len(self._buffer), size)
+        del self._buffer[:there]
+        self._skip = size - there
+        self._header = None
+        self._began = at
 
     def _refuse(self, found: list[Cut], at: int, reason: str) -> None:
         """Tell of octets that are no message, and look for the next one behind them."""

@@ -70,6 +70,14 @@ def test_what_is_no_file_of_references(command: list[str], tmp_path: Path, capsy
         assert capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("given", "shown"), [("account.oir", "account.oir"), ("", ""), ("9" * 300, "9" * 64 + "...")])
+def test_what_is_neither_reference_nor_file(given: str, shown: str, capsys: Capture) -> None:
+    assert main(["decode", given]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    expected = f"{shown!r}: there is no such file, and references begin with IOR:, corbaloc: or corbaname:"
+    assert line == f"iortool: argument 1: {expected}"
+
+
 def nested(lists: int) -> bytes:
     """Return a list of mechanisms in a list of mechanisms, and so on, which nothing of ours writes."""
     octets = b""

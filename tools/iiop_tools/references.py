@@ -86,7 +86,9 @@ def all_given(references: Sequence[str], start: int = 1) -> Iterator[Given]:
         if text == "-":
             yield from _lines(cli.standard_input(), "")
         elif _URL.match(text) or "\0" in text or not (os.sep in text or os.path.exists(text)):
-            yield Given(text, "argument", number)
+            neither = "" if ":" in text else "there is no such file, and references begin with IOR:, corbaloc: or corbaname:"
+            shown = text if len(text) <= 64 else f"{text[:64]}..."
+            yield Given(text, "argument", number, unread=neither and f"{shown!r}: {neither}")
         else:
             yield from _file(text, number)
 

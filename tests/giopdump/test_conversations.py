@@ -237,6 +237,21 @@ def test_a_request_that_is_cancelled_before_it_is_whole(version: object, in_piec
     assert (found[0].cut.began, found[0].cut.pieces) == (1000, 2)
 
 
+def test_a_request_that_is_cancelled_after_a_fragment_of_it_was_refused() -> None:
+    wire = Wire()
+    first, second = ([*split(encode(request(number, body=BIG)), GIOP_1_2, 1024)] for number in (1, 2))
+    odd = bytearray(first[1][:-1])  # no multiple of 8
+    odd[8:12] = (len(odd) - 12).to_bytes(4, "little" if odd[6] & 1 else "big")
+    said = [first[0], second[0], bytes(odd), encode(CancelRequest(1)), *second[1:], encode(CancelRequest(1))]
+    found = seen([wire.says(each) for each in said])
+    assert "no multiple of 8" in found[0].problem
+    assert summed_up(found[1:]) == [
+        (1, True, "CancelRequest", 1, None),
+        (1, True, "Request", 2, None),
+        (1, True, "CancelRequest", 1, None),
+    ]
+
+
 def test_bidirectional() -> None:
     wire = Wire()
     packets = [

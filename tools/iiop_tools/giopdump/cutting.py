@@ -206,8 +206,11 @@ class Cutter:
     def _cancel(self, found: list[Cut], at: int, request_id: int) -> None:
         """Give up a message of which more was to come."""
         assert self._reassembler is not None
-        if self._reassembler.cancel(request_id):
-            began, size, pieces = self._fragments.pop(request_id if request_id in self._fragments else None)
+        if not self._reassembler.cancel(request_id):
+            return
+        known = self._fragments.pop(request_id if request_id in self._fragments else None, None)
+        if known is not None:  # else it was told of when one of its fragments was refused
+            began, size, pieces = known
             problem = f"only {pieces} of its fragments are there: it is cancelled"
             found.append(Cut(began, at, None, b"", size, pieces, problem))
 

@@ -160,6 +160,34 @@ def test_octets_of_encapsulations_within_others_and_broken_ones(tmp_path: Path, 
     assert_every_octet_is_annotated(str(path), capsys)
 
 
+@pytest.mark.parametrize(
+    ("members", "value"),
+    [
+        ("string profile_data;", ("gold",)),
+        ("long profile_data;", (7,)),
+        ("Octets profile_data;", (b"\0\1\2",)),
+        ("string tag; Octets component_data;", ("gold", b"\0\1\2")),
+        ("Octets tag; Octets component_data;", (b"gold", b"\0\1\2")),
+    ],
+)
+def test_octets_of_members_that_are_named_as_ours(
+    members: str, value: tuple[object, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from iiop.idl import load
+
+    idl, path = tmp_path / "Bank.idl", tmp_path / "bank.pcap"
+    idl.write_text(
+        f"typedef sequence<octet> Octets; struct Customer {{ {members} }}; interface Bank {{ void keep(in Customer c); }};"
+    )
+    module = load(idl)
+    body = Body.of(module.Bank.operations()["keep"].arguments, (module.Customer(*value),))
+    path.write_bytes(pcap(timed([Wire().says(Request(1, "keep", TREE, body=body))]), RAW))
+    assert main(["-x", "--idl", str(idl), str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "c.component_data: sequence<octet> = " in out or "c.profile_data: " in out
+    assert ".byte_order: boolean" not in out
+
+
 def test_every_octet_is_in_the_annotation(capture: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert_every_octet_is_annotated(capture, capsys)
 

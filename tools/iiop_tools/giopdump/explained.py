@@ -79,13 +79,13 @@ def _fields(seen: Seen, said: Said) -> Iterator[Explained]:
 
 def _opened(fields: Iterable[Explained], depth: int = 0) -> Iterator[Explained]:
     """Return fields, in place of each that is an encapsulation of known layout those that are in it."""
-    tag = 0
+    tagged, tag = None, 0
     for field in fields:
-        name = field.path.rpartition(".")[2]
-        holder = _HOLDERS.get(name)
+        owner, _, name = field.path.rpartition(".")
+        holder = _HOLDERS.get(name) if owner == tagged and isinstance(field.value, bytes) else None
         layouts = layouts_inside(holder, tag, field.value) if holder and depth < DEFAULT_LIMITS.nesting else ()
-        if name in ("tag", "context_id"):
-            tag = field.value
+        if name in ("tag", "context_id") and isinstance(field.value, int):
+            tagged, tag = owner, field.value
         if layouts and field.value[0] <= 1:
             yield from _inside(field, layouts, depth + 1)
         else:

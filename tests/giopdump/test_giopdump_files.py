@@ -1,8 +1,9 @@
-"""The command `giopdump`: the files that it writes, which are whole or not there, and never in the place of something else."""
+"""The files of `giopdump`: one that it follows, and those that it writes, which are whole or not there, and of its own kind."""
 
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from iiop_tools.giopdump.command import main
+from iiop_tools.giopdump.files import octets_of
 from tests.giopdump.conversation import rows
 from tests.giopdump.test_giopdump_input import PROGRAM, unread
 
@@ -79,6 +81,18 @@ def test_what_is_read_is_not_written_to(kind: str, capture: str, tmp_path: Path,
 
 
 @pytest.mark.parametrize("kind", ["--html", "--parquet"])
+def test_a_link_that_leads_nowhere(kind: str, capture: str, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    loop, dangling, target = tmp_path / "loop", tmp_path / "dangling", tmp_path / "target"
+    loop.symlink_to(loop)
+    dangling.symlink_to(target)
+    for name in (loop, dangling):
+        assert main([kind, str(name), capture]) == 0
+        assert ends_whole(kind, name)
+    assert ends_whole(kind, target)
+
+
+@pytest.mark.parametrize("kind", ["--html", "--parquet"])
 def test_what_was_there_stays_until_there_is_more(
     kind: str, capture: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -119,3 +133,21 @@ def test_a_full_disk(kind: str, capture: str) -> None:
     assert done.returncode == 2
     assert done.stderr.count(b"\n") == 1
     assert b"No space left on device" in done.stderr
+
+
+def test_what_is_written_just_before_another_file_has_the_name_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, stat = tmp_path / "growing", os.stat
+    path.write_bytes(b"one")
+    octets = octets_of(str(path), follow=True)
+    assert next(octets) == b"one"
+
+    def rotated(name: str) -> os.stat_result:
+        monkeypatch.undo()
+        with path.open("ab") as file:
+            file.write(b"two")
+        path.rename(tmp_path / "growing.1")
+        path.write_bytes(b"three")
+        return stat(name)
+
+    monkeypatch.setattr(os, "stat", rotated)  # asked once there seems to be no more
+    assert list(octets) == [b"two"]

@@ -43,15 +43,18 @@ def octets_of(name: str, *, follow: bool = False) -> Iterator[bytes]:
     Raises:
         OSError: it cannot be read.
     """
+    waits = follow and name != STANDARD_INPUT
     with _opened(name) as file:
         while True:
             data = file.read1(CHUNK) if name == STANDARD_INPUT else file.read(CHUNK)  # type: ignore[attr-defined]
             if data:
                 yield data
-            elif follow and name != STANDARD_INPUT and not _is_another(name, file):
-                time.sleep(LOOK_AGAIN)
-            else:
+            elif not waits:
                 return
+            elif _is_another(name, file):
+                waits = False  # once more: it may have got its last octets since it was read
+            else:
+                time.sleep(LOOK_AGAIN)
 
 
 @contextlib.contextmanager
@@ -105,5 +108,5 @@ def written(path: Path, mark: bytes) -> Iterator[BinaryIO]:
         with path.open("wb") as file:
             yield file
     else:
-        with replacing(path.resolve()) as file:
+        with replacing(Path(os.path.realpath(path))) as file:  # Path.resolve raises RuntimeError where links go round
             yield file

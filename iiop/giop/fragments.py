@@ -96,12 +96,19 @@ class Reassembler:
     def add(self, header: Header, octets: bytes) -> bytes | None:
         """Take a first piece (its header says that more follows) or a Fragment; return the whole message if that ended it.
 
+        What a refused Fragment belongs to is dropped: it cannot become whole.
+
         Raises:
             RemoteProtocolError: a fragment out of nowhere, in another byte order or version than its message, of a size that is
                 no multiple of 8 though more follows, a type that cannot be fragmented, or more than `Limits` admits.
         """
         if header.message_type is MessageType.Fragment:
-            return self._continue(header, octets)
+            key = self._key(header, octets)
+            try:
+                return self._continue(key, header, octets)
+            except RemoteProtocolError:
+                self._open.pop(key, None)
+                raise
         if header.message_type not in FRAGMENTABLE[header.version]:
             raise self._refuse(header, f"a {header.message_type.name} of GIOP {header.version} cannot be fragmented")
         key = self._key(header, octets)
@@ -114,8 +121,7 @@ class Reassembler:
         self._open[key] = _Open(header, octets, _id_1_1(header, octets) if key is None else key)
         return None
 
-    def _continue(self, header: Header, octets: bytes) -> bytes | None:
-        key = self._key(header, octets)
+    def _continue(self, key: int | None, header: Header, octets: bytes) -> bytes | None:
         message = self._open.get(key)
         if message is None:
             name = "" if key is None else f" for request {key}"

@@ -237,18 +237,30 @@ def test_a_request_that_is_cancelled_before_it_is_whole(version: object, in_piec
     assert (found[0].cut.began, found[0].cut.pieces) == (1000, 2)
 
 
-def test_a_request_that_is_cancelled_after_a_fragment_of_it_was_refused() -> None:
+@pytest.mark.parametrize(("kept", "says"), [(1023, "no multiple of 8"), (12, "has no request id")])
+def test_a_request_that_is_cancelled_after_a_fragment_of_it_was_refused(kept: int, says: str) -> None:
     wire = Wire()
-    first, second = ([*split(encode(request(number, body=BIG)), GIOP_1_2, 1024)] for number in (1, 2))
-    odd = bytearray(first[1][:-1])  # no multiple of 8
-    odd[8:12] = (len(odd) - 12).to_bytes(4, "little" if odd[6] & 1 else "big")
-    said = [first[0], second[0], bytes(odd), encode(CancelRequest(1)), *second[1:], encode(CancelRequest(1))]
+    first, second = (split(encode(request(number, body=BIG)), GIOP_1_2, 1024) for number in (0, 2))
+    odd = bytearray(first[1][:kept])
+    odd[8:12] = (kept - 12).to_bytes(4, "little" if odd[6] & 1 else "big")
+    said = [first[0], second[0], bytes(odd), encode(CancelRequest(0)), *second[1:]]
     found = seen([wire.says(each) for each in said])
-    assert "no multiple of 8" in found[0].problem
-    assert summed_up(found[1:]) == [
-        (1, True, "CancelRequest", 1, None),
-        (1, True, "Request", 2, None),
-        (1, True, "CancelRequest", 1, None),
+    assert says in found[0].problem
+    assert summed_up(found[1:]) == [(1, True, "CancelRequest", 0, None), (1, True, "Request", 2, None)]
+
+
+def test_fragments_behind_a_message_that_was_too_large_are_put_together() -> None:
+    wire, large = Wire(), Body(bytes(10_000))
+    parts = [split(encode(request(number, body=body)), GIOP_1_2, 1024) for number, body in ((1, large), (2, BIG), (1, BIG))]
+    limits = replace(DEFAULT_LIMITS, message_size=6000, reassembly_octets=9000)
+    found = seen([wire.says(part) for each in parts for part in each], Conversations(limits))
+    assert "message_size=6000" in found[0].problem
+    assert {each.problem for each in found[1:-2]} == {"fragment out of nowhere for request 1"}
+    assert [
+        (each.problem, each.message == request(number, body=BIG)) for each, number in zip(found[-2:], (2, 1), strict=True)
+    ] == [
+        ("", True),
+        ("", True),
     ]
 
 

@@ -209,7 +209,7 @@ class Balancer(Generic[T]):
         """
         entry = self._entry(target)
         was, entry.stopped = entry.stopped, entry.stopped - {name} if runs else entry.stopped | {name}
-        if bool(was) is not bool(entry.stopped):
+        if entry.health is Health.ALIVE and bool(was) is not bool(entry.stopped):
             self._plan_probe(entry, now)
         self._muster()
         return was != entry.stopped

@@ -234,11 +234,13 @@ class _Mechanisms(Encapsulated):
     """Refuse a list of mechanisms as transport of a mechanism: it is none, and of lists in lists there would be no end."""
 
     def decode(self, octets: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
+        """Return the list; raises DecodeError if the octets are laid out otherwise, or a mechanism is another list."""
         value = super().decode(octets, limits)
         self._check(value, DecodeError)
         return value
 
     def encode(self, value: Any, byte_order: ByteOrder = ByteOrder.BIG) -> bytes:
+        """Return the octets of a list; raises EncodeError if it does not fit, or a mechanism is another list."""
         octets = super().encode(value, byte_order)
         self._check(value, EncodeError)
         return octets

@@ -264,6 +264,17 @@ def test_fragments_behind_a_message_that_was_too_large_are_put_together() -> Non
     ]
 
 
+def test_what_comes_again_on_a_connection_that_has_ended() -> None:
+    """It is passed over with what stands behind it, and nothing is kept of it."""
+    wire = Wire(first=0)
+    packets = [*wire.open(), wire.says(request(1)), wire.says(Reply(1), by_client=False)]
+    packets += [wire.flags(FIN | ACK), wire.flags(FIN | ACK, by_client=False)]
+    again = tcp(CLIENT, SERVER, 1, encode(request(1)) + encode(request(2)) + b"GI")
+    conversations = Conversations()
+    assert summed_up(seen([*packets, again, again], conversations)) == PING
+    assert (conversations._held, conversations._unanswered) == (0, 0)
+
+
 def test_bidirectional() -> None:
     wire = Wire()
     packets = [

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iiop_tools.giopdump.datagrams import NEAR, WAITING, Datagrams
+from iiop_tools.giopdump.datagrams import COST, NEAR, WAITING, Datagrams
 from iiop_tools.giopdump.packets import Dissector, Segment, ends, reversed_flow
 from tests.packets import ACK, COOKED, COOKED_2, ETHERNET, LOOP, NULL, PSH, RAW, End, framed, ip, tcp
 
@@ -145,7 +145,8 @@ def test_any_fragments(parts: list[tuple[bytes, int, bytes, bool]]) -> None:
         taken += 1
         whole += found is not None
     assert 0 <= datagrams.left_over <= taken - whole
-    assert datagrams._octets == sum(each.octets for each in datagrams._waiting.values()) >= 0
+    waiting = datagrams._waiting.values()
+    assert datagrams._octets == sum(each.octets + COST * len(each.parts) for each in waiting) >= 0
 
 
 def test_what_the_capture_cut_off_is_counted() -> None:

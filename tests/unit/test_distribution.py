@@ -248,6 +248,11 @@ def test_a_server_without_its_work_unit_is_probed_until_that_runs_again() -> Non
     assert balancer.state("a").standing is Standing.DEAD
     balancer.mark_alive("a", 5.0)
     assert balancer.next_probe_at() == 7.0, "alive, but degraded"
+    balancer.mark_dead("b", 5.5)
+    balancer.work_unit("b", "TD", 6.5, runs=False)
+    assert balancer.state("b").next_probe == 7.5, "of a dead one this is no news"
+    balancer.mark_alive("b", 6.5)
+    balancer.work_unit("b", "TD", 6.5, runs=True)
     balancer.work_unit("a", "TD", 6.0, runs=True)
     assert balancer.next_probe_at() == 7.0
     balancer.work_unit("a", "SHOP", 6.5, runs=True)

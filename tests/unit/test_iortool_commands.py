@@ -263,9 +263,10 @@ def test_check_of_urls(capsys: Capture) -> None:
     assert "only an ORB can resolve" in capsys.readouterr().err
 
 
-def test_check_resolves_only_if_asked(tmp_path: Path, capsys: Capture) -> None:
+def test_check_resolves_only_if_asked(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     hosts = tmp_path / "hosts"
     hosts.write_text("127.0.0.10 vhost\n")
+    monkeypatch.setenv("IIOP_HOSTS", str(tmp_path / "missing"))
     assert rows(capsys, "check", GOOD) == [{"argument": 1, "code": None}]
     (row,) = rows(capsys, "check", "--resolve", "--hosts", str(hosts), GOOD, code=1)
     assert (row["code"], row["message"]) == ("loopback-host", "vhost is 127.0.0.10, which is this machine for every client")

@@ -31,8 +31,13 @@ _STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
 @click.command()
 @references_argument
-@click.option("--resolve", is_flag=True, help="Ask the resolver of this machine for host names; without it nobody is asked.")
-@hosts_option("With --resolve. ")
+@click.option(
+    "--resolve",
+    is_flag=True,
+    is_eager=True,
+    help="Ask the resolver of this machine for host names; without it nobody is asked.",
+)
+@hosts_option(only_with="resolve")
 @json_option
 @cli.debug_option
 def check(references: tuple[str, ...], resolve: bool, hosts: dict[str, str] | None, as_json: bool) -> None:

@@ -23,21 +23,24 @@ def hosts_option(only_with: str = "") -> Callable[[_F], _F]:
     """Give a command the option `--hosts`, as the parameter `hosts`: addresses by host name, or None.
 
     Args:
-        only_with: what the help begins with, where the option counts with another only.
+        only_with: an eager flag of the command without which the file is not read.
     """
-    text = f"{only_with}Asked for host names before the system; in the form of /etc/hosts. Or variable IIOP_HOSTS."
-    return click.option("--hosts", envvar="IIOP_HOSTS", type=_FILE, callback=_read_hosts, help=text)
 
+    def read(context: click.Context, parameter: click.Parameter, file: Path | None) -> dict[str, str] | None:
+        from iiop.net.address import read_hosts
 
-def _read_hosts(context: click.Context, parameter: click.Parameter, file: Path | None) -> dict[str, str] | None:
-    from iiop.net.address import read_hosts
+        if file is None or (only_with and not context.params[only_with]):
+            return None
+        try:
+            return read_hosts(file)
+        except OSError as error:
+            raise click.BadParameter(f"{file}: {error.strerror or error}") from None
+        except ReferenceFormatError as error:
+            raise click.BadParameter(str(error)) from None
 
-    try:
-        return read_hosts(file) if file else None
-    except OSError as error:
-        raise click.BadParameter(f"{file}: {error.strerror or error}") from None
-    except ReferenceFormatError as error:
-        raise click.BadParameter(str(error)) from None
+    text = "Asked for host names before the system; in the form of /etc/hosts. Or variable IIOP_HOSTS."
+    text = f"With --{only_with}. {text}" if only_with else text
+    return click.option("--hosts", envvar="IIOP_HOSTS", type=_FILE, callback=read, help=text)
 
 
 def tls_ca_option(more: str = "") -> Callable[[_F], _F]:

@@ -163,7 +163,7 @@ class Conversations:
         found: list[Seen] = []
         if side is None or flags & SYN or (side.connection.closed and (octets or missing)):
             side = self._opened(found, side, segment)
-            if side is None:
+            if side is None or side.connection.closed:
                 return found
         side.connection.last = at
         other = side.other

@@ -31,7 +31,7 @@ class Cut(NamedTuple):
 
     Attributes:
         began: when its first octet came, in nanoseconds.
-        ended: when its last octet came.
+        ended: when its last octet came, or the last that is kept.
         header: of the message, of the whole one if it came in fragments; None for octets that belong to none.
         octets: as many as are there.
         size: of the message on the wire, with the headers of its fragments.

@@ -2,18 +2,20 @@
 
 It must not know what they carry, nor where in a packet they are.
 
-Invariants: fragments of at most `WAITING` datagrams wait for the others, with at most `OCTETS` octets; those that wait longest go
-first. Fragments that are more than `NEAR` packets apart do not belong together: the number of a datagram is used again.
+Invariants: fragments of at most `WAITING` datagrams wait for the others, with at most `OCTETS` octets, to which each adds `COST`;
+those that wait longest go first. Fragments that are more than `NEAR` packets apart do not belong together: the number of a
+datagram is used again.
 
 Source: RFC 791, 3.2 "Fragmentation and Reassembly"; RFC 8200, 4.5 "Fragment Header"; RFC 5722 for those that overlap.
 """
 
 from __future__ import annotations
 
-__all__ = ["NEAR", "OCTETS", "WAITING", "Datagrams"]
+__all__ = ["COST", "NEAR", "OCTETS", "WAITING", "Datagrams"]
 
 WAITING, OCTETS, NEAR = 1024, 16 * 1024 * 1024, 10_000
 LONGEST = 65_535
+COST = 100
 
 
 class _Datagram:
@@ -63,7 +65,7 @@ class Datagrams:
         if place not in datagram.parts:
             datagram.parts[place] = octets
             datagram.octets += len(octets)
-            self._octets += len(octets)
+            self._octets += len(octets) + COST
         if not more:
             datagram.end = place + len(octets)
         if datagram.octets > LONGEST:
@@ -86,4 +88,5 @@ class Datagrams:
         return bytes(found)
 
     def _give_up(self, key: bytes) -> None:
-        self._octets -= self._waiting.pop(key).octets
+        datagram = self._waiting.pop(key)
+        self._octets -= datagram.octets + COST * len(datagram.parts)

@@ -1,4 +1,7 @@
-"""Options of the commands that ask over the network: where host names lead, and whose certificates count."""
+"""Options of the commands that ask over the network: where host names lead, and whose certificates count.
+
+It reads the files that they name, and must not know who is asked what.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What errors of calls to a Naming Service mean to who asked, in one line."""
+"""What errors of calls to a Naming Service mean to who asked, in one line.
+
+It knows exceptions, and must not know which command asked, nor how it ends.
+"""
 
 from __future__ import annotations
 
